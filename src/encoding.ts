@@ -1,0 +1,91 @@
+/** Bytes to text and back, in the one spelling each that coffer's files use; length-prefixed joining. */
+import { timingSafeEqual } from "node:crypto"
+
+const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/** Encodes text as UTF-8, or returns undefined where it holds a lone surrogate. */
+export function findUtf8(text: string): Uint8Array | undefined {
+  return text.isWellFormed() ? Buffer.from(text, "utf8") : undefined
+}
+
+/** Encodes text as UTF-8. @throws TypeError on a lone surrogate: callers have checked their input. */
+export function encodeUtf8(text: string): Uint8Array {
+  const bytes = findUtf8(text)
+  if (bytes === undefined) throw new TypeError("text with a lone surrogate has no UTF-8 form")
+  return bytes
+}
+
+/** Decodes strict UTF-8 (a BOM is kept), or returns undefined. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return strictUtf8.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** Lower-case hex. */
+export function encodeHex(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString("hex")
+}
+
+/** Bytes of lower-case hex, or undefined for anything else. */
+export function decodeHex(text: string): Uint8Array | undefined {
+  return text.length % 2 === 0 && /^[0-9a-f]*$/.test(text) ? Buffer.from(text, "hex") : undefined
+}
+
+/** Padded standard base64 without line breaks. */
+export function encodeBase64(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString("base64")
+}
+
+/** Bytes of canonical base64 (padded, unused bits zero, no white space), or undefined. */
+export function decodeBase64(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, "base64")
+  return bytes.toString("base64") === text ? bytes : undefined
+}
+
+/** Base32 of RFC 4648 in lower case without padding. */
+export function encodeBase32(bytes: Uint8Array): string {
+  let text = ""
+  let buffer = 0
+  let bits = 0
+  for (const byte of bytes) {
+    buffer = (buffer << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      text += BASE32[(buffer >>> bits) & 31]
+    }
+    buffer &= (1 << bits) - 1
+  }
+  return bits > 0 ? text + BASE32[(buffer << (5 - bits)) & 31] : text
+}
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+/**
+ * Joins parts so that no two different lists give the same bytes: u64be(count), then u64be(length)
+ * and the bytes of each. Integers are passed as decimal text, hashes as their 32 bytes.
+ *
+ * @see docs/format.md, "PAE"
+ */
+export function pae(...parts: readonly (string | Uint8Array)[]): Uint8Array {
+  const encoded = parts.map(part => (typeof part === "string" ? encodeUtf8(part) : part))
+  return Buffer.concat([u64be(parts.length), ...encoded.flatMap(bytes => [u64be(bytes.length), bytes])])
+}
+
+/** Compares two byte strings without telling by time where they differ. */
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b)
+}
+
+function u64be(value: number): Uint8Array {
+  const bytes = Buffer.alloc(8)
+  bytes.writeBigUInt64BE(BigInt(value))
+  return bytes
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

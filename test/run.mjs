@@ -1,0 +1,62 @@
+// Runs each compiled test file in a process of its own, two at a time, with a time limit,
+// and fails where a file ran no test: uvu alone exits 0 for a file that forgot test.run().
+import { spawn } from "node:child_process"
+import { readdirSync } from "node:fs"
+import { join, relative } from "node:path"
+
+const LIMIT_MS = Number(process.env.TEST_LIMIT_MS ?? 240_000)
+const root = "build/test"
+const wanted = process.argv.slice(2)
+
+function testFiles(folder) {
+  return readdirSync(folder, { withFileTypes: true }).flatMap(entry => {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return testFiles(path)
+    return path.endsWith(".test.js") ? [path] : []
+  })
+}
+
+function run(file) {
+  return new Promise(resolve => {
+    const started = Date.now()
+    const child = spawn(process.execPath, ["--enable-source-maps", file], {
+      stdio: ["ignore", "pipe", "pipe"],
+    })
+    let output = ""
+    child.stdout.on("data", chunk => (output += chunk))
+    child.stderr.on("data", chunk => (output += chunk))
+    const timer = setTimeout(() => {
+      output += `\ntime limit of ${LIMIT_MS} ms passed\n`
+      child.kill("SIGKILL")
+    }, LIMIT_MS)
+    child.on("close", status => {
+      clearTimeout(timer)
+      const total = Number(/Total:\s+(\d+)/.exec(output)?.[1] ?? 0)
+      const passed = Number(/Passed:\s+(\d+)/.exec(output)?.[1] ?? 0)
+      const skipped = Number(/Skipped:\s+(\d+)/.exec(output)?.[1] ?? 0)
+      const ok = status === 0 && total > 0 && passed === total && skipped === 0
+      const failed = ok ? 0 : Math.max(1, total - passed)
+      resolve({ file, ok, passed, failed, output, seconds: (Date.now() - started) / 1000 })
+    })
+  })
+}
+
+const files = testFiles(root).filter(file => wanted.length === 0 || wanted.some(part => file.includes(part)))
+const queue = [...files]
+const results = []
+await Promise.all(
+  Array.from({ length: 2 }, async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const result = await run(file)
+      results.push(result)
+      const name = relative(root, file)
+      console.log(`${result.ok ? "ok  " : "FAIL"} ${name} (${result.passed}, ${result.seconds.toFixed(1)} s)`)
+      if (!result.ok) console.log(result.output)
+    }
+  }),
+)
+const passed = results.reduce((sum, result) => sum + result.passed, 0)
+const failed = results.reduce((sum, result) => sum + result.failed, 0) + (files.length === 0 ? 1 : 0)
+if (files.length === 0) console.log("no test file matches")
+console.log(`${passed} passed, ${failed} failed`)
+process.exitCode = failed === 0 ? 0 : 1
