@@ -1,0 +1,101 @@
+/** Secret files made and opened: the one place where header, signature, data key and value meet. */
+
+import { type SigningKey, signWrite } from "../crypto/signing.js"
+import { digestValue, newSalt, openValue, sealValue } from "../crypto/value.js"
+import { CofferError } from "../errors.js"
+import {
+  printSecretFile,
+  type SecretFile,
+  type SecretHeader,
+  sealContext,
+  writeContext,
+} from "../format/secret-file.js"
+
+/** The data key a file is sealed under: its id and the key derived from it for sealing. */
+export interface SealKey {
+  readonly id: string
+  readonly seal: Uint8Array
+}
+
+/** Who signs: the member's name in the group's record and the key published there. */
+export interface Signer {
+  readonly name: string
+  readonly signingKey: SigningKey
+}
+
+/** A value with the salt that its digest was made with; both stay when the file is sealed again. */
+export interface OpenedValue {
+  readonly value: Uint8Array
+  readonly salt: Uint8Array
+}
+
+/** All of a new version that is not derived from its value, its signer or its data key. */
+export type VersionHeader = Omit<SecretHeader, "digest" | "author" | "signer">
+
+/** Seals a new version: new salt, `author` = `signer` = who runs it. */
+export function sealVersion(
+  header: VersionHeader,
+  value: Uint8Array,
+  key: SealKey,
+  signer: Signer,
+): SecretFile {
+  const salt = newSalt()
+  const signed = { ...header, author: signer.name, digest: digestValue(salt, value) }
+  return sealSigned(sign(signed, signer), { value, salt }, key)
+}
+
+/**
+ * Seals a file again under another data key. Version, author, created, previous, salt and digest
+ * stay, so the signature does; it is made anew only where `change` says so.
+ *
+ * @see DESIGN §1.2: rotation replaces only the sealed part
+ */
+export function resealFile(
+  file: SecretFile,
+  opened: OpenedValue,
+  key: SealKey,
+  change?: { signer: Signer; group?: string; valueKeys?: readonly string[] },
+): SecretFile {
+  if (change === undefined) return sealSigned(file, opened, key)
+  const group = change.group ?? file.group
+  const valueKeys = change.valueKeys ?? file.valueKeys
+  return sealSigned(sign({ ...file, group, valueKeys }, change.signer), opened, key)
+}
+
+/**
+ * Opens a file that has passed the checks that need no key.
+ *
+ * @throws CofferError `TAMPERED` if the sealed part does not open or gives another value than was signed.
+ */
+export function openFile(file: SecretFile, seal: Uint8Array): OpenedValue {
+  try {
+    const opened = openValue(seal, sealContext(file), file)
+    // One meaning per file: a rotator who seals another value cannot keep the signed digest.
+    if (digestValue(opened.salt, opened.value) === file.digest) return opened
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+  }
+  throw new CofferError("TAMPERED", `"${file.name}" was altered: its value is not the one that was signed`, {
+    hint: `git log -- the file of ${file.name} shows who changed it; coffer versions ${file.name} lists what to roll back to`,
+  })
+}
+
+type Signed = Omit<SecretFile, "key" | "nonce" | "value">
+
+function sign(header: Omit<SecretHeader, "signer">, signer: Signer): Signed {
+  const signed = { ...header, signer: signer.name }
+  return { ...signed, signature: signWrite(signer.signingKey, writeContext(signed)) }
+}
+
+function sealSigned(signed: Signed, opened: OpenedValue, key: SealKey): SecretFile {
+  const file = { ...signed, key: key.id }
+  const sealed = sealValue(key.seal, sealContext(file), opened.salt, opened.value)
+  const complete = { ...file, ...sealed }
+  return complete
+}
+
+/** The bytes of a file and, read back, the proof that they open to what was sealed. */
+export function printChecked(file: SecretFile, seal: Uint8Array): Uint8Array {
+  openFile(file, seal)
+  return printSecretFile(file)
+}

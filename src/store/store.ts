@@ -1,0 +1,135 @@
+/** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
+import { relative, sep } from "node:path"
+import { CofferError } from "../errors.js"
+import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
+import { type Files, openFiles } from "../storage/files.js"
+import { type Git, type GitPreference, openGit } from "../storage/git/git.js"
+import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
+import { findRepository, type Repository } from "../storage/repository.js"
+import { locateStore } from "./locate.js"
+import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Everything from outside that operations on a store may use. */
+export interface OpenOptions {
+  /** Absolute path of the folder to start looking from. */
+  readonly directory: string
+  /** Usually `process.env`; only variables that docs/cli.md lists are read. */
+  readonly env: Environment
+  /** The store's folder, relative to `directory` or to the repository. Default: settings, then `secrets`. */
+  readonly store?: string | undefined
+  /** Identity files to use in place of the default ones. */
+  readonly identityFiles?: readonly string[] | undefined
+  /** Default `auto`: the git binary where there is one. */
+  readonly git?: GitPreference | undefined
+  /** Asks a person yes or no; absent where there is nobody to ask. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined
+  /** Takes warnings and notes, one line each. Default: dropped. */
+  readonly note?: ((line: string) => void) | undefined
+}
+
+/** An open store. Nothing in it has been verified yet: operations verify what they use. */
+export interface Store {
+  /** Absolute path of the store's folder. */
+  readonly root: string
+  /** The same relative to the work tree, with `/`; without a repository, the folder's own name. */
+  readonly folder: string
+  /** Store id: 16 random bytes in hex. */
+  readonly id: string
+  /** Absent in a tarball or a docker build context without `.git`. */
+  readonly repository: Repository | undefined
+  readonly env: Environment
+  readonly files: Files
+  readonly tree: Tree
+  readonly confirm: ((question: string) => Promise<boolean>) | undefined
+  note(line: string): void
+  /** @throws CofferError `GIT_NO_REPOSITORY` */
+  git(): Promise<Git>
+  identities(): LoadedIdentities
+}
+
+/**
+ * Opens the store that a folder belongs to.
+ *
+ * @throws CofferError `NOT_FOUND` if there is none, `NOT_CANONICAL` or `NEWER_FORMAT` for its `store.yaml`.
+ */
+export async function openStore(options: OpenOptions): Promise<Store> {
+  const files = openFiles()
+  const repository = findRepository(options.directory)
+  const { top, root } = await locateStore(files, {
+    directory: options.directory,
+    workTree: repository?.workTree,
+    wanted: options.store ?? (options.env.COFFER_STORE || undefined),
+  })
+  const bytes = files.read(root, STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
+  if (bytes === undefined) throw noStore()
+  const { store: id } = parseStoreFile(bytes)
+  const folder = relative(top, root).split(sep).join("/")
+  const git = once(() => openGit(options.directory, options.env, gitPreference(options)))
+  const identities = once(() =>
+    loadIdentities({ env: options.env, files: options.identityFiles ?? [], workTree: repository?.workTree }),
+  )
+  const absent = (path: string) => leftOut(repository, git, folder, path)
+  return {
+    root,
+    folder,
+    id,
+    repository,
+    env: options.env,
+    files,
+    tree: workTree(files, root, absent),
+    confirm: options.confirm,
+    note: options.note ?? (() => {}),
+    git,
+    identities,
+  }
+}
+
+const STORE_FILE_MAX_BYTES = 4096
+
+function noStore(): CofferError {
+  return new CofferError("NOT_FOUND", "there is no store here", {
+    hint: "coffer init makes one; --store names one that is not in secrets/",
+  })
+}
+
+/**
+ * A path that is not in the work tree may be one that a sparse checkout leaves out: then HEAD has it.
+ * Anything else that HEAD has and the work tree lacks was removed by hand.
+ */
+async function leftOut(
+  repository: Repository | undefined,
+  git: () => Promise<Git>,
+  folder: string,
+  path: string,
+): Promise<TreeFile | undefined> {
+  if (repository === undefined) return undefined
+  const { commit } = await (await git()).head()
+  if (commit === null) return undefined
+  for await (const entry of (await git()).entries("index", `${folder}/${path}`)) {
+    if (entry.path === `${folder}/${path}` && entry.skipWorktree) {
+      return gitTree(await git(), commit, folder).find(path)
+    }
+  }
+  return undefined
+}
+
+/** Flag or COFFER_GIT, else `auto`. */
+export function gitPreference(options: Pick<OpenOptions, "env" | "git">): GitPreference {
+  const wanted = options.git ?? options.env.COFFER_GIT ?? ""
+  if (wanted === "") return "auto"
+  if (wanted === "auto" || wanted === "system" || wanted === "embedded") return wanted
+  throw new CofferError("USAGE", "the git back end is one of auto, system, embedded", {
+    hint: "coffer --git auto, or unset COFFER_GIT",
+  })
+}
+
+/** A function that runs once and then gives the same answer. */
+export function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}

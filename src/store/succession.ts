@@ -1,0 +1,51 @@
+/** What a new version of a secret takes over from the files it follows: numbers, links, times, exposure. */
+import { CofferError } from "../errors.js"
+import { LIMITS, parsePrevious, type SecretFile } from "../format/secret-file.js"
+import { printTime } from "../format/times.js"
+import type { Oid } from "../storage/git/git.js"
+
+/** A file that a new version follows, with git's id of it. */
+export interface Predecessor {
+  readonly file: SecretFile
+  readonly oid: Oid
+}
+
+/** The fields of a new version that follow from its predecessors, the most direct one first. */
+export function succeed(
+  predecessors: readonly Predecessor[],
+  at: Date,
+): { version: number; created: string; previous: readonly string[] } {
+  const versions = predecessors.map(({ file }) => file.version)
+  const times = predecessors.map(({ file }) => file.created)
+  return {
+    version: Math.max(0, ...versions) + 1,
+    // Not before its predecessor, whatever this machine's clock says: times are text that sorts.
+    created: [printTime(at), ...times].sort().at(-1)!,
+    previous: linkBack(predecessors),
+  }
+}
+
+/** Direct predecessors first, then what those name, newest first: a gap in history can be hopped over. */
+function linkBack(predecessors: readonly Predecessor[]): readonly string[] {
+  const direct = predecessors.map(({ file, oid }) => `${file.version}-${oid}`)
+  const older = predecessors
+    .flatMap(({ file }) => file.previous)
+    .sort((a, b) => parsePrevious(b).version - parsePrevious(a).version)
+  return [...new Set([...direct, ...older])].slice(0, LIMITS.previous)
+}
+
+/**
+ * `valueKeys` of a value that now lives in `group`: the data key at entry to each group it has
+ * lived in. Never shortened: it is what the exposure list is derived from.
+ *
+ * @throws CofferError `LIMIT_EXCEEDED` after 16 groups.
+ */
+export function enterGroup(valueKeys: readonly string[], group: string, keyId: string): readonly string[] {
+  if (valueKeys.some(entry => entry.slice(0, entry.lastIndexOf("/")) === group)) return valueKeys
+  if (valueKeys.length >= LIMITS.valueKeys) {
+    throw new CofferError("LIMIT_EXCEEDED", `this value has been moved through ${LIMITS.valueKeys} groups`, {
+      hint: "set a new value: then its exposure starts anew",
+    })
+  }
+  return [...valueKeys, `${group}/${keyId}`]
+}

@@ -1,0 +1,149 @@
+/** One state of a store's files (work tree, index or commit), read the same way whichever it is. */
+
+import { CofferError } from "../errors.js"
+import { LIMITS } from "../format/secret-file.js"
+import type { Files } from "../storage/files.js"
+import type { Git, Oid } from "../storage/git/git.js"
+
+/** A regular file; `path` is relative to the store, with `/`. */
+export interface TreeFile {
+  readonly path: string
+  readonly bytes: Uint8Array
+  /** Git's id of the content; absent in the work tree. */
+  readonly oid?: Oid
+}
+
+/** A path that cannot be read as a store file: a link, a device, oversized, conflicted, another mode. */
+export interface BadFile {
+  readonly path: string
+  readonly error: CofferError
+}
+
+/** All that the rest of the store layer needs to know of where its files come from. */
+export interface Tree {
+  readonly at: "worktree" | "index" | Oid
+  /** @throws CofferError `NOT_CANONICAL` for what is no regular file in size, `CONFLICTED` where git has stages. */
+  find(path: string): Promise<TreeFile | undefined>
+  /** Every file below `prefix` ("" for all), sorted by path. */
+  files(prefix: string): AsyncIterable<TreeFile | BadFile>
+  /** Paths only, sorted. */
+  paths(prefix: string): Promise<readonly string[]>
+}
+
+export function isBadFile(file: TreeFile | BadFile): file is BadFile {
+  return "error" in file
+}
+
+/**
+ * The files as they lie in the work tree: no git binary, no history, no `.git` is needed.
+ *
+ * @param absent - asked for a path that is not there: a sparse checkout leaves out files that exist.
+ */
+export function workTree(
+  files: Files,
+  root: string,
+  absent: (path: string) => Promise<TreeFile | undefined>,
+): Tree {
+  return {
+    at: "worktree",
+    async find(path) {
+      const bytes = files.read(root, path, limitOf(path))
+      return bytes === undefined ? absent(path) : { path, bytes }
+    },
+    async *files(prefix) {
+      for (const entry of files.walk(root, prefix)) {
+        try {
+          const bytes = files.read(root, entry.path, limitOf(entry.path))
+          if (bytes !== undefined) yield { path: entry.path, bytes }
+        } catch (error) {
+          if (!(error instanceof CofferError)) throw error
+          yield { path: entry.path, error }
+        }
+      }
+    },
+    async paths(prefix) {
+      return [...files.walk(root, prefix)].map(entry => entry.path)
+    },
+  }
+}
+
+/** The files of a commit, or of the index that git names (in a hook: `GIT_INDEX_FILE`). */
+export function gitTree(git: Git, at: Oid | "index", folder: string): Tree {
+  const inRepository = (path: string) => (path === "" ? folder : `${folder}/${path}`)
+  async function* entriesBelow(prefix: string) {
+    for await (const entry of git.entries(at, inRepository(prefix))) {
+      const path = entry.path.slice(folder.length + 1)
+      if (prefix === "" || path === prefix || path.startsWith(`${prefix}/`)) yield { ...entry, path }
+    }
+  }
+  async function* read(prefix: string): AsyncGenerator<TreeFile | BadFile> {
+    const batch: { path: string; oid: Oid }[] = []
+    for await (const entry of entriesBelow(prefix)) {
+      const error = refusal(entry)
+      if (error !== undefined) {
+        yield* readBatch(git, batch.splice(0))
+        if (entry.stage === 0 || entry.stage === 2) yield { path: entry.path, error }
+        continue
+      }
+      batch.push(entry)
+      if (batch.length === BATCH) yield* readBatch(git, batch.splice(0))
+    }
+    yield* readBatch(git, batch)
+  }
+  return {
+    at,
+    async find(path) {
+      for await (const file of read(path)) {
+        if (file.path !== path) continue
+        if (isBadFile(file)) throw file.error
+        return file
+      }
+      return undefined
+    },
+    files: read,
+    async paths(prefix) {
+      const paths = new Set<string>()
+      for await (const entry of entriesBelow(prefix)) paths.add(entry.path)
+      return [...paths]
+    },
+  }
+}
+
+const BATCH = 512
+
+async function* readBatch(
+  git: Git,
+  batch: readonly { path: string; oid: Oid }[],
+): AsyncGenerator<TreeFile | BadFile> {
+  let index = 0
+  for await (const { oid, bytes } of git.blobs(batch.map(entry => entry.oid))) {
+    const { path } = batch[index++]!
+    if (bytes === undefined) yield { path, error: missingObject(path, oid) }
+    else if (bytes.length > limitOf(path)) yield { path, error: notRegular(path, "larger than the limit") }
+    else yield { path, bytes, oid }
+  }
+}
+
+function refusal(entry: { path: string; mode: string; stage: number }): CofferError | undefined {
+  if (entry.stage !== 0) {
+    return new CofferError("CONFLICTED", `"${entry.path}" is in conflict in this merge`, {
+      hint: "coffer resolve",
+    })
+  }
+  if (entry.mode === "100644") return undefined
+  return notRegular(entry.path, `its mode in git is ${entry.mode}, not 100644`)
+}
+
+function notRegular(path: string, why: string): CofferError {
+  return new CofferError("NOT_CANONICAL", `"${path}" is not a plain store file: ${why}`)
+}
+
+function missingObject(path: string, oid: Oid): CofferError {
+  return new CofferError("GIT_MISSING_OBJECT", `the content of "${path}" (${oid}) is not in this clone`, {
+    hint: "git fetch, or git fetch --unshallow",
+  })
+}
+
+function limitOf(path: string): number {
+  return path.startsWith(".coffer/keys/") ? LIMITS.keyRecordBytes : LIMITS.secretFileBytes
+}
