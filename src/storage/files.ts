@@ -1,0 +1,287 @@
+/** Files on disk: reading below a root that is not trusted, private writes, typed file system errors. */
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  type Stats,
+  unlinkSync,
+  writeSync,
+} from "node:fs"
+import { basename, dirname, join } from "node:path"
+import { CofferError } from "../errors.js"
+
+/** One thing below a root. Folders are walked, not listed; "other" is a link, pipe, device or socket. */
+export interface FileEntry {
+  /** Relative to the root, with "/". */
+  readonly path: string
+  readonly kind: "file" | "other"
+}
+
+/** Reads what somebody else wrote below one folder; never follows a link there, never blocks. */
+export interface Files {
+  /** Absolute. Links in the root itself are the user's own and are followed. */
+  readonly root: string
+  /**
+   * The bytes of a regular file, or undefined where there is none.
+   *
+   * @param path - relative to the root, with "/".
+   * @throws CofferError `NOT_CANONICAL` for a link at any component below the root, a folder, pipe, device
+   * or socket, or more than `maxBytes`; `IO_FAILED`.
+   */
+  read(path: string, maxBytes: number): Uint8Array | undefined
+  /**
+   * Everything that is not a folder, in the order of the paths. A file read while its walk is under way
+   * costs no second look at its folders: read as you walk.
+   *
+   * @throws CofferError `IO_FAILED`
+   */
+  walk(): Iterable<FileEntry>
+  /** Whether the owner may execute the file: git's mode 100755. False on systems without that bit. */
+  isExecutable(path: string): boolean
+}
+
+/** Deeper than any name of a secret (16 segments) or of a key record: not looked into. */
+const MAX_DEPTH = 24
+// Absent on Windows, where lstat of the file itself stands in for it.
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+const NON_BLOCK = constants.O_NONBLOCK ?? 0
+/** Most store files are below 1 KiB: one read each, into a buffer that is used again. */
+const scratch = Buffer.allocUnsafeSlow(64 * 1024)
+
+/** Opens the folder `root` (absolute) for reading. Nothing is touched before the first read. */
+export function openFiles(root: string): Files {
+  const walked = new Set<string>()
+  return {
+    root,
+    read: (path, maxBytes) =>
+      walked.has(dirname(path)) || hasPlainFolders(root, path)
+        ? readRegular(join(root, path), path, maxBytes)
+        : undefined,
+    *walk() {
+      try {
+        yield* walkFolder(root, "", walked)
+      } finally {
+        // Not kept: by the next call a checkout may have put a link where the folder was.
+        walked.clear()
+      }
+    },
+    isExecutable: path => {
+      const stats = findStats(join(root, path))
+      return process.platform !== "win32" && stats?.isFile() === true && (stats.mode & 0o100) !== 0
+    },
+  }
+}
+
+/**
+ * Reads a file of the user's own (identity, local state): links are followed, anything but a regular file
+ * is refused without blocking.
+ *
+ * @throws CofferError `IO_FAILED`, also above `maxBytes`.
+ */
+export function readPlainFile(path: string, maxBytes: number): Uint8Array | undefined {
+  return onDescriptor(path, constants.O_RDONLY | NON_BLOCK, (fd, stats) => {
+    if (!stats.isFile()) throw new CofferError("IO_FAILED", `"${path}" is not a regular file`)
+    return (
+      readAll(fd, stats.size, maxBytes) ??
+      fail(new CofferError("IO_FAILED", `"${path}" is larger than ${maxBytes} bytes`))
+    )
+  })
+}
+
+/**
+ * Replaces a file at once (temporary file, fsync, rename) with mode 0600; missing folders are made with 0700.
+ *
+ * @throws CofferError `IO_FAILED`
+ */
+export function writePrivateFile(path: string, bytes: Uint8Array): void {
+  const folder = dirname(path)
+  makePrivateFolder(folder)
+  const { fd, temporary } = openTemporary(folder, basename(path))
+  try {
+    try {
+      writeAll(fd, bytes)
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(temporary, path)
+  } catch (error) {
+    removeQuietly(temporary)
+    throw ioError("write", path, error)
+  }
+  syncFolder(folder)
+}
+
+/** Makes a folder and its missing parents, mode 0700. @throws CofferError `IO_FAILED` */
+export function makePrivateFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw ioError("make the folder", path, error)
+  }
+}
+
+/** The typed form of a file system error: path and errno name, which say all that is known. */
+export function ioError(doing: string, path: string, error: unknown): CofferError {
+  if (error instanceof CofferError) return error
+  return new CofferError("IO_FAILED", `cannot ${doing} "${path}": ${errnoOf(error) ?? String(error)}`, {
+    cause: error,
+  })
+}
+
+/** The errno name ("ENOENT") of a file system error. */
+export function errnoOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined
+}
+
+/**
+ * Whether each folder on the way to `path` is there and a real folder: a link in the middle would read
+ * (and later write) outside the store just as one at the end would.
+ */
+function hasPlainFolders(root: string, path: string): boolean {
+  if (path.split("/").includes("..")) throw new TypeError("a path below the root has no ..")
+  for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1)) {
+    const folder = path.slice(0, end)
+    const stats = findStats(join(root, folder))
+    if (stats === undefined) return false
+    if (stats.isSymbolicLink()) throw notRegular(folder, "is a symbolic link")
+    if (!stats.isDirectory()) return false
+  }
+  return true
+}
+
+function readRegular(absolute: string, path: string, maxBytes: number): Uint8Array | undefined {
+  if (NO_FOLLOW === 0 && findStats(absolute)?.isSymbolicLink() === true) {
+    throw notRegular(path, "is a symbolic link")
+  }
+  try {
+    return onDescriptor(absolute, constants.O_RDONLY | NO_FOLLOW | NON_BLOCK, (fd, stats) => {
+      // A pipe opens at once only because of O_NONBLOCK; it is never read.
+      if (!stats.isFile()) throw notRegular(path, "is not a regular file")
+      return readAll(fd, stats.size, maxBytes) ?? fail(notRegular(path, `is larger than ${maxBytes} bytes`))
+    })
+  } catch (error) {
+    const errno = errnoOf(error instanceof CofferError ? error.cause : error)
+    if (errno === "ELOOP" || errno === "EMLINK") throw notRegular(path, "is a symbolic link")
+    if (errno === "ENXIO") throw notRegular(path, "is not a regular file")
+    throw error
+  }
+}
+
+function notRegular(path: string, what: string): CofferError {
+  return new CofferError("NOT_CANONICAL", `"${path}" ${what}`, {
+    hint: `git log -- "${path}" shows who put it there; git checkout HEAD -- "${path}" restores the last committed file`,
+  })
+}
+
+function* walkFolder(root: string, folder: string, walked: Set<string>, depth = 0): Generator<FileEntry> {
+  const entries = listFolder(join(root, folder))
+  walked.add(folder === "" ? "." : folder)
+  for (const entry of entries) {
+    const path = folder === "" ? entry.name : `${folder}/${entry.name}`
+    if (entry.isDirectory() && depth < MAX_DEPTH) yield* walkFolder(root, path, walked, depth + 1)
+    else yield { path, kind: entry.isFile() ? "file" : "other" }
+  }
+}
+
+/** A folder sorts as its name with "/", so that whole paths come out in order, as in git's index. */
+function listFolder(folder: string) {
+  try {
+    const key = (entry: { name: string; isDirectory(): boolean }) =>
+      entry.isDirectory() ? `${entry.name}/` : entry.name
+    return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (key(a) < key(b) ? -1 : 1))
+  } catch (error) {
+    throw ioError("list", folder, error)
+  }
+}
+
+function onDescriptor<T>(path: string, flags: number, use: (fd: number, stats: Stats) => T): T | undefined {
+  let fd: number | undefined
+  try {
+    fd = openSync(path, flags)
+    return use(fd, fstatSync(fd))
+  } catch (error) {
+    if (fd === undefined && isAbsent(error)) return undefined
+    throw ioError("read", path, error)
+  } finally {
+    if (fd !== undefined) closeSync(fd)
+  }
+}
+
+/** All bytes, or undefined above `maxBytes`. The size is only a guess: the file may be growing. */
+function readAll(fd: number, size: number, maxBytes: number): Uint8Array | undefined {
+  const chunks: Buffer[] = []
+  for (let total = 0; ; ) {
+    const length = readSync(fd, scratch, 0, scratch.length, null)
+    total += length
+    if (total > maxBytes) return undefined
+    if (length > 0) chunks.push(Buffer.from(scratch.subarray(0, length)))
+    if (length === 0 || (total === size && length < scratch.length)) {
+      return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
+    }
+  }
+}
+
+function writeAll(fd: number, bytes: Uint8Array): void {
+  let offset = 0
+  while (offset < bytes.length) offset += writeSync(fd, bytes, offset)
+}
+
+/** A name nobody else has: O_EXCL decides, the number only keeps leftovers of a killed process out of the way. */
+function openTemporary(folder: string, name: string): { fd: number; temporary: string } {
+  for (let attempt = 0; ; attempt++) {
+    const temporary = join(folder, `.${name}.${process.pid}-${attempt}.tmp`)
+    try {
+      return { fd: openSync(temporary, "wx", 0o600), temporary }
+    } catch (error) {
+      if (errnoOf(error) !== "EEXIST" || attempt >= 1000) throw ioError("write", temporary, error)
+    }
+  }
+}
+
+/** Makes the rename durable where folders can be synced; elsewhere (Windows, some network drives) there is no way. */
+function syncFolder(folder: string): void {
+  try {
+    const fd = openSync(folder, constants.O_RDONLY)
+    try {
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    // The file is whole either way: only its age after a power cut is in question.
+  }
+}
+
+function findStats(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch (error) {
+    if (isAbsent(error)) return undefined
+    throw ioError("read", path, error)
+  }
+}
+
+function removeQuietly(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch {
+    // Already gone, or as unwritable as what failed before.
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  const errno = errnoOf(error)
+  return errno === "ENOENT" || errno === "ENOTDIR"
+}
+
+function fail(error: CofferError): never {
+  throw error
+}
