@@ -24,10 +24,11 @@ export interface FileEntry {
   readonly kind: "file" | "other"
 }
 
-/** Reads what somebody else wrote below one folder; never follows a link there, never blocks. */
+/**
+ * Reads what somebody else wrote below a folder (`root`, absolute): never follows a link there, never
+ * blocks. Links in the root itself are the user's own and are followed.
+ */
 export interface Files {
-  /** Absolute. Links in the root itself are the user's own and are followed. */
-  readonly root: string
   /**
    * The bytes of a regular file, or undefined where there is none.
    *
@@ -35,16 +36,17 @@ export interface Files {
    * @throws CofferError `NOT_CANONICAL` for a link at any component below the root, a folder, pipe, device
    * or socket, or more than `maxBytes`; `IO_FAILED`.
    */
-  read(path: string, maxBytes: number): Uint8Array | undefined
+  read(root: string, path: string, maxBytes: number): Uint8Array | undefined
   /**
-   * Everything that is not a folder, in the order of the paths. A file read while its walk is under way
-   * costs no second look at its folders: read as you walk.
+   * Everything below the folder `prefix` ("" for all) that is not a folder, in the order of the paths;
+   * nothing where it is no folder. A file read while its walk is under way costs no second look at its
+   * folders: read as you walk.
    *
-   * @throws CofferError `IO_FAILED`
+   * @throws CofferError `NOT_CANONICAL` for a link on the way to `prefix`, `IO_FAILED`
    */
-  walk(): Iterable<FileEntry>
+  walk(root: string, prefix?: string): Iterable<FileEntry>
   /** Whether the owner may execute the file: git's mode 100755. False on systems without that bit. */
-  isExecutable(path: string): boolean
+  isExecutable(root: string, path: string): boolean
 }
 
 /** Deeper than any name of a secret (16 segments) or of a key record: not looked into. */
@@ -55,24 +57,24 @@ const NON_BLOCK = constants.O_NONBLOCK ?? 0
 /** Most store files are below 1 KiB: one read each, into a buffer that is used again. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
-/** Opens the folder `root` (absolute) for reading. Nothing is touched before the first read. */
-export function openFiles(root: string): Files {
+/** The real file system. */
+export function openFiles(): Files {
   const walked = new Set<string>()
   return {
-    root,
-    read: (path, maxBytes) =>
-      walked.has(dirname(path)) || hasPlainFolders(root, path)
+    read: (root, path, maxBytes) =>
+      walked.has(dirname(join(root, path))) || hasPlainFolders(root, path)
         ? readRegular(join(root, path), path, maxBytes)
         : undefined,
-    *walk() {
+    *walk(root, prefix = "") {
+      if (!hasPlainFolders(root, `${prefix}/`)) return
       try {
-        yield* walkFolder(root, "", walked)
+        yield* walkFolder(root, prefix, walked)
       } finally {
         // Not kept: by the next call a checkout may have put a link where the folder was.
         walked.clear()
       }
     },
-    isExecutable: path => {
+    isExecutable(root, path) {
       const stats = findStats(join(root, path))
       return process.platform !== "win32" && stats?.isFile() === true && (stats.mode & 0o100) !== 0
     },
@@ -147,7 +149,7 @@ export function errnoOf(error: unknown): string | undefined {
  */
 function hasPlainFolders(root: string, path: string): boolean {
   if (path.split("/").includes("..")) throw new TypeError("a path below the root has no ..")
-  for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1)) {
+  for (let end = path.indexOf("/", 1); end !== -1; end = path.indexOf("/", end + 1)) {
     const folder = path.slice(0, end)
     const stats = findStats(join(root, folder))
     if (stats === undefined) return false
@@ -182,8 +184,9 @@ function notRegular(path: string, what: string): CofferError {
 }
 
 function* walkFolder(root: string, folder: string, walked: Set<string>, depth = 0): Generator<FileEntry> {
-  const entries = listFolder(join(root, folder))
-  walked.add(folder === "" ? "." : folder)
+  const absolute = join(root, folder)
+  const entries = listFolder(absolute)
+  walked.add(absolute)
   for (const entry of entries) {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`
     if (entry.isDirectory() && depth < MAX_DEPTH) yield* walkFolder(root, path, walked, depth + 1)
