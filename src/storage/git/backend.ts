@@ -1,0 +1,53 @@
+/** What a back end supplies to the write protocol, which both share. */
+import type { CommitChange, Entry, GitReader, Oid } from "./git.js"
+
+/** A back end: reads as {@link GitReader}, and the four steps of a write that touch git's own data. */
+export interface Backend extends GitReader {
+  /**
+   * Entries of exactly these paths, paths without any left out; "index" is always the work tree's own
+   * (`<gitDir>/index`), whatever `GIT_INDEX_FILE` says.
+   */
+  lookup(at: Oid | "index", paths: readonly string[]): Promise<ReadonlyMap<string, readonly Entry[]>>
+  /** Writes blobs so that they survive a power cut. */
+  writeBlobs(blobs: Iterable<Uint8Array>): Promise<void>
+  /**
+   * Writes blobs, trees and the commit (message through the hooks, signed where the user wants it) so that
+   * they survive a power cut. Moves no ref and leaves none.
+   */
+  writeCommit(change: CommitChange): Promise<Oid>
+  /**
+   * Changes a private copy of the index at `file` (absent: an empty one) and leaves all else in it as it is.
+   * A path that it sets has stage 0 only and keeps its skip-worktree bit.
+   */
+  editIndex(file: string, edits: readonly IndexEdit[]): Promise<void>
+  /**
+   * Locks HEAD and the branch it names, compares both, and gets everything ready for {@link RefLock.commit}.
+   * The lock file of the ref that moves holds the new commit id: that is how recovery knows it.
+   *
+   * @throws CofferError `GIT_MOVED` (HEAD names another branch or commit), `GIT_LOCKED`, `GIT_REFUSED` (a hook)
+   */
+  lockRef(update: RefUpdate): Promise<RefLock>
+}
+
+/** The index entry that a path is to have; none: null. */
+export interface IndexEdit {
+  readonly path: string
+  readonly to: { readonly mode: string; readonly oid: Oid } | null
+}
+
+/** HEAD's move from one commit to the next. */
+export interface RefUpdate {
+  /** The branch that HEAD names; null: detached. */
+  readonly ref: string | null
+  readonly from: Oid | null
+  readonly to: Oid
+  /** For the reflog, with the time there. */
+  readonly reason: string
+  readonly at: Date
+}
+
+/** A ref that is locked and compared. */
+export interface RefLock {
+  commit(): Promise<void>
+  abort(): Promise<void>
+}

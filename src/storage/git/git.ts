@@ -1,0 +1,103 @@
+/** The one interface to git, and the choice of the back end behind it. */
+import type { GitState, Head } from "../repository.js"
+
+/** A git object id: 40 lower-case hex digits, 64 in a SHA-256 repository. */
+export type Oid = string
+
+/** Which back end to use; `auto` takes the git binary where there is one. */
+export type GitPreference = "auto" | "system" | "embedded"
+
+/** A file in a tree (stage 0) or in the index. Paths are relative to the work tree, with "/". */
+export interface Entry {
+  readonly path: string
+  readonly mode: string
+  readonly oid: Oid
+  readonly stage: 0 | 1 | 2 | 3
+  readonly skipWorktree: boolean
+}
+
+/** A path that differs between two sides; the side that lacks it is absent. */
+export interface Change {
+  readonly path: string
+  readonly from?: { readonly mode: string; readonly oid: Oid }
+  readonly to?: { readonly mode: string; readonly oid: Oid }
+  /** In the index only as stages of a conflict; `to` is absent then. */
+  readonly conflicted?: true
+}
+
+/** A commit that touched a path; `oid` is the blob it holds there, absent where it holds none. */
+export interface LogEntry {
+  readonly commit: Oid
+  readonly parents: readonly Oid[]
+  readonly at: Date
+  readonly author: string
+  readonly oid?: Oid
+}
+
+/** Files to write, by path; null removes one. */
+export type FileChanges = ReadonlyMap<string, Uint8Array | null>
+
+/** One commit on the current branch: HEAD's tree with `files` changed and nothing else. */
+export interface CommitChange {
+  /** The HEAD that the files were made from; null: none yet. Another one by now is `GIT_MOVED`. */
+  readonly base: Oid | null
+  readonly files: FileChanges
+  readonly message: string
+  readonly at: Date
+  /** Runs prepare-commit-msg and commit-msg. */
+  readonly verify: boolean
+  /** Sees each blob as the object store gives it back, before anything else changes; throws to stop. */
+  readonly readBack?: (path: string, bytes: Uint8Array) => void | Promise<void>
+}
+
+/** What both back ends read. A prefix is a folder or a file; "" is everything. */
+export interface GitReader {
+  readonly kind: "system" | "embedded"
+  readonly workTree: string
+  readonly gitDir: string
+  readonly commonDir: string
+  readonly oidHex: 40 | 64
+  readonly shallow: boolean
+  /** The index that reads use where it is not the work tree's own: `GIT_INDEX_FILE`, as hooks get it. */
+  readonly foreignIndex: string | undefined
+  head(): Promise<Head>
+  /** The commit that a revision names. */
+  find(revision: string): Promise<Oid | undefined>
+  mergeBase(a: Oid, b: Oid): Promise<Oid | undefined>
+  /** Sorted by path, then stage. */
+  entries(at: Oid | "index", prefix: string): AsyncIterable<Entry>
+  changes(from: Oid | null, to: Oid | "index", prefix: string): AsyncIterable<Change>
+  /** In the order asked for; `bytes` absent: not here (shallow, partial, pruned) or not a blob. */
+  blobs(oids: Iterable<Oid>): AsyncIterable<{ oid: Oid; bytes?: Uint8Array }>
+  /** Newest first, every side of a merge. */
+  log(path: string, from: Oid): AsyncIterable<LogEntry>
+  /** Commits of `tips` that neither the remote's branches nor `known` reach; unknown ids in `known` are left out. */
+  missing(tips: readonly Oid[], remote: string, known: readonly Oid[]): AsyncIterable<Oid>
+  config(key: string): Promise<string | undefined>
+  state(): Promise<GitState>
+  /** @throws CofferError `GIT_NO_AUTHOR` */
+  author(): Promise<{ name: string; email: string }>
+  isIgnored(path: string): Promise<boolean>
+  isTracked(path: string): Promise<boolean>
+  hooksPath(): Promise<string>
+  /** The branch that the current one follows, and its commit if it is here. */
+  branchUpstream(): Promise<{ ref: string; commit: Oid | undefined } | undefined>
+}
+
+/** A repository, opened. What it does not know by name is a fault of git's or the disk's: `GIT_FAILED`, `IO_FAILED`. */
+export interface Git extends GitReader {
+  /**
+   * Makes one commit of HEAD's tree and the files, and updates index and work tree on these paths only. It takes
+   * the store lock unless the caller holds it.
+   *
+   * @throws CofferError `GIT_DIRTY`, `GIT_CONFLICTED`, `GIT_MOVED`, `GIT_LOCKED`, `GIT_IN_PROGRESS`, `GIT_NO_AUTHOR`,
+   *   `GIT_SIGN_FAILED`, `GIT_REFUSED`, `GIT_UNSUPPORTED`, `STORE_LOCKED`; nothing has changed then
+   */
+  commit(change: CommitChange): Promise<Oid>
+  /** Changes index and work tree on these paths without a commit, also in the middle of a merge. */
+  stage(change: { readonly files: FileChanges }): Promise<void>
+  /** Whether a killed write waits to be finished: the pre-commit hook refuses then. */
+  hasJournal(): boolean
+  /** Finishes what a killed write left behind. `withStoreLock` does it first of all. @throws CofferError `GIT_LOCKED` */
+  recover(): Promise<void>
+}

@@ -1,0 +1,119 @@
+/** Finds the git repository around a folder and reads its HEAD from the files, without git: the `get` path. */
+import { readFileSync, realpathSync, statSync } from "node:fs"
+import { dirname, join, resolve } from "node:path"
+
+/** Where a repository is. `gitDir` is the work tree's own, `commonDir` the one that all its work trees share. */
+export interface Repository {
+  readonly workTree: string
+  readonly gitDir: string
+  readonly commonDir: string
+}
+
+/** What HEAD names: a branch (null: detached) and its commit (null: none yet). */
+export interface Head {
+  readonly ref: string | null
+  readonly commit: string | null
+}
+
+/** What git is in the middle of. */
+export type GitState = "clean" | "merge" | "rebase" | "cherry-pick" | "revert" | "bisect"
+
+/**
+ * Finds the repository that `dir` lies in, as git would (`GIT_DIR` and friends are not looked at).
+ *
+ * @returns real paths; undefined outside any repository and in a bare one.
+ */
+export function findRepository(dir: string): Repository | undefined {
+  for (let folder = findRealPath(dir); folder !== undefined; folder = parentOf(folder)) {
+    const gitDir = findGitDir(join(folder, ".git"))
+    if (gitDir !== undefined) return { workTree: folder, gitDir, commonDir: commonDirOf(gitDir) }
+  }
+  return undefined
+}
+
+/** Reads HEAD, or returns undefined where the files do not tell (reftable, a symbolic branch): ask git. */
+export function readHead({ gitDir, commonDir }: Repository): Head | undefined {
+  const head = findText(join(gitDir, "HEAD"))
+  if (head === undefined) return undefined
+  if (isOid(head)) return { ref: null, commit: head }
+  const ref = /^ref:\s*(refs\/.+)$/.exec(head)?.[1]
+  // reftable keeps its HEAD elsewhere and leaves this name for tools that do not know.
+  if (ref === undefined || ref === "refs/heads/.invalid") return undefined
+  const isOwn = /^refs\/(bisect|worktree|rewritten)\//.test(ref)
+  const loose = findText(join(isOwn ? gitDir : commonDir, ref))
+  if (loose !== undefined && loose !== "") return isOid(loose) ? { ref, commit: loose } : undefined
+  return { ref, commit: findPackedRef(commonDir, ref) ?? null }
+}
+
+/** What git has been left in the middle of in this work tree. */
+export function inProgress({ gitDir }: { readonly gitDir: string }): GitState {
+  for (const [name, state] of STATE_FILES) if (exists(join(gitDir, name))) return state
+  return "clean"
+}
+
+/** In this order: a rebase stops with CHERRY_PICK_HEAD or MERGE_HEAD there too. */
+const STATE_FILES: readonly (readonly [string, GitState])[] = [
+  ["rebase-merge", "rebase"],
+  ["rebase-apply", "rebase"],
+  ["MERGE_HEAD", "merge"],
+  ["CHERRY_PICK_HEAD", "cherry-pick"],
+  ["REVERT_HEAD", "revert"],
+  ["sequencer", "cherry-pick"],
+  ["BISECT_LOG", "bisect"],
+]
+
+/** Whether a folder is a git directory by the three things git looks for. */
+export function isGitDir(folder: string): boolean {
+  return (
+    exists(join(folder, "HEAD")) && ["objects", "refs"].every(name => exists(join(commonDirOf(folder), name)))
+  )
+}
+
+function findGitDir(path: string): string | undefined {
+  const target = findText(path)?.match(/^gitdir: (.+)$/)?.[1]
+  const folder = findRealPath(target === undefined ? path : resolve(dirname(path), target))
+  return folder !== undefined && isGitDir(folder) ? folder : undefined
+}
+
+function commonDirOf(gitDir: string): string {
+  const target = findText(join(gitDir, "commondir"))
+  return target === undefined ? gitDir : (findRealPath(resolve(gitDir, target)) ?? gitDir)
+}
+
+function findPackedRef(commonDir: string, ref: string): string | undefined {
+  const packed = findText(join(commonDir, "packed-refs"))
+  const end = packed === undefined ? -1 : `${packed}\n`.indexOf(` ${ref}\n`)
+  if (packed === undefined || end < 0) return undefined
+  const oid = packed.slice(packed.lastIndexOf("\n", end) + 1, end)
+  return isOid(oid) ? oid : undefined
+}
+
+function isOid(text: string): boolean {
+  return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
+}
+
+function parentOf(folder: string): string | undefined {
+  const parent = dirname(folder)
+  return parent === folder ? undefined : parent
+}
+
+function exists(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false }) !== undefined
+}
+
+function findRealPath(path: string): string | undefined {
+  try {
+    return realpathSync.native(path)
+  } catch {
+    return undefined
+  }
+}
+
+/** The text of a small file without its last line end; undefined for a folder and for what is not there. */
+function findText(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8").replace(/\r?\n$/, "")
+  } catch {
+    return undefined
+  }
+}
