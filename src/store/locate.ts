@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve, sep } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseSettings, type Settings } from "../format/settings.js"
 import { STORE_FILE_PATH } from "../format/store-file.js"
-import type { Files } from "../storage/files.js"
+import { openFiles } from "../storage/files.js"
 
 /** The file of a repository's own settings. It is untrusted: see docs/threat-model.md. */
 export const SETTINGS_PATH = ".coffer.yaml"
@@ -26,12 +26,13 @@ export interface Place {
  * @throws CofferError `NOT_FOUND` where no store is named and none is there, `USAGE` for one outside the
  * repository, its top folder, or behind a symbolic link.
  */
-export async function locateStore(
-  files: Files,
-  request: { directory: string; workTree: string | undefined; wanted: string | undefined },
-): Promise<Place> {
+export async function locateStore(request: {
+  directory: string
+  workTree: string | undefined
+  wanted: string | undefined
+}): Promise<Place> {
   const top = request.workTree ?? findTop(request.directory)
-  const settings = await readSettings(files, top)
+  const settings = await readSettings(top)
   const root = findRoot(request, top, settings)
   refuseOutside(top, root)
   return { top, root, settings }
@@ -59,8 +60,8 @@ function findTop(directory: string): string {
   }
 }
 
-async function readSettings(files: Files, top: string): Promise<Settings> {
-  const bytes = files.read(top, SETTINGS_PATH, SETTINGS_MAX_BYTES)
+async function readSettings(top: string): Promise<Settings> {
+  const bytes = openFiles(top).read(SETTINGS_PATH, SETTINGS_MAX_BYTES)
   return bytes === undefined ? {} : parseSettings(bytes)
 }
 

@@ -47,6 +47,10 @@ export interface Store {
   /** @throws CofferError `GIT_NO_REPOSITORY` */
   git(): Promise<Git>
   identities(): LoadedIdentities
+  /** What this machine remembers of the store. @throws CofferError `STORE_CHANGED`, `DAMAGED` */
+  state(): LocalState
+  /** Adds to it; what cannot be written is verified again next time. */
+  updateState(change: StateChange): void
 }
 
 /**
@@ -55,14 +59,14 @@ export interface Store {
  * @throws CofferError `NOT_FOUND` if there is none, `NOT_CANONICAL` or `NEWER_FORMAT` for its `store.yaml`.
  */
 export async function openStore(options: OpenOptions): Promise<Store> {
-  const files = openFiles()
   const repository = findRepository(options.directory)
-  const { top, root } = await locateStore(files, {
+  const { top, root } = await locateStore({
     directory: options.directory,
     workTree: repository?.workTree,
     wanted: options.store ?? (options.env.COFFER_STORE || undefined),
   })
-  const bytes = files.read(root, STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
+  const files = openFiles(root)
+  const bytes = files.read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
   if (bytes === undefined) throw noStore()
   const { store: id } = parseStoreFile(bytes)
   const folder = relative(top, root).split(sep).join("/")
@@ -78,7 +82,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
     repository,
     env: options.env,
     files,
-    tree: workTree(files, root, absent),
+    tree: workTree(files, absent),
     confirm: options.confirm,
     note: options.note ?? (() => {}),
     git,

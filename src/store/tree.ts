@@ -1,6 +1,7 @@
 /** One state of a store's files (work tree, index or commit), read the same way whichever it is. */
 
 import { CofferError } from "../errors.js"
+import { nameOfPath, type SecretName } from "../format/names.js"
 import { LIMITS } from "../format/secret-file.js"
 import type { Files } from "../storage/files.js"
 import type { Git, Oid } from "../storage/git/git.js"
@@ -39,21 +40,17 @@ export function isBadFile(file: TreeFile | BadFile): file is BadFile {
  *
  * @param absent - asked for a path that is not there: a sparse checkout leaves out files that exist.
  */
-export function workTree(
-  files: Files,
-  root: string,
-  absent: (path: string) => Promise<TreeFile | undefined>,
-): Tree {
+export function workTree(files: Files, absent: (path: string) => Promise<TreeFile | undefined>): Tree {
   return {
     at: "worktree",
     async find(path) {
-      const bytes = files.read(root, path, limitOf(path))
+      const bytes = files.read(path, limitOf(path))
       return bytes === undefined ? absent(path) : { path, bytes }
     },
     async *files(prefix) {
-      for (const entry of files.walk(root, prefix)) {
+      for (const entry of files.walk(prefix)) {
         try {
-          const bytes = files.read(root, entry.path, limitOf(entry.path))
+          const bytes = files.read(entry.path, limitOf(entry.path))
           if (bytes !== undefined) yield { path: entry.path, bytes }
         } catch (error) {
           if (!(error instanceof CofferError)) throw error
@@ -62,7 +59,7 @@ export function workTree(
       }
     },
     async paths(prefix) {
-      return [...files.walk(root, prefix)].map(entry => entry.path)
+      return [...files.walk(prefix)].map(entry => entry.path)
     },
   }
 }
@@ -109,6 +106,11 @@ export function gitTree(git: Git, at: Oid | "index", folder: string): Tree {
   }
 }
 
+/** The names among paths: everything else in a store has a folder of its own or is not coffer's. */
+export function namesOf(paths: Iterable<string>): SecretName[] {
+  return [...paths].map(nameOfPath).filter(name => name !== undefined)
+}
+
 const BATCH = 512
 
 async function* readBatch(
@@ -146,4 +148,44 @@ function missingObject(path: string, oid: Oid): CofferError {
 
 function limitOf(path: string): number {
   return path.startsWith(".coffer/keys/") ? LIMITS.keyRecordBytes : LIMITS.secretFileBytes
+}
+
+/** The store before its first commit. */
+export function emptyTree(): Tree {
+  return {
+    at: "index",
+    find: async () => undefined,
+    async *files() {},
+    paths: async () => [],
+  }
+}
+
+/** `base` as it will be once `changes` are written: null removes a file. */
+export function overlayTree(base: Tree, changes: ReadonlyMap<string, Uint8Array | null>): Tree {
+  const isBelow = (path: string, prefix: string) =>
+    prefix === "" || path === prefix || path.startsWith(`${prefix}/`)
+  return {
+    at: base.at,
+    async find(path) {
+      const bytes = changes.get(path)
+      if (bytes === undefined) return base.find(path)
+      return bytes === null ? undefined : { path, bytes }
+    },
+    async *files(prefix) {
+      const added = new Map([...changes].filter(([path]) => isBelow(path, prefix)))
+      for await (const file of base.files(prefix)) {
+        if (!added.has(file.path)) yield file
+      }
+      for (const [path, bytes] of added) if (bytes !== null) yield { path, bytes }
+    },
+    async paths(prefix) {
+      const paths = new Set(await base.paths(prefix))
+      for (const [path, bytes] of changes) {
+        if (!isBelow(path, prefix)) continue
+        if (bytes === null) paths.delete(path)
+        else paths.add(path)
+      }
+      return [...paths].sort()
+    },
+  }
 }

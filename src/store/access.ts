@@ -1,0 +1,60 @@
+/** A group opened with one of this machine's identities: who I am there and the keys that are mine to use. */
+import { CofferError } from "../errors.js"
+import type { Member } from "../format/key-record.js"
+import { type OpenKeyring, openKeys } from "../keyring/open.js"
+import type { Identity } from "../storage/identities.js"
+import type { SealKey, Signer } from "./seal.js"
+import type { Store } from "./store.js"
+import type { View } from "./view.js"
+
+export interface GroupAccess {
+  readonly group: string
+  /** My entry in the current record. */
+  readonly member: Member
+  /** The newest data key: what is written now is sealed under it. */
+  readonly sealKey: SealKey
+  readonly signer: Signer
+  readonly keys: OpenKeyring
+}
+
+/**
+ * Opens the group's keys: one unwrap, then the chain of previous keys as far as it is needed.
+ *
+ * @throws CofferError `NO_IDENTITY`, `NOT_A_MEMBER`, `REMOVED`, `WRAP_BROKEN`
+ * @see DESIGN §2.4, 19
+ */
+export async function openGroup(store: Store, view: View, group: string): Promise<GroupAccess> {
+  const keyring = view.keyring.groups.get(group)!
+  const { identities, looked, warnings } = await store.identities()
+  for (const warning of warnings) store.note(warning)
+  if (identities.length === 0) throw noIdentity(group, looked, adminsOf(view, group))
+  const keys = await openKeys(keyring, identities)
+  const identity = identities.find(candidate => candidate.recipient === keys.member.recipient) as Identity
+  return {
+    group,
+    member: keys.member,
+    sealKey: { id: keys.newest.id, seal: keys.keyFor(keys.newest.id).seal },
+    signer: {
+      name: keys.member.name,
+      get signingKey() {
+        return identity.signingKey
+      },
+    },
+    keys,
+  }
+}
+
+function adminsOf(view: View, group: string): string[] {
+  const members = view.keyring.groups.get(group)!.current.flatMap(node => node.record.members)
+  return [...new Set(members.filter(member => member.role === "admin").map(member => member.name))]
+}
+
+function noIdentity(group: string, looked: readonly string[], admins: readonly string[]): CofferError {
+  return new CofferError(
+    "NO_IDENTITY",
+    `no identity here can read group "${group}" (looked at: ${looked.join(", ")})`,
+    {
+      hint: `coffer identity show, then send the line to an admin of ${group}: ${admins.join(", ")}. In a fork's pull request secrets are never there: run --if-identity`,
+    },
+  )
+}

@@ -1,0 +1,223 @@
+/** Steps on one secret inside an operation: set, delete, restore. Operations are made of these. */
+
+import { decodeUtf8, equalBytes } from "../encoding.js"
+import { CofferError } from "../errors.js"
+import { findClash, type SecretName } from "../format/names.js"
+import { checkMeta, LIMITS, type SecretFile } from "../format/secret-file.js"
+import type { GroupAccess } from "./access.js"
+import { openSecret } from "./reading.js"
+import { sealVersion } from "./seal.js"
+import { enterGroup, type Predecessor, succeed } from "./succession.js"
+import type { Draft } from "./transaction.js"
+
+/** One secret after a step; `changed` is false where it already was as wanted. */
+export interface StepResult {
+  readonly name: SecretName
+  readonly version: number
+  readonly changed: boolean
+}
+
+/** A value to store. Left out: value, type or meta stay as they are. */
+export interface SetRequest {
+  readonly name: SecretName
+  readonly value?: Uint8Array | undefined
+  /** Entries to add or replace; an empty value removes one. */
+  readonly meta?: ReadonlyMap<string, string> | undefined
+  /** Only if the current version is this; 0: only if there never was one. */
+  readonly cas?: number | undefined
+}
+
+/** What a version holds. */
+export interface Content {
+  readonly state: "current" | "deleted"
+  readonly type: "text" | "binary"
+  readonly value: Uint8Array
+  readonly meta: ReadonlyMap<string, string>
+  readonly valueKeys: readonly string[]
+}
+
+/** Stores a value as the next version. @throws CofferError `VERSION_CONFLICT`, `NAME_INVALID`, `VALUE_INVALID` */
+export async function setSecretIn(draft: Draft, request: SetRequest): Promise<StepResult> {
+  const { name } = request
+  const access = await draft.openForWriting(draft.groupOf(name))
+  const found = await draft.find(name)
+  checkCas(name, found, request.cas)
+  if (found === undefined) await refuseClash(draft, name)
+  const live = found?.file.state === "current" ? found.file : undefined
+  const before = live === undefined ? undefined : openSecret(access, live).value
+  const value = request.value ?? before
+  if (value === undefined) throw notFound(name)
+  checkValueSize(value)
+  const meta = mergeMeta(found?.file.meta, request.meta)
+  const same = live !== undefined && before !== undefined && equalBytes(before, value)
+  if (same && equalMeta(live.meta, meta)) return { name, version: live.version, changed: false }
+  return putVersion(draft, access, name, found === undefined ? [] : [found], {
+    state: "current",
+    type: typeOf(value),
+    value,
+    meta,
+    // The same value stays exposed to whoever could read it before.
+    valueKeys: same ? live.valueKeys : [`${access.group}/${access.sealKey.id}`],
+  })
+}
+
+/** Leaves a tombstone. @throws CofferError `NOT_FOUND`, `VERSION_CONFLICT` */
+export async function deleteSecretIn(
+  draft: Draft,
+  request: { name: SecretName; cas?: number | undefined; movedTo?: SecretName },
+): Promise<StepResult> {
+  const { name } = request
+  const access = await draft.openForWriting(draft.groupOf(name))
+  const found = await draft.find(name)
+  if (found === undefined) throw notFound(name)
+  checkCas(name, found, request.cas)
+  if (found.file.state === "deleted") return { name, version: found.file.version, changed: false }
+  const meta = new Map(found.file.meta)
+  if (request.movedTo !== undefined) meta.set("movedTo", request.movedTo)
+  return putVersion(draft, access, name, [found], {
+    state: "deleted",
+    type: "text",
+    value: new Uint8Array(0),
+    meta,
+    valueKeys: found.file.valueKeys,
+  })
+}
+
+/**
+ * Removes the file of a tombstone that HEAD already has: numbering ends there.
+ *
+ * @throws CofferError `NOT_FOUND`, `USAGE` for a live secret
+ */
+export async function purgeSecretIn(draft: Draft, name: SecretName): Promise<StepResult> {
+  await draft.openForWriting(draft.groupOf(name))
+  const found = await draft.find(name)
+  if (found === undefined) throw notFound(name)
+  if (found.file.state !== "deleted") {
+    throw new CofferError(
+      "USAGE",
+      `"${name}" is not deleted: only a tombstone that is committed can be purged`,
+      {
+        hint: `coffer delete ${name}, then coffer delete --purge ${name}`,
+      },
+    )
+  }
+  draft.putRemoval(name)
+  return { name, version: found.file.version, changed: true }
+}
+
+/** Writes what another version, or another secret, holds as the next version of `name`. */
+export async function restoreIn(
+  draft: Draft,
+  name: SecretName,
+  source: { file: SecretFile; value: Uint8Array },
+  predecessors: readonly Predecessor[],
+): Promise<StepResult> {
+  const access = await draft.openForWriting(draft.groupOf(name))
+  const current = predecessors.find(({ file }) => file.name === name)
+  if (current === undefined) await refuseClash(draft, name)
+  if (current?.file.state === "current" && (await holds(access, current.file, source))) {
+    return { name, version: current.file.version, changed: false }
+  }
+  return putVersion(draft, access, name, predecessors, {
+    state: "current",
+    type: source.file.type,
+    value: source.value,
+    meta: source.file.meta,
+    valueKeys: enterGroup(source.file.valueKeys, access.group, access.sealKey.id),
+  })
+}
+
+async function holds(
+  access: GroupAccess,
+  file: SecretFile,
+  source: { file: SecretFile; value: Uint8Array },
+): Promise<boolean> {
+  return (
+    file.type === source.file.type &&
+    equalMeta(file.meta, source.file.meta) &&
+    equalBytes(openSecret(access, file).value, source.value)
+  )
+}
+
+/** Seals `content` as the version after `predecessors`, the most direct one first. */
+export function putVersion(
+  draft: Draft,
+  access: GroupAccess,
+  name: SecretName,
+  predecessors: readonly Predecessor[],
+  content: Content,
+): StepResult {
+  checkMeta(content.meta)
+  const succession = succeed(predecessors, draft.at)
+  const header = {
+    store: draft.store.id,
+    group: access.group,
+    name,
+    version: succession.version,
+    state: content.state,
+    type: content.type,
+    valueKeys: content.valueKeys,
+    created: succession.created,
+    previous: succession.previous,
+    meta: content.meta,
+  }
+  draft.putSecret(sealVersion(header, content.value, access.sealKey, access.signer), access)
+  return { name, version: succession.version, changed: true }
+}
+
+export function notFound(name: string, why = ""): CofferError {
+  return new CofferError("NOT_FOUND", `there is no secret "${name}"${why}`, {
+    hint: "coffer list shows what there is",
+  })
+}
+
+export function checkCas(name: SecretName, found: Predecessor | undefined, cas: number | undefined): void {
+  const version = found?.file.version ?? 0
+  if (cas === undefined || cas === version) return
+  const is = version === 0 ? "is new" : `is at version ${version}`
+  throw new CofferError("VERSION_CONFLICT", `"${name}" ${is}, not at version ${cas}`, {
+    hint: `coffer get ${name}, then again with --cas ${version}`,
+  })
+}
+
+function checkValueSize(value: Uint8Array): void {
+  if (value.length <= LIMITS.valueBytes) return
+  throw new CofferError("LIMIT_EXCEEDED", "the value is larger than 1 MiB", {
+    hint: "keep large files elsewhere, encrypted, and the key to them here",
+  })
+}
+
+// A NUL cannot stand in an environment variable or a YAML map: such a value is binary for every consumer.
+function typeOf(value: Uint8Array): "text" | "binary" {
+  return decodeUtf8(value) === undefined || value.includes(0) ? "binary" : "text"
+}
+
+function mergeMeta(
+  before: ReadonlyMap<string, string> | undefined,
+  changes: ReadonlyMap<string, string> | undefined,
+): ReadonlyMap<string, string> {
+  const meta = new Map(before)
+  meta.delete("movedTo")
+  for (const [key, value] of changes ?? []) {
+    if (value === "") meta.delete(key)
+    else meta.set(key, value)
+  }
+  return new Map([...meta].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function equalMeta(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value)
+}
+
+/** Names, or folders of names, that differ only in case cannot both lie in one folder on every system. */
+async function refuseClash(draft: Draft, name: SecretName): Promise<void> {
+  const clash = findClash(name, await draft.names())
+  if (clash === undefined) return
+  throw new CofferError(
+    "NAME_INVALID",
+    `"${name}" and "${clash}" cannot stand side by side on every file system`,
+    {
+      hint: "choose a name that differs in more than upper and lower case",
+    },
+  )
+}

@@ -1,0 +1,58 @@
+/** Finding secrets: by name, and by value without ever showing one. */
+
+import { decodeUtf8 } from "../encoding.js"
+import { CofferError, hasCode } from "../errors.js"
+import type { SecretName } from "../format/names.js"
+import type { SecretFile } from "../format/secret-file.js"
+import { openGroup } from "./access.js"
+import { openSecret } from "./reading.js"
+import { listFiles, listSecrets } from "./secrets.js"
+import type { Store } from "./store.js"
+import { remember, viewStore } from "./view.js"
+
+/** Names that contain `text`, upper and lower case alike. */
+export async function findSecrets(store: Store, request: { text: string }): Promise<SecretName[]> {
+  const text = request.text.toLowerCase()
+  return (await listSecrets(store)).map(file => file.name).filter(name => name.toLowerCase().includes(text))
+}
+
+/**
+ * Names of the secrets whose value matches. Groups that no identity here opens are named in a note
+ * and passed over.
+ *
+ * @throws CofferError `USAGE` for a pattern that is no regular expression, `NO_IDENTITY`
+ */
+export async function grepSecrets(store: Store, request: { pattern: string }): Promise<SecretName[]> {
+  const pattern = compile(request.pattern)
+  const view = await viewStore(store, { use: "open" })
+  const files = await listFiles(store, view, {})
+  const matching: SecretName[] = []
+  for (const [group, members] of groupFiles(files)) {
+    try {
+      const access = await openGroup(store, view, group)
+      for (const file of members) {
+        const text = decodeUtf8(openSecret(access, file).value)
+        if (text !== undefined && pattern.test(text)) matching.push(file.name)
+      }
+    } catch (error) {
+      if (!hasCode(error, "NOT_A_MEMBER", "REMOVED")) throw error
+      store.note(`note: group "${group}" was not searched: ${error.message}`)
+    }
+  }
+  await remember(store, view)
+  return matching.sort()
+}
+
+function groupFiles(files: readonly SecretFile[]): ReadonlyMap<string, SecretFile[]> {
+  const groups = new Map<string, SecretFile[]>()
+  for (const file of files) groups.set(file.group, [...(groups.get(file.group) ?? []), file])
+  return groups
+}
+
+function compile(pattern: string): RegExp {
+  try {
+    return new RegExp(pattern, "u")
+  } catch {
+    throw new CofferError("USAGE", "that is not a regular expression", { hint: "coffer grep '^postgres://'" })
+  }
+}

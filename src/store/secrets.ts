@@ -1,0 +1,222 @@
+/** The everyday operations on secrets: get, list, set, delete, undelete. */
+import { CofferError } from "../errors.js"
+import { nameOfPath, type SecretName } from "../format/names.js"
+import type { SecretFile } from "../format/secret-file.js"
+import { openGroup } from "./access.js"
+import {
+  deleteSecretIn,
+  notFound,
+  purgeSecretIn,
+  restoreIn,
+  type SetRequest,
+  type StepResult,
+  setSecretIn,
+} from "./draft-secrets.js"
+import { readLastLive } from "./history.js"
+import { openSecret, parseVerified, type ReadSecret, readSecret } from "./reading.js"
+import type { Store } from "./store.js"
+import { change, type Draft, type WriteOptions, type Written } from "./transaction.js"
+import { isBadFile } from "./tree.js"
+import { remember, type View, viewStore } from "./view.js"
+
+/** A secret with its value. */
+export interface Secret {
+  readonly file: SecretFile
+  readonly value: Uint8Array
+}
+
+/** What an operation did to one secret. */
+export interface SecretWritten {
+  readonly name: SecretName
+  readonly version: number
+  readonly changed: boolean
+  /** Null where nothing changed or the change is only staged. */
+  readonly commit: string | null
+}
+
+/** What an operation did to several secrets; `secrets` holds those that changed. */
+export interface SecretsWritten {
+  readonly changed: boolean
+  readonly commit: string | null
+  readonly secrets: readonly { readonly name: SecretName; readonly version: number }[]
+}
+
+/**
+ * Reads and opens the present version of a secret.
+ *
+ * @throws CofferError `NOT_FOUND`, also for a deleted one, `NO_IDENTITY`, `NOT_A_MEMBER`, and every refusal
+ * of verification.
+ * @see docs/threat-model.md for what has been checked before a value is returned
+ */
+export async function getSecret(store: Store, request: { name: SecretName }): Promise<Secret> {
+  const { name } = request
+  const view = await viewStore(store, { use: "open", names: [name] })
+  const { file } = requireLive(name, await readSecret(view, name))
+  const access = await openGroup(store, view, file.group)
+  const { value } = openSecret(access, file)
+  await remember(store, view)
+  return { file, value }
+}
+
+/** Opens several secrets, all or nothing; each group's keys are unwrapped once. */
+export async function openSecrets(store: Store, view: View, names: Iterable<SecretName>): Promise<Secret[]> {
+  const groups = new Map<string, ReturnType<typeof openGroup>>()
+  const secrets: Secret[] = []
+  for (const name of names) {
+    const { file } = requireLive(name, await readSecret(view, name))
+    const access = groups.get(file.group) ?? openGroup(store, view, file.group)
+    groups.set(file.group, access)
+    secrets.push({ file, value: openSecret(await access, file).value })
+  }
+  await remember(store, view)
+  return secrets
+}
+
+/** Every secret's verified header below `prefix`, sorted by name. A file that is refused is named in a note. */
+export async function listSecrets(
+  store: Store,
+  request: { prefix?: string | undefined; deleted?: boolean | undefined } = {},
+): Promise<SecretFile[]> {
+  const view = await viewStore(store, { use: "look" })
+  return listFiles(store, view, request)
+}
+
+/** {@link listSecrets} in a view that is already verified. */
+export async function listFiles(
+  store: Store,
+  view: View,
+  { prefix = "", deleted = false }: { prefix?: string | undefined; deleted?: boolean | undefined },
+): Promise<SecretFile[]> {
+  const listed: SecretFile[] = []
+  for await (const found of view.tree.files(prefix)) {
+    if (nameOfPath(found.path) === undefined) continue
+    try {
+      if (isBadFile(found)) throw found.error
+      const file = parseVerified(view, found)
+      if (deleted || file.state === "current") listed.push(file)
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      // One bad file must not hide the others; reading it stays refused.
+      store.note(`warning: ${error.message} (${error.code})`)
+    }
+  }
+  return listed
+}
+
+/** Stores a value as the next version. */
+export async function setSecret(store: Store, request: SetRequest & WriteOptions): Promise<SecretWritten> {
+  const written = await change(
+    store,
+    request,
+    draft => setSecretIn(draft, request),
+    ({ name, version }) => `Set ${name} (version ${version})`,
+  )
+  return one(written)
+}
+
+/** Stores several values in one commit, all or nothing. */
+export async function setSecrets(
+  store: Store,
+  request: WriteOptions & { secrets: readonly SetRequest[]; deletions?: readonly Deletion[] | undefined },
+): Promise<SecretsWritten> {
+  refuseTwice(request.secrets)
+  return several(
+    await change(
+      store,
+      request,
+      async draft => {
+        const results: StepResult[] = []
+        for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
+        for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
+        return results
+      },
+      results => describeSeveral("Set", results),
+    ),
+  )
+}
+
+export interface Deletion {
+  readonly name: SecretName
+  readonly cas?: number | undefined
+}
+
+/** Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. */
+export async function deleteSecrets(
+  store: Store,
+  request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
+): Promise<SecretsWritten> {
+  const step = (draft: Draft, deletion: Deletion) =>
+    request.purge === true ? purgeSecretIn(draft, deletion.name) : deleteSecretIn(draft, deletion)
+  return several(
+    await change(
+      store,
+      request,
+      async draft => {
+        const results: StepResult[] = []
+        for (const deletion of request.deletions) results.push(await step(draft, deletion))
+        return results
+      },
+      results => describeSeveral(request.purge === true ? "Purge" : "Delete", results),
+    ),
+  )
+}
+
+/** Brings a deleted secret back to its last live value, as a new version. */
+export async function undeleteSecret(
+  store: Store,
+  request: WriteOptions & { name: SecretName },
+): Promise<SecretWritten> {
+  const { name } = request
+  return one(
+    await change(
+      store,
+      request,
+      async draft => {
+        const found = await draft.find(name)
+        if (found === undefined) throw notFound(name)
+        if (found.file.state === "current") return { name, version: found.file.version, changed: false }
+        return restoreIn(draft, name, await readLastLive(draft, found), [found])
+      },
+      ({ version }) => `Undelete ${name} (version ${version})`,
+    ),
+  )
+}
+
+/** The names below a prefix that hold a value; a name itself counts as one. */
+export async function liveNames(store: Store, view: View, prefix: string): Promise<SecretName[]> {
+  return (await listFiles(store, view, { prefix })).map(file => file.name)
+}
+
+export function requireLive(name: SecretName, found: ReadSecret | undefined): ReadSecret {
+  if (found === undefined) throw notFound(name)
+  if (found.file.state === "current") return found
+  const movedTo = found.file.meta.get("movedTo")
+  throw new CofferError("NOT_FOUND", `"${name}" was deleted by ${found.file.author}, ${found.file.created}`, {
+    hint:
+      movedTo === undefined ? `coffer undelete ${name}, or coffer versions ${name}` : `coffer get ${movedTo}`,
+  })
+}
+
+export function one({ result, changed, commit }: Written<StepResult>): SecretWritten {
+  return { name: result.name, version: result.version, changed, commit }
+}
+
+export function several({ result, changed, commit }: Written<readonly StepResult[]>): SecretsWritten {
+  const secrets = result.filter(step => step.changed).map(({ name, version }) => ({ name, version }))
+  return { changed, commit, secrets }
+}
+
+export function describeSeveral(verb: string, results: readonly StepResult[]): string {
+  const changed = results.filter(step => step.changed)
+  const [first] = changed
+  if (first !== undefined && changed.length === 1) return `${verb} ${first.name} (version ${first.version})`
+  return `${verb} ${changed.length} secrets\n\n${changed.map(step => `${step.name} (version ${step.version})`).join("\n")}`
+}
+
+function refuseTwice(secrets: readonly SetRequest[]): void {
+  const seen = new Set<string>()
+  for (const { name } of secrets) {
+    if (seen.has(name)) throw new CofferError("USAGE", `"${name}" is given twice in one batch`)
+    seen.add(name)
+  }
+}

@@ -1,0 +1,185 @@
+/** One operation = one commit: verified base, drafted files, checked result, commit, and what is remembered. */
+import { CofferError, hasCode } from "../errors.js"
+import { groupOf, pathOf, type SecretName } from "../format/names.js"
+import { printSecretFile, type SecretFile } from "../format/secret-file.js"
+import type { Keyring } from "../keyring/verify.js"
+import type { Git, Oid } from "../storage/git/git.js"
+import { withStoreLock } from "../storage/git/store-lock.js"
+import { type GroupAccess, openGroup } from "./access.js"
+import { readSecret } from "./reading.js"
+import { openFile } from "./seal.js"
+import type { Store } from "./store.js"
+import type { Predecessor } from "./succession.js"
+import { emptyTree, gitTree, namesOf, overlayTree, type Tree } from "./tree.js"
+import { remember, type View, verifyTree } from "./view.js"
+
+/** What every writing operation takes. */
+export interface WriteOptions {
+  /** The present, for `created` and the commit. */
+  readonly at: Date
+  /** False leaves the change staged. Default: true. */
+  readonly commit?: boolean | undefined
+  /** False skips other people's commit-msg hooks. Default: true. */
+  readonly verify?: boolean | undefined
+  /** Commit message in place of the operation's own. */
+  readonly message?: string | undefined
+}
+
+/** What came of an operation: `commit` is null where nothing changed or the change is only staged. */
+export interface Written<T> {
+  readonly result: T
+  readonly changed: boolean
+  readonly commit: Oid | null
+}
+
+/** The files of one operation while it is being put together. */
+export interface Draft {
+  readonly store: Store
+  readonly git: Git
+  /** HEAD's store: versions and predecessors are taken from here, never from the work tree. */
+  readonly base: Tree
+  readonly keyring: Keyring
+  readonly at: Date
+  /** The secret's file in HEAD, verified; undefined where there is none. */
+  find(name: SecretName): Promise<Predecessor | undefined>
+  /** The group that a name belongs to. */
+  groupOf(name: SecretName): string
+  /** @throws CofferError `NOT_A_MEMBER`, `REMOVED`, `NO_IDENTITY` */
+  open(group: string): Promise<GroupAccess>
+  /** The same where values are going to be signed. @throws CofferError `ROLE_MISSING` for readers and rotators */
+  openForWriting(group: string): Promise<GroupAccess>
+  /** Puts a secret's file in place after proof that it opens. */
+  putSecret(file: SecretFile, access: GroupAccess): void
+  /** Removes a secret's file. */
+  putRemoval(name: SecretName): void
+  /** Puts any store file in place, or removes it. */
+  put(path: string, bytes: Uint8Array | null): void
+  /** Every name with a file in HEAD or in this draft. */
+  names(): Promise<ReadonlySet<SecretName>>
+}
+
+/** How often an operation starts anew because somebody moved HEAD while it was being prepared. */
+const ATTEMPTS = 8
+
+/**
+ * Runs `plan` on HEAD's verified store and commits what it puts, all or nothing.
+ *
+ * @param describe - the commit's message for the plan's result.
+ * @throws CofferError whatever verification, the plan or git refuses; nothing has changed then.
+ */
+export async function change<T>(
+  store: Store,
+  options: WriteOptions,
+  plan: (draft: Draft) => Promise<T>,
+  describe: (result: T) => string,
+): Promise<Written<T>> {
+  const git = await store.git()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await withStoreLock(git, () => attemptChange(store, git, options, plan, describe))
+    } catch (error) {
+      if (!hasCode(error, "GIT_MOVED") || attempt === ATTEMPTS) throw error
+    }
+  }
+}
+
+async function attemptChange<T>(
+  store: Store,
+  git: Git,
+  options: WriteOptions,
+  plan: (draft: Draft) => Promise<T>,
+  describe: (result: T) => string,
+): Promise<Written<T>> {
+  const { commit: base } = await git.head()
+  const tree = base === null ? emptyTree() : gitTree(git, base, store.folder)
+  const view = await verifyTree(store, tree, { use: "write" })
+  const files = new Map<string, Uint8Array | null>()
+  const result = await plan(makeDraft(store, git, view, files, options.at))
+  if (files.size === 0) return { result, changed: false, commit: null }
+  const after = await verifyResult(store, view, files)
+  const inRepository = new Map([...files].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
+  if (options.commit === false) {
+    await git.stage({ files: inRepository })
+    return { result, changed: true, commit: null }
+  }
+  const commit = await git.commit({
+    base,
+    files: inRepository,
+    message: options.message ?? describe(result),
+    at: options.at,
+    verify: options.verify ?? true,
+  })
+  await remember(store, after, commit)
+  return { result, changed: true, commit }
+}
+
+/** A change of key records is verified as any reader will verify it, before it is committed. */
+async function verifyResult(
+  store: Store,
+  view: View,
+  files: ReadonlyMap<string, Uint8Array | null>,
+): Promise<View> {
+  const touchesRecords = [...files.keys()].some(path => path.startsWith(".coffer/"))
+  if (!touchesRecords) return view
+  return verifyTree(store, overlayTree(view.tree, files), { use: "write" })
+}
+
+function makeDraft(
+  store: Store,
+  git: Git,
+  view: View,
+  files: Map<string, Uint8Array | null>,
+  at: Date,
+): Draft {
+  const opened = new Map<string, Promise<GroupAccess>>()
+  let base: readonly string[] | undefined
+  const open = (group: string) => {
+    const access = opened.get(group) ?? openGroup(store, view, group)
+    opened.set(group, access)
+    return access
+  }
+  return {
+    store,
+    git,
+    base: view.tree,
+    keyring: view.keyring,
+    at,
+    async find(name) {
+      const found = await readSecret(view, name)
+      if (found === undefined) return undefined
+      return { file: found.file, oid: found.oid! }
+    },
+    groupOf: name => groupOf(name, view.keyring.listed.keys()),
+    open,
+    async openForWriting(group) {
+      const access = await open(group)
+      requireWriter(access)
+      return access
+    },
+    putSecret(file, access) {
+      openFile(file, access.sealKey.seal)
+      files.set(pathOf(file.name), printSecretFile(file))
+    },
+    putRemoval(name) {
+      files.set(pathOf(name), null)
+    },
+    put(path, bytes) {
+      files.set(path, bytes)
+    },
+    async names() {
+      base ??= await view.tree.paths("")
+      return new Set(namesOf([...base, ...files.keys()]))
+    },
+  }
+}
+
+function requireWriter({ member, group }: GroupAccess): void {
+  if (member.role === "writer" || member.role === "admin") return
+  throw new CofferError(
+    "ROLE_MISSING",
+    `"${member.name}" is ${member.role} of "${group}" and cannot write there`,
+    {
+      hint: `an admin of ${group} can change that: coffer recipients remove, then add with --role writer`,
+    },
+  )
+}

@@ -1,0 +1,109 @@
+/** A tree whose keyring has been verified, and is trusted for what it is going to be used for. */
+import { CofferError } from "../errors.js"
+import { ROOT_GROUP, type SecretName } from "../format/names.js"
+import { type Keyring, verifyKeyring } from "../keyring/verify.js"
+import type { Oid } from "../storage/git/git.js"
+import { isBehind, judgeBranch, markSeen } from "./rollback.js"
+import type { Store } from "./store.js"
+import { isBadFile, type Tree } from "./tree.js"
+import { choosePin, confirmPin } from "./trust.js"
+
+/** What a verified tree is used for: only looking at names and structure, opening values, or writing. */
+export type Use = "look" | "open" | "write"
+
+export interface View {
+  readonly tree: Tree
+  readonly keyring: Keyring
+  /** The tree lacks the newest record this machine knows: an older branch. Reading only. */
+  readonly behind: boolean
+}
+
+export const KEYS_FOLDER = ".coffer/keys"
+
+/**
+ * Verifies the work tree for reading.
+ *
+ * @param request.names - the secrets that are wanted: only the records of their groups are read. Default: all.
+ * @throws CofferError every refusal of DESIGN §2.4, 1–14 and 18; `UNPINNED` for more than looking
+ */
+export async function viewStore(
+  store: Store,
+  request: { use: Use; names?: readonly SecretName[] },
+): Promise<View> {
+  const view = await verifyTree(store, store.tree, {
+    use: request.use,
+    groups: request.names === undefined ? undefined : await groupFolders(store.tree, request.names),
+  })
+  await judgeBranch(store, view)
+  return view
+}
+
+/** Verifies the keyring of any tree: a commit, the index, a draft. */
+export async function verifyTree(
+  store: Store,
+  tree: Tree,
+  { use, groups }: { use: Use; groups?: readonly string[] | undefined },
+): Promise<View> {
+  const choice = choosePin(store, use)
+  const state = store.state()
+  const files = await readRecords(tree, groups)
+  const behind = await isBehind(store, state, files)
+  const keyring = verifyKeyring({
+    store: store.id,
+    files,
+    pin: choice.pin,
+    known: state,
+    behind,
+    ...(groups === undefined ? {} : { groups }),
+  })
+  if (choice.pin === undefined) await confirmPin(store, choice, keyring, use)
+  if (use === "write") requireWritable(keyring, behind)
+  return { tree, keyring, behind }
+}
+
+/** Key record files of some groups besides the root group (default: all), as verification takes them. */
+export async function readRecords(
+  tree: Tree,
+  groups?: readonly string[],
+): Promise<{ path: string; bytes: Uint8Array }[]> {
+  const folders =
+    groups === undefined ? [KEYS_FOLDER] : [ROOT_GROUP, ...groups].map(group => `${KEYS_FOLDER}/${group}`)
+  const records = new Map<string, { path: string; bytes: Uint8Array }>()
+  for (const folder of folders) {
+    for await (const file of tree.files(folder)) {
+      if (isBadFile(file)) throw file.error
+      records.set(file.path, file)
+    }
+  }
+  return [...records.values()]
+}
+
+/** Remembers what has been verified, and with `commit` that this branch is there now. */
+export async function remember(store: Store, view: View, commit?: Oid): Promise<void> {
+  store.rememberKeyring(view.keyring)
+  await markSeen(store, view, commit)
+}
+
+/** Groups that could hold a name: those of its folders that have key records. Listed or not is for verification. */
+async function groupFolders(tree: Tree, names: readonly SecretName[]): Promise<string[]> {
+  const folders = new Set<string>()
+  for (const name of names) {
+    const segments = name.split("/")
+    for (let depth = 1; depth < segments.length; depth++) folders.add(segments.slice(0, depth).join("/"))
+  }
+  return [...folders].sort()
+}
+
+function requireWritable(keyring: Keyring, behind: boolean): void {
+  if (behind) {
+    throw new CofferError("BEHIND", "this branch has an older key record than the newest one known here", {
+      hint: "git merge or git rebase onto the branch with the newer keys, then again",
+    })
+  }
+  for (const { group, current } of keyring.groups.values()) {
+    if (current.length === 1) continue
+    throw new CofferError("DIVERGED", `group "${group}" has ${current.length} current key records`, {
+      hint: "coffer rotate --merge joins them (an admin of the group runs it)",
+    })
+  }
+}
