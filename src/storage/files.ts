@@ -24,11 +24,10 @@ export interface FileEntry {
   readonly kind: "file" | "other"
 }
 
-/**
- * Reads what somebody else wrote below a folder (`root`, absolute): never follows a link there, never
- * blocks. Links in the root itself are the user's own and are followed.
- */
+/** Reads what somebody else wrote below one folder: never follows a link there, never blocks. */
 export interface Files {
+  /** Absolute. Links in the root itself are the user's own and are followed. */
+  readonly root: string
   /**
    * The bytes of a regular file, or undefined where there is none.
    *
@@ -36,7 +35,7 @@ export interface Files {
    * @throws CofferError `NOT_CANONICAL` for a link at any component below the root, a folder, pipe, device
    * or socket, or more than `maxBytes`; `IO_FAILED`.
    */
-  read(root: string, path: string, maxBytes: number): Uint8Array | undefined
+  read(path: string, maxBytes: number): Uint8Array | undefined
   /**
    * Everything below the folder `prefix` ("" for all) that is not a folder, in the order of the paths;
    * nothing where it is no folder. A file read while its walk is under way costs no second look at its
@@ -44,9 +43,9 @@ export interface Files {
    *
    * @throws CofferError `NOT_CANONICAL` for a link on the way to `prefix`, `IO_FAILED`
    */
-  walk(root: string, prefix?: string): Iterable<FileEntry>
+  walk(prefix?: string): Iterable<FileEntry>
   /** Whether the owner may execute the file: git's mode 100755. False on systems without that bit. */
-  isExecutable(root: string, path: string): boolean
+  isExecutable(path: string): boolean
 }
 
 /** Deeper than any name of a secret (16 segments) or of a key record: not looked into. */
@@ -57,15 +56,16 @@ const NON_BLOCK = constants.O_NONBLOCK ?? 0
 /** Most store files are below 1 KiB: one read each, into a buffer that is used again. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
-/** The real file system. */
-export function openFiles(): Files {
+/** The real file system below `root` (absolute). Nothing is touched before the first read. */
+export function openFiles(root: string): Files {
   const walked = new Set<string>()
   return {
-    read: (root, path, maxBytes) =>
+    root,
+    read: (path, maxBytes) =>
       walked.has(dirname(join(root, path))) || hasPlainFolders(root, path)
         ? readRegular(join(root, path), path, maxBytes)
         : undefined,
-    *walk(root, prefix = "") {
+    *walk(prefix = "") {
       if (!hasPlainFolders(root, `${prefix}/`)) return
       try {
         yield* walkFolder(root, prefix, walked)
@@ -74,7 +74,7 @@ export function openFiles(): Files {
         walked.clear()
       }
     },
-    isExecutable(root, path) {
+    isExecutable(path) {
       const stats = findStats(join(root, path))
       return process.platform !== "win32" && stats?.isFile() === true && (stats.mode & 0o100) !== 0
     },

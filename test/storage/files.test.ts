@@ -39,22 +39,22 @@ test("reads the exact bytes, and nothing where there is no file", () => {
   writeFileSync(join(root, "prod/db/A.yaml"), "x\r\n")
   writeFileSync(join(root, "prod/db/B.yaml"), big)
   writeFileSync(join(root, "empty.yaml"), "")
-  const files = openFiles()
-  assert.equal(Buffer.from(files.read(root, "prod/db/A.yaml", 100)!).toString(), "x\r\n")
-  assert.equal(files.read(root, "prod/db/B.yaml", 200_000)?.length, 200_000)
-  assert.equal(files.read(root, "empty.yaml", 10)?.length, 0)
-  assert.is(files.read(root, "prod/db/C.yaml", 100), undefined)
-  assert.is(files.read(root, "none/db/C.yaml", 100), undefined)
-  assert.is(files.read(root, "empty.yaml/db/C.yaml", 100), undefined)
-  assert.throws(() => files.read(root, "prod/../../x", 10), TypeError)
+  const files = openFiles(root)
+  assert.equal(Buffer.from(files.read("prod/db/A.yaml", 100)!).toString(), "x\r\n")
+  assert.equal(files.read("prod/db/B.yaml", 200_000)?.length, 200_000)
+  assert.equal(files.read("empty.yaml", 10)?.length, 0)
+  assert.is(files.read("prod/db/C.yaml", 100), undefined)
+  assert.is(files.read("none/db/C.yaml", 100), undefined)
+  assert.is(files.read("empty.yaml/db/C.yaml", 100), undefined)
+  assert.throws(() => files.read("prod/../../x", 10), TypeError)
 })
 
 test("a result is not overwritten by the next read", () => {
   writeFileSync(join(root, "a"), "first")
   writeFileSync(join(root, "b"), "other")
-  const files = openFiles()
-  const first = files.read(root, "a", 100)
-  files.read(root, "b", 100)
+  const files = openFiles(root)
+  const first = files.read("a", 100)
+  files.read("b", 100)
   assert.equal(Buffer.from(first!).toString(), "first")
 })
 
@@ -67,13 +67,13 @@ test("links, pipes, folders and oversized files are refused by name, at once", (
   symlinkSync("/nowhere", join(root, "dangling.yaml"))
   symlinkSync(join(root, "elsewhere"), join(root, "prod"))
   execFileSync("mkfifo", [join(root, "pipe.yaml")])
-  const files = openFiles()
+  const files = openFiles(root)
   for (const path of ["big.yaml", "folder.yaml", "link.yaml", "dangling.yaml", "pipe.yaml"]) {
-    const error = refusal(() => files.read(root, path, 100))
+    const error = refusal(() => files.read(path, 100))
     assert.is(error.code, "NOT_CANONICAL", path)
     assert.match(error.message, `"${path}"`)
   }
-  const error = refusal(() => files.read(root, "prod/A.yaml", 100))
+  const error = refusal(() => files.read("prod/A.yaml", 100))
   assert.is(error.code, "NOT_CANONICAL")
   assert.match(error.message, '"prod" is a symbolic link')
 })
@@ -82,7 +82,7 @@ test("a link in the root itself is the user's own", () => {
   mkdirSync(join(root, "real"))
   writeFileSync(join(root, "real/A.yaml"), "1")
   symlinkSync(join(root, "real"), join(root, "secrets"))
-  assert.equal(Buffer.from(openFiles().read(join(root, "secrets"), "A.yaml", 9)!).toString(), "1")
+  assert.equal(Buffer.from(openFiles(join(root, "secrets")).read("A.yaml", 9)!).toString(), "1")
 })
 
 test("walks in the order of whole paths and tells files from anything else", () => {
@@ -91,19 +91,19 @@ test("walks in the order of whole paths and tells files from anything else", () 
     writeFileSync(join(root, path), path)
   }
   symlinkSync("/etc", join(root, "etc"))
-  const files = openFiles()
-  const seen = [...files.walk(root)]
+  const files = openFiles(root)
+  const seen = [...files.walk()]
   const paths = seen.map(entry => entry.path)
   assert.equal(paths, [".coffer/store.yaml", "a-b/y.yaml", "a.yaml", "a/x.yaml", "etc", "z/deep/er/q.yaml"])
   assert.equal(paths, [...paths].sort())
   assert.is(seen.find(entry => entry.path === "etc")?.kind, "other")
-  assert.equal([...files.walk(root, "z/deep")], [{ path: "z/deep/er/q.yaml", kind: "file" }])
-  assert.equal([...files.walk(root, "none")], [])
-  assert.equal([...files.walk(root, "a.yaml")], [])
-  assert.is(refusal(() => [...files.walk(root, "etc")]).code, "NOT_CANONICAL")
-  for (const entry of files.walk(root)) {
+  assert.equal([...files.walk("z/deep")], [{ path: "z/deep/er/q.yaml", kind: "file" }])
+  assert.equal([...files.walk("none")], [])
+  assert.equal([...files.walk("a.yaml")], [])
+  assert.is(refusal(() => [...files.walk("etc")]).code, "NOT_CANONICAL")
+  for (const entry of files.walk()) {
     if (entry.kind === "file") {
-      assert.equal(Buffer.from(files.read(root, entry.path, 100)!).toString(), entry.path)
+      assert.equal(Buffer.from(files.read(entry.path, 100)!).toString(), entry.path)
     }
   }
 })
@@ -111,16 +111,16 @@ test("walks in the order of whole paths and tells files from anything else", () 
 test("what a walk has seen does not outlive it", () => {
   mkdirSync(join(root, "prod"))
   writeFileSync(join(root, "prod/A.yaml"), "1")
-  const files = openFiles()
-  for (const entry of files.walk(root)) files.read(root, entry.path, 100)
+  const files = openFiles(root)
+  for (const entry of files.walk()) files.read(entry.path, 100)
   rmSync(join(root, "prod"), { recursive: true })
   symlinkSync("/etc", join(root, "prod"))
-  assert.is(refusal(() => files.read(root, "prod/passwd", 100_000)).code, "NOT_CANONICAL")
+  assert.is(refusal(() => files.read("prod/passwd", 100_000)).code, "NOT_CANONICAL")
 })
 
 test("folders nested without end are listed, not descended into", () => {
   mkdirSync(join(root, "d/".repeat(60)), { recursive: true })
-  const entries = [...openFiles().walk(root)]
+  const entries = [...openFiles(root).walk()]
   assert.is(entries.length, 1)
   assert.is(entries[0]?.kind, "other")
 })
@@ -129,10 +129,10 @@ test("tells an executable file", () => {
   writeFileSync(join(root, "a"), "")
   writeFileSync(join(root, "b"), "")
   chmodSync(join(root, "b"), 0o755)
-  const files = openFiles()
-  assert.is(files.isExecutable(root, "a"), false)
-  assert.is(files.isExecutable(root, "b"), true)
-  assert.is(files.isExecutable(root, "c"), false)
+  const files = openFiles(root)
+  assert.is(files.isExecutable("a"), false)
+  assert.is(files.isExecutable("b"), true)
+  assert.is(files.isExecutable("c"), false)
 })
 
 test("private files: mode 0600, whole replacement, no leftovers, folders made 0700", () => {
@@ -151,7 +151,7 @@ test("file system errors name the path and the errno", () => {
   assert.is(error.code, "IO_FAILED")
   assert.match(error.message, "ENOTDIR")
   assert.match(error.message, "below")
-  assert.is(refusal(() => [...openFiles().walk(join(root, "none"))]).code, "IO_FAILED")
+  assert.is(refusal(() => [...openFiles(join(root, "none")).walk()]).code, "IO_FAILED")
   assert.is(refusal(() => readPlainFile(root, 10)).code, "IO_FAILED")
   assert.is(readPlainFile(join(root, "none"), 10), undefined)
   writeFileSync(join(root, "file"), "12345")
@@ -164,7 +164,7 @@ test("10,000 files are walked in a fraction of a second", () => {
     for (let file = 0; file < 100; file++) writeFileSync(join(root, `d${folder}/S_${file}.yaml`), "x")
   }
   const started = process.hrtime.bigint()
-  assert.is([...openFiles().walk(root)].length, 10_000)
+  assert.is([...openFiles(root).walk()].length, 10_000)
   // 100 ms is the promise; a loaded test machine gets four times that.
   assert.ok(process.hrtime.bigint() - started < 400_000_000n)
 })
