@@ -45,7 +45,11 @@ export async function grepSecrets(store: Store, request: { pattern: string }): P
 
 function groupFiles(files: readonly SecretFile[]): ReadonlyMap<string, SecretFile[]> {
   const groups = new Map<string, SecretFile[]>()
-  for (const file of files) groups.set(file.group, [...(groups.get(file.group) ?? []), file])
+  for (const file of files) {
+    const group = groups.get(file.group)
+    if (group === undefined) groups.set(file.group, [file])
+    else group.push(file)
+  }
   return groups
 }
 

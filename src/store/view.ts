@@ -32,7 +32,7 @@ export async function viewStore(
 ): Promise<View> {
   const view = await verifyTree(store, store.tree, {
     use: request.use,
-    groups: request.names === undefined ? undefined : await groupFolders(store.tree, request.names),
+    groups: request.names === undefined ? undefined : groupFolders(request.names),
   })
   await judgeBranch(store, view)
   return view
@@ -84,8 +84,8 @@ export async function remember(store: Store, view: View, commit?: Oid): Promise<
   await markSeen(store, view, commit)
 }
 
-/** Groups that could hold a name: those of its folders that have key records. Listed or not is for verification. */
-async function groupFolders(tree: Tree, names: readonly SecretName[]): Promise<string[]> {
+/** Groups that a name could belong to; whether they are listed is for verification. */
+function groupFolders(names: readonly SecretName[]): string[] {
   const folders = new Set<string>()
   for (const name of names) {
     const segments = name.split("/")
