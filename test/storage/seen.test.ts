@@ -1,0 +1,97 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import { CofferError } from "../../src/errors.js"
+import { readSeen, type SeenBranch, writeSeen } from "../../src/storage/seen.js"
+
+const store = "0".repeat(32)
+const other = "f".repeat(32)
+const main = "refs/heads/main"
+const a = "a".repeat(40)
+const b = "b".repeat(64)
+
+let dir = ""
+test.before.each(() => {
+  dir = mkdtempSync(join(tmpdir(), "coffer-seen-"))
+})
+test.after.each(() => rmSync(dir, { recursive: true, force: true }))
+
+const path = () => join(dir, "coffer/seen")
+const branch = (commit: string, upstream?: string, accepted: [string, string][] = []): SeenBranch => ({
+  commit,
+  upstream,
+  accepted: new Map(accepted),
+})
+const write = (value: SeenBranch, { id = store, ref = main, repair = false } = {}) =>
+  writeSeen(dir, { store: id, ref }, value, { patienceMs: 100, repair })
+
+function codeOf(run: () => unknown): string {
+  try {
+    run()
+  } catch (error) {
+    if (error instanceof CofferError) return error.code
+    throw error
+  }
+  return "none"
+}
+
+test("branches and stores are kept side by side", () => {
+  assert.is(readSeen(dir, store, main), undefined)
+  write(branch(a))
+  write(branch(b, b, [["prod/X", "3-abc"]]), { ref: "refs/heads/fix/#1" })
+  write(branch(b, a), { id: other })
+  write(branch(a, b))
+  assert.equal(readSeen(dir, store, main), branch(a, b))
+  assert.equal(readSeen(dir, store, "refs/heads/fix/#1"), branch(b, b, [["prod/X", "3-abc"]]))
+  assert.equal(readSeen(dir, other, main), branch(b, a))
+  assert.is(readSeen(dir, other, "refs/heads/fix/#1"), undefined)
+  assert.is(statSync(path()).mode & 0o777, 0o600)
+})
+
+test("a file that is not exactly ours is an error, not an empty one; repair starts anew", () => {
+  write(branch(a, b, [["X", "missing"]]))
+  const good = readFileSync(path(), "utf8")
+  const bad = [
+    "",
+    good.trimEnd(),
+    good.replace("seen/1", "seen/x"),
+    good.replace(a, a.slice(1)),
+    good.replace("branch ", "branches "),
+    `${good}${good.split("\n")[1]}\n`,
+    `${good}accepted ${other} ${main} X missing\n`,
+    `${good}\n`,
+  ]
+  for (const text of bad) {
+    writeFileSync(path(), text)
+    assert.is(
+      codeOf(() => readSeen(dir, store, main)),
+      "DAMAGED",
+      text,
+    )
+    assert.is(
+      codeOf(() => write(branch(b))),
+      "DAMAGED",
+      text,
+    )
+  }
+  writeFileSync(path(), good.replace("seen/1", "seen/2"))
+  assert.is(
+    codeOf(() => readSeen(dir, store, main)),
+    "NEWER_FORMAT",
+  )
+  write(branch(b), { repair: true })
+  assert.equal(readSeen(dir, store, main), branch(b))
+})
+
+test("an unwritable folder is a typed error", () => {
+  writeFileSync(join(dir, "coffer"), "in the way")
+  assert.is(readSeen(dir, store, main), undefined)
+  assert.is(
+    codeOf(() => write(branch(a))),
+    "IO_FAILED",
+  )
+})
+
+test.run()
