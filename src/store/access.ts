@@ -29,11 +29,12 @@ export async function openGroup(store: Store, view: View, group: string): Promis
   for (const warning of warnings) store.note(warning)
   if (identities.length === 0) throw noIdentity(group, looked, adminsOf(view, group))
   const keys = await openKeys(keyring, identities)
+  const newest = await keys.keyFor(keys.newest.id)
   const identity = identities.find(candidate => candidate.recipient === keys.member.recipient) as Identity
   return {
     group,
     member: keys.member,
-    sealKey: { id: keys.newest.id, seal: keys.keyFor(keys.newest.id).seal },
+    sealKey: { id: keys.newest.id, seal: newest.keys.seal },
     signer: {
       name: keys.member.name,
       get signingKey() {

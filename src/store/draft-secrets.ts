@@ -44,7 +44,7 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   checkCas(name, found, request.cas)
   if (found === undefined) await refuseClash(draft, name)
   const live = found?.file.state === "current" ? found.file : undefined
-  const before = live === undefined ? undefined : openSecret(access, live).value
+  const before = live === undefined ? undefined : (await openSecret(access, live)).value
   const value = request.value ?? before
   if (value === undefined) throw notFound(name)
   checkValueSize(value)
@@ -135,7 +135,7 @@ async function holds(
   return (
     file.type === source.file.type &&
     equalMeta(file.meta, source.file.meta) &&
-    equalBytes(openSecret(access, file).value, source.value)
+    equalBytes((await openSecret(access, file)).value, source.value)
   )
 }
 

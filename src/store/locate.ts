@@ -8,7 +8,7 @@ import { openFiles } from "../storage/files.js"
 
 /** The file of a repository's own settings. It is untrusted: see docs/threat-model.md. */
 export const SETTINGS_PATH = ".coffer.yaml"
-const DEFAULT_FOLDER = "secrets"
+export const DEFAULT_FOLDER = "secrets"
 const SETTINGS_MAX_BYTES = 64 * 1024
 
 export interface Place {
@@ -16,7 +16,8 @@ export interface Place {
   readonly top: string
   /** Absolute path of the store's folder, whether or not it is there yet. */
   readonly root: string
-  readonly settings: Settings
+  /** Undefined where the repository has no settings file. */
+  readonly settings: Settings | undefined
 }
 
 /**
@@ -41,9 +42,9 @@ export async function locateStore(request: {
 function findRoot(
   { directory, wanted }: { directory: string; wanted: string | undefined },
   top: string,
-  settings: Settings,
+  settings: Settings | undefined,
 ): string {
-  if (wanted === undefined) return join(top, settings.store ?? DEFAULT_FOLDER)
+  if (wanted === undefined) return join(top, settings?.store ?? DEFAULT_FOLDER)
   const here = resolve(directory, wanted)
   return isStore(here) || !isStore(resolve(top, wanted)) ? here : resolve(top, wanted)
 }
@@ -60,9 +61,9 @@ function findTop(directory: string): string {
   }
 }
 
-async function readSettings(top: string): Promise<Settings> {
+async function readSettings(top: string): Promise<Settings | undefined> {
   const bytes = openFiles(top).read(SETTINGS_PATH, SETTINGS_MAX_BYTES)
-  return bytes === undefined ? {} : parseSettings(bytes)
+  return bytes === undefined ? undefined : parseSettings(bytes)
 }
 
 // A repository could otherwise name a store that lies anywhere on the machine that reads it.

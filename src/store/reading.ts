@@ -32,8 +32,8 @@ export function parseVerified(view: View, found: { path: string; bytes: Uint8Arr
 }
 
 /** Opens a verified file with the keys of its group. @throws CofferError `HISTORY_CUT`, `PREVIOUS_BROKEN`, `TAMPERED` */
-export function openSecret(access: GroupAccess, file: SecretFile): OpenedValue {
-  return openFile(file, access.keys.keyFor(file.key).seal)
+export async function openSecret(access: GroupAccess, file: SecretFile): Promise<OpenedValue> {
+  return openFile(file, (await access.keys.keyFor(file.key)).keys.seal)
 }
 
 /** Parsers do not know which file they read: its path is put in front of what they refuse. */

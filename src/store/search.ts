@@ -31,7 +31,7 @@ export async function grepSecrets(store: Store, request: { pattern: string }): P
     try {
       const access = await openGroup(store, view, group)
       for (const file of members) {
-        const text = decodeUtf8(openSecret(access, file).value)
+        const text = decodeUtf8((await openSecret(access, file)).value)
         if (text !== undefined && pattern.test(text)) matching.push(file.name)
       }
     } catch (error) {

@@ -53,7 +53,7 @@ export async function getSecret(store: Store, request: { name: SecretName }): Pr
   const view = await viewStore(store, { use: "open", names: [name] })
   const { file } = requireLive(name, await readSecret(view, name))
   const access = await openGroup(store, view, file.group)
-  const { value } = openSecret(access, file)
+  const { value } = await openSecret(access, file)
   await remember(store, view)
   return { file, value }
 }
@@ -66,7 +66,7 @@ export async function openSecrets(store: Store, view: View, names: Iterable<Secr
     const { file } = requireLive(name, await readSecret(view, name))
     const access = groups.get(file.group) ?? openGroup(store, view, file.group)
     groups.set(file.group, access)
-    secrets.push({ file, value: openSecret(await access, file).value })
+    secrets.push({ file, value: (await openSecret(await access, file)).value })
   }
   await remember(store, view)
   return secrets

@@ -102,7 +102,7 @@ async function readSource(
 }
 
 async function openSource(draft: Draft, { file }: Predecessor): Promise<HistoricSecret> {
-  return { file, value: openSecret(await draft.open(file.group), file).value }
+  return { file, value: (await openSecret(await draft.open(file.group), file)).value }
 }
 
 function verbOf(kind: TransferKind): string {

@@ -1,9 +1,10 @@
 /** A tree whose keyring has been verified, and is trusted for what it is going to be used for. */
 import { CofferError } from "../errors.js"
 import { ROOT_GROUP, type SecretName } from "../format/names.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
-import { isBehind, judgeBranch, markSeen } from "./rollback.js"
+import { groupsBehind, judgeBranch, markSeen } from "./rollback.js"
 import type { Store } from "./store.js"
 import { isBadFile, type Tree } from "./tree.js"
 import { choosePin, confirmPin } from "./trust.js"
@@ -17,8 +18,6 @@ export interface View {
   /** The tree lacks the newest record this machine knows: an older branch. Reading only. */
   readonly behind: boolean
 }
-
-export const KEYS_FOLDER = ".coffer/keys"
 
 /**
  * Verifies the work tree for reading.
@@ -47,7 +46,7 @@ export async function verifyTree(
   const choice = choosePin(store, use)
   const state = store.state()
   const files = await readRecords(tree, groups)
-  const behind = await isBehind(store, state, files)
+  const behind = await groupsBehind(store, state, files)
   const keyring = verifyKeyring({
     store: store.id,
     files,
@@ -57,8 +56,8 @@ export async function verifyTree(
     ...(groups === undefined ? {} : { groups }),
   })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, use)
-  if (use === "write") requireWritable(keyring, behind)
-  return { tree, keyring, behind }
+  if (use === "write") requireWritable(keyring, behind.size > 0)
+  return { tree, keyring, behind: behind.size > 0 }
 }
 
 /** Key record files of some groups besides the root group (default: all), as verification takes them. */
@@ -80,7 +79,7 @@ export async function readRecords(
 
 /** Remembers what has been verified, and with `commit` that this branch is there now. */
 export async function remember(store: Store, view: View, commit?: Oid): Promise<void> {
-  store.rememberKeyring(view.keyring)
+  store.updateState(learnt(view.keyring))
   await markSeen(store, view, commit)
 }
 

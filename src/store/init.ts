@@ -1,0 +1,181 @@
+/** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
+import { readdirSync } from "node:fs"
+import { join, relative, sep } from "node:path"
+import { newStoreId } from "../crypto/random.js"
+import { encodeUtf8 } from "../encoding.js"
+import { CofferError } from "../errors.js"
+import { printCard } from "../format/card.js"
+import { isMemberName, ROOT_GROUP } from "../format/names.js"
+import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
+import { type NewRecord, nextRecord } from "../keyring/extend.js"
+import { printPin } from "../keyring/pin.js"
+import { type Git, openGit } from "../storage/git/git.js"
+import { withStoreLock } from "../storage/git/store-lock.js"
+import {
+  createIdentityFile,
+  defaultIdentityFile,
+  type Identity,
+  loadIdentities,
+} from "../storage/identities.js"
+import { findRepository } from "../storage/repository.js"
+import { DEFAULT_FOLDER, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
+import { gitPreference, type OpenOptions } from "./store.js"
+import type { WriteOptions } from "./transaction.js"
+
+/** A member's identity on this machine, made if there was none. */
+export interface OwnIdentity {
+  readonly identity: Identity
+  /** Where its private line is; undefined where it came through COFFER_IDENTITY. */
+  readonly file: string | undefined
+  readonly created: boolean
+}
+
+export interface NewStore {
+  readonly folder: string
+  readonly storeId: string
+  readonly member: string
+  readonly pin: string
+  readonly commit: string | null
+}
+
+/**
+ * Creates a store with the caller as its only member and admin.
+ *
+ * @throws CofferError `USAGE` for a folder that git ignores or that holds other files, `EXISTS`, `GIT_…`
+ */
+export async function createStore(
+  options: OpenOptions,
+  request: WriteOptions & { identity: Identity; member: string },
+): Promise<NewStore> {
+  const git = await openGit(options.directory, options.env, gitPreference(options))
+  const place = await locateNew(options, git.workTree)
+  await refuseUnfit(git, place)
+  const storeId = newStoreId()
+  const first = await firstRecord(storeId, request)
+  const folder = relative(place.top, place.root).split(sep).join("/")
+  const files = storeFiles(folder, storeId, first, place)
+  const commit = await withStoreLock(git, async () => {
+    if (request.commit === false) {
+      await git.stage({ files })
+      return null
+    }
+    const { commit: base } = await git.head()
+    const message = request.message ?? `Create the secrets store in ${folder}`
+    return git.commit({ base, files, message, at: request.at, verify: request.verify ?? true })
+  })
+  return { folder, storeId, member: request.member, pin: printPin(storeId, first.node), commit }
+}
+
+/** Your identity, or a new one in the default file. */
+export async function ensureIdentity(options: OpenOptions): Promise<OwnIdentity> {
+  const workTree = findRepository(options.directory)?.workTree
+  const { identities } = await loadIdentities({
+    env: options.env,
+    files: options.identityFiles ?? [],
+    workTree,
+  })
+  const [first] = identities
+  if (first !== undefined) return { identity: first, file: first.file, created: false }
+  const file = defaultIdentityFile(options.env)
+  return { identity: await createIdentityFile(file), file, created: true }
+}
+
+/** A member name from `--name`, or made from git's author. @throws CofferError `USAGE` where neither gives one */
+export async function memberName(wanted: string | undefined, git: Git | undefined): Promise<string> {
+  if (wanted !== undefined) {
+    if (isMemberName(wanted)) return wanted
+    throw new CofferError(
+      "NAME_INVALID",
+      "a member's name is up to 64 of A-Z a-z 0-9 . _ @ + - and starts with a letter or digit",
+      {
+        hint: "coffer init --name ana",
+      },
+    )
+  }
+  const author = await git?.author().catch(() => undefined)
+  const candidates = [author?.email.split("@")[0], author?.name.split(" ")[0]]
+  const name = candidates
+    .map(text => text?.toLowerCase().replace(/[^a-z0-9._+-]/g, ""))
+    .find(text => isMemberName(text ?? ""))
+  if (name !== undefined) return name
+  throw new CofferError("USAGE", "there is no name for you here: git knows no author", {
+    hint: "coffer init --name ana",
+  })
+}
+
+/** The line that an admin has to run so that this identity can read and write. */
+export function addCommand(name: string, identity: Identity): string {
+  return `coffer recipients add ${name} '${printCard(identity.card)}'`
+}
+
+async function locateNew(options: OpenOptions, workTree: string): Promise<Place> {
+  const wanted = options.store ?? (options.env.COFFER_STORE || undefined)
+  return locateStore({ directory: options.directory, workTree, wanted })
+}
+
+async function refuseUnfit(git: Git, { top, root }: Place): Promise<void> {
+  const folder = relative(top, root).split(sep).join("/")
+  if (isStore(root))
+    throw new CofferError("EXISTS", `there is a store in "${folder}" already`, { hint: "coffer status" })
+  const hint = "name another folder: coffer init --store vault"
+  if (await git.isIgnored(`${folder}/.coffer/store.yaml`)) {
+    throw new CofferError("USAGE", `git ignores "${folder}": its secrets would never be committed`, { hint })
+  }
+  if (listFolder(root).length > 0) {
+    throw new CofferError("USAGE", `"${folder}" holds other files: a store is a folder of its own`, { hint })
+  }
+}
+
+function listFolder(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
+}
+
+function firstRecord(
+  storeId: string,
+  request: WriteOptions & { identity: Identity; member: string },
+): Promise<NewRecord> {
+  const { identity, member, at } = request
+  const signingKey = identity.signingKey
+  return nextRecord({
+    store: storeId,
+    group: ROOT_GROUP,
+    reason: "init",
+    members: [
+      { name: member, role: "admin", recipient: identity.recipient, signingKey: signingKey.publicKey },
+    ],
+    policy: {},
+    groups: new Map(),
+    author: member,
+    signingKey,
+    at,
+  })
+}
+
+function storeFiles(
+  folder: string,
+  storeId: string,
+  first: NewRecord,
+  place: Place,
+): ReadonlyMap<string, Uint8Array> {
+  const files = new Map([
+    [`${folder}/.gitattributes`, encodeUtf8(GIT_ATTRIBUTES)],
+    [`${folder}/${STORE_FILE_PATH}`, printStoreFile({ store: storeId })],
+    [`${folder}/${first.node.path}`, first.node.bytes],
+  ])
+  // Later commands have to find a store that is not in the default folder, whoever runs them.
+  if (folder !== (place.settings?.store ?? DEFAULT_FOLDER)) {
+    if (place.settings !== undefined) throw otherFolder(folder)
+    files.set(SETTINGS_PATH, encodeUtf8(`store: ${JSON.stringify(folder)}\n`))
+  }
+  return files
+}
+
+function otherFolder(folder: string): CofferError {
+  return new CofferError("USAGE", `${SETTINGS_PATH} does not name "${folder}" as the store`, {
+    hint: `put the line "store: ${folder}" into ${SETTINGS_PATH}, then again`,
+  })
+}
