@@ -1,6 +1,6 @@
 /** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
 import { readdirSync } from "node:fs"
-import { join, relative, sep } from "node:path"
+import { relative, sep } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
