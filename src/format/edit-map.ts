@@ -1,0 +1,73 @@
+/** The YAML map that `edit -p` shows: one line or block per secret, and what the person made of it. */
+import { CofferError } from "../errors.js"
+
+/**
+ * Prints names and values as a YAML map that reads back to the same text; binary secrets are comments.
+ *
+ * @param entries - relative name to value, in the order to show.
+ */
+export async function printEditMap(
+  entries: ReadonlyMap<string, string>,
+  binary: readonly string[],
+): Promise<string> {
+  const { Document } = await import("yaml")
+  const map = new Document(new Map(entries))
+  map.commentBefore = HELP
+  if (binary.length > 0) map.comment = binary.map(name => ` ${name}: (binary, not shown)`).join("\n")
+  // Folding would be undone only by a reader that knows where the lines were broken.
+  return map.toString({ lineWidth: 0 })
+}
+
+const HELP = [
+  " One secret a line, name: value. Only what you change is written.",
+  " A new line is a new secret; a line taken away is a secret to delete, after a question.",
+].join("\n")
+
+/**
+ * Reads the map back. A value is the text as typed, whatever type YAML would give it: `8080`, `1e3`,
+ * `yes` need no quotes.
+ *
+ * @throws CofferError `VALUE_INVALID` with the line; never with what stands there
+ */
+export async function parseEditMap(text: string): Promise<ReadonlyMap<string, string>> {
+  const { LineCounter, isMap, isScalar, parseDocument } = await import("yaml")
+  const lines = new LineCounter()
+  const document = parseDocument(text, {
+    schema: "core",
+    version: "1.2",
+    uniqueKeys: true,
+    merge: false,
+    strict: true,
+    prettyErrors: false,
+    lineCounter: lines,
+  })
+  const lineOf = (offset: number | undefined) => (offset === undefined ? 1 : lines.linePos(offset).line)
+  const [error] = [...document.errors, ...document.warnings]
+  if (error !== undefined) throw invalid(lineOf(error.pos[0]), "this is not valid YAML")
+  const entries = new Map<string, string>()
+  if (document.contents === null) return entries
+  if (!isMap(document.contents)) throw invalid(1, "this is not a map of names to values")
+  for (const { key, value } of document.contents.items) {
+    if (!isScalar(key)) throw invalid(1, "a name has to be plain text")
+    const line = lineOf(key.range?.[0])
+    if (!isScalar(value)) throw invalid(line, "a value has to be text: no list, map or alias")
+    entries.set(sourceOf(key), value.value === null ? refuseNull(line, value.source) : sourceOf(value))
+  }
+  return entries
+}
+
+function sourceOf(scalar: { value: unknown; source?: string | undefined }): string {
+  return typeof scalar.value === "string" ? scalar.value : (scalar.source ?? String(scalar.value))
+}
+
+/** `name:` alone is more often a slip than an empty secret. */
+function refuseNull(line: number, source: string | undefined): string {
+  if (source !== undefined && source !== "" && source !== "~") return source
+  throw invalid(line, 'there is no value; write "" for an empty one')
+}
+
+function invalid(line: number, what: string): CofferError {
+  return new CofferError("VALUE_INVALID", `line ${line}: ${what}`, {
+    hint: "nothing was written; edit it again",
+  })
+}

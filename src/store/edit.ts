@@ -1,0 +1,68 @@
+/** Editing everything below a prefix as one map: what to show, and what a changed map means. */
+import { decodeUtf8, encodeUtf8 } from "../encoding.js"
+import { parseEditMap, printEditMap } from "../format/edit-map.js"
+import { parseSecretName, type SecretName } from "../format/names.js"
+import type { SetRequest } from "./draft-secrets.js"
+import { type Deletion, liveNames, openSecrets } from "./secrets.js"
+import type { Store } from "./store.js"
+import { viewStore } from "./view.js"
+
+/** A map that was shown, with the versions it was read at. */
+export interface EditSession {
+  readonly text: string
+  readonly prefix: string
+  /** Relative name to what was shown. */
+  readonly shown: ReadonlyMap<
+    string,
+    { readonly name: SecretName; readonly value: string; readonly version: number }
+  >
+}
+
+/** What a changed map asks for: {@link setSecrets} takes it as it is. */
+export interface EditPlan {
+  readonly secrets: readonly SetRequest[]
+  readonly deletions: readonly Deletion[]
+}
+
+/**
+ * Reads the text secrets below a prefix (`.` for all) for editing.
+ *
+ * @throws CofferError as getSecret
+ */
+export async function startEdit(store: Store, request: { prefix: string }): Promise<EditSession> {
+  const prefix = request.prefix === "." ? "" : request.prefix
+  const view = await viewStore(store, { use: "open" })
+  const shown = new Map<string, { name: SecretName; value: string; version: number }>()
+  const binary: string[] = []
+  for (const { file, value } of await openSecrets(store, view, await liveNames(store, view, prefix))) {
+    const relative = prefix === "" ? file.name : file.name.slice(prefix.length + 1)
+    const text = file.type === "text" ? decodeUtf8(value) : undefined
+    if (text === undefined) binary.push(relative)
+    else shown.set(relative, { name: file.name, value: text, version: file.version })
+  }
+  const values = new Map([...shown].map(([relative, { value }]) => [relative, value]))
+  return { text: await printEditMap(values, binary), prefix, shown }
+}
+
+/**
+ * Compares what came back with what was shown. Only differences are written, each with the version
+ * that was read as its `cas`: nobody's change in between is lost.
+ *
+ * @throws CofferError `VALUE_INVALID`, `NAME_INVALID`
+ */
+export async function planEdit(session: EditSession, text: string): Promise<EditPlan> {
+  const wanted = await parseEditMap(text)
+  const secrets: SetRequest[] = []
+  for (const [relative, value] of wanted) {
+    const before = session.shown.get(relative)
+    if (before?.value === value) continue
+    const name =
+      before?.name ?? parseSecretName(session.prefix === "" ? relative : `${session.prefix}/${relative}`)
+    // A new line may name a secret that was deleted: its numbering goes on, so no `cas` of 0.
+    secrets.push({ name, value: encodeUtf8(value), ...(before === undefined ? {} : { cas: before.version }) })
+  }
+  const deletions = [...session.shown]
+    .filter(([relative]) => !wanted.has(relative))
+    .map(([, { name, version }]) => ({ name, cas: version }))
+  return { secrets, deletions }
+}
