@@ -1,9 +1,11 @@
 /** Editing everything below a prefix as one map: what to show, and what a changed map means. */
+
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
+import { CofferError } from "../errors.js"
 import { parseEditMap, printEditMap } from "../format/edit-map.js"
 import { parseSecretName, type SecretName } from "../format/names.js"
 import type { SetRequest } from "./draft-secrets.js"
-import { type Deletion, liveNames, openSecrets } from "./secrets.js"
+import { type Deletion, listFiles, openSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
 import { viewStore } from "./view.js"
 
@@ -34,14 +36,17 @@ export async function startEdit(store: Store, request: { prefix: string }): Prom
   const view = await viewStore(store, { use: "open" })
   const shown = new Map<string, { name: SecretName; value: string; version: number }>()
   const binary: string[] = []
-  for (const { file, value } of await openSecrets(store, view, await liveNames(store, view, prefix))) {
+  const files = await listFiles(store, view, { prefix, deleted: true })
+  const live = files.filter(file => file.state === "current").map(file => file.name)
+  for (const { file, value } of await openSecrets(store, view, live)) {
     const relative = prefix === "" ? file.name : file.name.slice(prefix.length + 1)
     const text = file.type === "text" ? decodeUtf8(value) : undefined
     if (text === undefined) binary.push(relative)
     else shown.set(relative, { name: file.name, value: text, version: file.version })
   }
   const values = new Map([...shown].map(([relative, { value }]) => [relative, value]))
-  return { text: await printEditMap(values, binary), prefix, shown }
+  const versions = new Map(files.map(file => [file.name, file.version]))
+  return { text: await printEditMap(values, binary), prefix, shown, binary, versions }
 }
 
 /**
@@ -65,4 +70,10 @@ export async function planEdit(session: EditSession, text: string): Promise<Edit
     .filter(([relative]) => !wanted.has(relative))
     .map(([, { name, version }]) => ({ name, cas: version }))
   return { secrets, deletions }
+}
+
+function binaryName(name: SecretName): CofferError {
+  return new CofferError("VALUE_INVALID", `"${name}" holds binary data and cannot be edited as text`, {
+    hint: `coffer set ${name} --file PATH`,
+  })
 }

@@ -182,11 +182,6 @@ export async function undeleteSecret(
   )
 }
 
-/** The names below a prefix that hold a value; a name itself counts as one. */
-export async function liveNames(store: Store, view: View, prefix: string): Promise<SecretName[]> {
-  return (await listFiles(store, view, { prefix })).map(file => file.name)
-}
-
 export function requireLive(name: SecretName, found: ReadSecret | undefined): ReadSecret {
   if (found === undefined) throw notFound(name)
   if (found.file.state === "current") return found
