@@ -14,10 +14,18 @@ export interface EditSession {
   readonly text: string
   readonly prefix: string
   /** Relative name to what was shown. */
-  readonly shown: ReadonlyMap<
-    string,
-    { readonly name: SecretName; readonly value: string; readonly version: number }
-  >
+  readonly shown: ReadonlyMap<string, Shown>
+  /** Relative names that are only shown as comments. */
+  readonly binary: readonly string[]
+  /** Present version of every name, deleted ones too. */
+  readonly versions: ReadonlyMap<SecretName, number>
+}
+
+/** One secret as it was shown. */
+export interface Shown {
+  readonly name: SecretName
+  readonly value: string
+  readonly version: number
 }
 
 /** What a changed map asks for: {@link setSecrets} takes it as it is. */
@@ -34,7 +42,7 @@ export interface EditPlan {
 export async function startEdit(store: Store, request: { prefix: string }): Promise<EditSession> {
   const prefix = request.prefix === "." ? "" : request.prefix
   const view = await viewStore(store, { use: "open" })
-  const shown = new Map<string, { name: SecretName; value: string; version: number }>()
+  const shown = new Map<string, Shown>()
   const binary: string[] = []
   const files = await listFiles(store, view, { prefix, deleted: true })
   const live = files.filter(file => file.state === "current").map(file => file.name)
@@ -63,8 +71,9 @@ export async function planEdit(session: EditSession, text: string): Promise<Edit
     if (before?.value === value) continue
     const name =
       before?.name ?? parseSecretName(session.prefix === "" ? relative : `${session.prefix}/${relative}`)
-    // A new line may name a secret that was deleted: its numbering goes on, so no `cas` of 0.
-    secrets.push({ name, value: encodeUtf8(value), ...(before === undefined ? {} : { cas: before.version }) })
+    if (before === undefined && session.binary.includes(relative)) throw binaryName(name)
+    // A new line may name a deleted secret, whose numbering goes on.
+    secrets.push({ name, value: encodeUtf8(value), cas: session.versions.get(name) ?? 0 })
   }
   const deletions = [...session.shown]
     .filter(([relative]) => !wanted.has(relative))
