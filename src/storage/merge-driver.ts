@@ -1,0 +1,85 @@
+/** Registers the keyless merge rule with git, on this machine only: a committed file never names a program. */
+import { mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs"
+import { dirname, join } from "node:path"
+import { ioError } from "./files.js"
+import { quoteForShell, writeExecutable } from "./hooks-folder.js"
+import { readBlock, writeBlock } from "./marked-block.js"
+
+/**
+ * Makes git settle merges of secret files by the rule of `hooks/merge-secret`, and leave the sealed part
+ * out of `git diff`. The driver is a copy inside the git directory: coffer's own folder may go away.
+ *
+ * @param stores - folders of stores, relative to the work tree; earlier ones stay.
+ * @param source - coffer's package folder.
+ */
+export function installMergeDriver(commonDir: string, stores: readonly string[], source: string): void {
+  const { driver, config, attributes } = placesIn(commonDir)
+  try {
+    mkdirSync(dirname(driver), { recursive: true })
+    writeExecutable(driver, readFileSync(join(source, "hooks", "merge-secret"), "utf8"))
+  } catch (error) {
+    throw ioError("write", driver, error)
+  }
+  const patterns = new Set([...(readBlock(attributes)?.split("\n") ?? []), ...stores.map(printPattern)])
+  patterns.delete("")
+  writeBlock(attributes, [...patterns].map(line => `${line}\n`).join(""))
+  writeBlock(config, printConfig(driver))
+}
+
+/** Whether git would run the driver; not after the repository was moved. */
+export function hasMergeDriver(commonDir: string, stores: readonly string[]): boolean {
+  const { driver, config, attributes } = placesIn(commonDir)
+  const patterns = readBlock(attributes)?.split("\n") ?? []
+  return (
+    readBlock(config) === printConfig(driver) && stores.every(store => patterns.includes(printPattern(store)))
+  )
+}
+
+/** Takes everything out again, empty folders included. */
+export function uninstallMergeDriver(commonDir: string): void {
+  const { driver, config, attributes } = placesIn(commonDir)
+  writeBlock(attributes, undefined)
+  writeBlock(config, undefined)
+  rmSync(driver, { force: true })
+  for (const path of [driver, attributes]) removeIfEmpty(dirname(path))
+}
+
+function placesIn(commonDir: string): { driver: string; config: string; attributes: string } {
+  return {
+    driver: join(commonDir, "coffer", "merge-secret"),
+    config: join(commonDir, "config"),
+    attributes: join(commonDir, "info", "attributes"),
+  }
+}
+
+function printConfig(driver: string): string {
+  const command = `sh ${quoteForShell(driver.replaceAll("\\", "/"))} %O %A %B`
+  return [
+    '[merge "coffer"]',
+    "\tname = secret files: a side that was only sealed again gives way",
+    `\tdriver = ${quoteForConfig(command)}`,
+    '[diff "coffer"]',
+    `\ttextconv = ${quoteForConfig("sed '/^nonce:/,$d'")}`,
+    "",
+  ].join("\n")
+}
+
+function quoteForConfig(value: string): string {
+  return `"${value.replace(/[\\"]/g, "\\$&").replace(/\n/g, "\\n")}"`
+}
+
+/** One line of an attributes file: a path, taken literally, and everything below it that could be a secret. */
+function printPattern(store: string): string {
+  const literal = store.replace(/[\\*?[]/g, "\\$&")
+  const pattern = `/${literal}/**/*.yaml`
+  const needsQuotes = /[\s"\\]/.test(pattern)
+  return `${needsQuotes ? `"${pattern.replace(/[\\"]/g, "\\$&")}"` : pattern} merge=coffer`
+}
+
+function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Others have files there.
+  }
+}

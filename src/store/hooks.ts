@@ -1,0 +1,74 @@
+/** Installing, judging and removing what coffer adds to git on this machine: hooks and the merge rule. */
+import type { GitReader } from "../storage/git/git.js"
+import { isLive } from "../storage/hook-probe.js"
+import {
+  findHooksFolder,
+  HOOK_NAMES,
+  type HookName,
+  type HookProgram,
+  installHook,
+  isInstalled,
+  uninstallHook,
+} from "../storage/hooks-folder.js"
+import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../storage/merge-driver.js"
+import type { Environment } from "./store.js"
+
+export interface HooksRequest {
+  /** Folders of stores, relative to the work tree. */
+  readonly stores: readonly string[]
+  readonly env: Environment
+}
+
+export interface HooksReport {
+  /** The files are in place: all hooks and the merge rule. */
+  readonly installed: boolean
+  /** Every hook was run by git and reached coffer. */
+  readonly live: boolean
+  /** Where git looks for hooks. */
+  readonly path: string
+  readonly hooks: readonly { readonly name: HookName; readonly installed: boolean; readonly live: boolean }[]
+  /** Git settles secret files by the merge rule. */
+  readonly merge: boolean
+}
+
+/**
+ * Installs hooks and merge rule in this clone; does nothing where they are. Where the hooks folder is not
+ * for coffer to write to, hooks that reach coffer by a line in it are as good.
+ *
+ * @throws CofferError `GIT_UNSUPPORTED` where hooks have to be added by hand: the hint says how; the merge
+ *   rule is installed then. `EXISTS`, `GIT_LOCKED`, `IO_FAILED`
+ */
+export async function installHooks(
+  git: GitReader,
+  request: HooksRequest & { program: HookProgram },
+): Promise<HooksReport> {
+  installMergeDriver(git.commonDir, request.stores, request.program.folder)
+  const { path, refusal } = await findHooksFolder(git)
+  if (refusal === undefined) for (const hook of HOOK_NAMES) installHook(path, hook, request.program)
+  const report = await hooksStatus(git, request)
+  if (refusal !== undefined && !report.live) throw refusal
+  return report
+}
+
+/** Finds out what is installed, and by a run of each hook whether it fires. */
+export async function hooksStatus(git: GitReader, request: HooksRequest): Promise<HooksReport> {
+  const { path } = await findHooksFolder(git)
+  const hooks = await Promise.all(
+    HOOK_NAMES.map(async name => {
+      const live = await isLive(git, { folder: path, hook: name, env: request.env })
+      return { name, installed: isInstalled(path, name), live }
+    }),
+  )
+  const merge = hasMergeDriver(git.commonDir, request.stores)
+  const live = hooks.every(hook => hook.live)
+  // Reached through a line in somebody else's hook is installed too.
+  return { installed: merge && hooks.every(hook => hook.installed || hook.live), live, path, hooks, merge }
+}
+
+/** Takes hooks and merge rule out again and puts earlier hooks back; what is not coffer's stays. */
+export async function uninstallHooks(git: GitReader): Promise<{ path: string }> {
+  const { path } = await findHooksFolder(git)
+  for (const hook of HOOK_NAMES) uninstallHook(path, hook)
+  uninstallMergeDriver(git.commonDir)
+  return { path }
+}
