@@ -17,7 +17,7 @@ export interface Backend extends GitReader {
   writeCommit(change: CommitChange): Promise<Oid>
   /**
    * Changes a private copy of the index at `file` (absent: an empty one) and leaves all else in it as it is.
-   * A path that it sets has stage 0 only and keeps its skip-worktree bit.
+   * A path that it sets has stage 0 only.
    */
   editIndex(file: string, edits: readonly IndexEdit[]): Promise<void>
   /**
@@ -32,7 +32,7 @@ export interface Backend extends GitReader {
 /** The index entry that a path is to have; none: null. */
 export interface IndexEdit {
   readonly path: string
-  readonly to: { readonly mode: string; readonly oid: Oid } | null
+  readonly to: { readonly mode: string; readonly oid: Oid; readonly skipWorktree: boolean } | null
 }
 
 /** HEAD's move from one commit to the next. */

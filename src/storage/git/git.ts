@@ -1,5 +1,12 @@
 /** The one interface to git, and the choice of the back end behind it. */
+import { CofferError, hasCode } from "../../errors.js"
 import type { GitState, Head } from "../repository.js"
+import type { Backend } from "./backend.js"
+import type { Environment } from "./git-process.js"
+import { hasJournal } from "./journal.js"
+import { recover } from "./recover.js"
+import { withStoreLock } from "./store-lock.js"
+import { commitChange, type Step, stageChange } from "./write.js"
 
 /** A git object id: 40 lower-case hex digits, 64 in a SHA-256 repository. */
 export type Oid = string
@@ -100,4 +107,50 @@ export interface Git extends GitReader {
   hasJournal(): boolean
   /** Finishes what a killed write left behind. `withStoreLock` does it first of all. @throws CofferError `GIT_LOCKED` */
   recover(): Promise<void>
+}
+
+/**
+ * Opens the repository around a folder; what a killed write left there is finished first if that needs no waiting.
+ *
+ * @param reached - is told of each step of a write, for tests that stop it there.
+ * @throws CofferError `GIT_NO_REPOSITORY`, `GIT_REFUSED` (another user's), `GIT_UNSUPPORTED`
+ */
+export async function openGit(
+  dir: string,
+  env: Environment,
+  prefer: GitPreference,
+  reached: (step: Step) => void = () => {},
+): Promise<Git> {
+  const backend = await openBackend(dir, env, prefer)
+  const writer = { backend, reached }
+  const git: Git = {
+    ...backend,
+    commit: change => withStoreLock(git, token => commitChange(writer, token, change)),
+    stage: ({ files }) => withStoreLock(git, token => stageChange(writer, token, files)),
+    hasJournal: () => hasJournal(backend.gitDir),
+    recover: () => recover(backend, { wait: true }),
+  }
+  if (git.hasJournal()) await recoverIfIdle(backend)
+  return git
+}
+
+async function openBackend(dir: string, env: Environment, prefer: GitPreference): Promise<Backend> {
+  let reason = "there is no other back end than the git binary"
+  if (prefer !== "embedded") {
+    const { openSystem } = await import("./system.js")
+    const system = await openSystem(dir, env)
+    if (typeof system !== "string") return system
+    reason = system
+  }
+  throw new CofferError("GIT_UNSUPPORTED", reason, { hint: "install git, 2.31 or newer" })
+}
+
+/** Reading goes on beside a write, and inside a hook of a `git commit` that holds the index. */
+async function recoverIfIdle(backend: Backend): Promise<void> {
+  try {
+    const { commonDir } = backend
+    await withStoreLock({ commonDir }, () => recover(backend, { wait: false }), { wait: false })
+  } catch (error) {
+    if (!hasCode(error, "STORE_LOCKED", "GIT_LOCKED", "IO_FAILED")) throw error
+  }
 }

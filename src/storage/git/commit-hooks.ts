@@ -1,0 +1,75 @@
+/** Other people's prepare-commit-msg and commit-msg hooks, which complete or refuse a commit message. */
+import { spawn } from "node:child_process"
+import { accessSync, constants, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { CofferError } from "../../errors.js"
+import { cofferFolder } from "./disk.js"
+import { collect, isAtLeast } from "./git-process.js"
+import type { WriterContext } from "./system-writer.js"
+
+/**
+ * Runs the hooks on a message, as `git cherry-pick` does for its commits.
+ *
+ * @returns the message as they leave it, without trailing blanks and surplus empty lines.
+ * @throws CofferError `GIT_REFUSED` with the hook's words
+ */
+export async function runMessageHooks(context: WriterContext, message: string): Promise<string> {
+  const hooks = [
+    ["prepare-commit-msg", ["message"]],
+    ["commit-msg", []],
+  ] as const
+  const present = hooks.filter(([name]) => isExecutable(join(context.hooks, name)))
+  if (present.length === 0) return message
+  // Not .git/COMMIT_EDITMSG: the user may have that one open in an editor.
+  const file = join(cofferFolder(context.at.gitDir), "COMMIT_EDITMSG")
+  try {
+    writeFileSync(file, message)
+    for (const [name, more] of present) await runHook(context, name, [file, ...more])
+    const completed = stripSpace(readFileSync(file, "utf8"))
+    if (completed === "") throw new CofferError("GIT_REFUSED", "a hook has emptied the commit message")
+    return completed
+  } finally {
+    rmSync(file, { force: true })
+  }
+}
+
+async function runHook(context: WriterContext, name: string, args: readonly string[]): Promise<void> {
+  const { git, version, at, hooks } = context
+  const env = { GIT_EDITOR: ":", GIT_INDEX_FILE: join(at.gitDir, "index") }
+  const file = join(hooks, name)
+  // git knows how to run a script on Windows and one without "#!"; before 2.36 it had no command for that.
+  const child = isAtLeast(version, 2, 36)
+    ? git.start(["hook", "run", name, "--", ...args], { cwd: at.workTree, env, programs: "hooks" })
+    : spawn(file, args, { cwd: at.workTree, env: { ...git.environment, ...env }, windowsHide: true })
+  child.stdin.on("error", () => {})
+  child.stdin.end()
+  const { status, stdout, stderr } = await collect(child)
+  if (status === 0) return
+  const words = `${stdout}${stderr}`.trim()
+  throw new CofferError(
+    "GIT_REFUSED",
+    `the hook ${name} refused the commit${words === "" ? "" : `: ${words}`}`,
+    {
+      hint: `--no-verify skips it; it is "${file}"`,
+    },
+  )
+}
+
+/** What `git stripspace` does. */
+function stripSpace(text: string): string {
+  const lines = text.split("\n").map(line => line.trimEnd())
+  const joined = lines
+    .join("\n")
+    .replace(/\n{3,}/g, "\n\n")
+    .replace(/^\n+|\n+$/g, "")
+  return joined === "" ? "" : `${joined}\n`
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,180 @@
+/** Finishing what a killed write left behind: HEAD decides, and only what still holds our bytes is touched. */
+import { rmSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { setTimeout as sleep } from "node:timers/promises"
+import { hasCode } from "../../errors.js"
+import type { Backend, IndexEdit } from "./backend.js"
+import { cofferFolder, createLock, findText, remove, renameRetrying } from "./disk.js"
+import type { Entry, FileChanges, Oid } from "./git.js"
+import { type IndexLock, lockIndex } from "./index-lock.js"
+import { dropJournal, findJournal, type Journal, type JournalFile } from "./journal.js"
+import { neighbour, preparedFolder, prepareFiles, readWorkFile } from "./work-files.js"
+
+/**
+ * Undoes, or ends, the write that the journal speaks of, if there is one. The store lock is held by the caller.
+ *
+ * @param options.wait - false: not for another git process's lock on the index.
+ * @throws CofferError `GIT_LOCKED`
+ */
+export async function recover(backend: Backend, options: { wait: boolean }): Promise<void> {
+  const journal = findJournal(backend.gitDir)
+  if (journal === undefined) return
+  const lock = await lockIndex(backend.gitDir, journal.token, options)
+  if (journal.commit === null) await complete(backend, journal)
+  else {
+    await clearRefLocks(backend, journal.commit)
+    // Read only now: without its lock file, a dying `git update-ref` can no longer move the ref.
+    const { commit } = await backend.head()
+    // Index and files changed before the ref did, so there is nothing to do where it has.
+    if (commit !== journal.commit.to) await undo(backend, journal, commit, lock)
+  }
+  lock.release()
+  forget(backend, journal)
+}
+
+/** Ends a write of which nothing is to be seen: its temporary files go, and the journal last. */
+export function forget(backend: Backend, journal: Journal): void {
+  for (const path of leftovers(backend, journal)) remove(path)
+  dropJournal(backend.gitDir)
+}
+
+/** Whether the index holds all that the journal speaks of. */
+export async function isStaged(backend: Backend, { files }: Journal): Promise<boolean> {
+  const index = await backend.lookup(
+    "index",
+    files.map(file => file.path),
+  )
+  return files.every(({ path, to }) => holds(index.get(path), to))
+}
+
+/** Sets each path that still holds our bytes, in the index or in the work tree, to what HEAD has. */
+async function undo(backend: Backend, journal: Journal, head: Oid | null, lock: IndexLock): Promise<void> {
+  const paths = journal.files.map(file => file.path)
+  const committed = head === null ? new Map<string, readonly Entry[]>() : await backend.lookup(head, paths)
+  const index = await backend.lookup("index", paths)
+  const headOf = (path: string) => committed.get(path)?.[0]
+  const ours = journal.files.filter(({ path, to }) => to !== (headOf(path)?.oid ?? null))
+  const edits = ours
+    .filter(({ path, to }) => holds(index.get(path), to))
+    .map(({ path }): IndexEdit => {
+      const entry = headOf(path)
+      const skipWorktree = index.get(path)?.[0]?.skipWorktree ?? false
+      return { path, to: entry === undefined ? null : { mode: entry.mode, oid: entry.oid, skipWorktree } }
+    })
+  if (edits.length > 0) {
+    const copy = lock.copy()
+    await backend.editIndex(copy, edits)
+    lock.replace(copy)
+  }
+  const files = ours.filter(file => workFileHolds(backend, file.path, file.to))
+  await writeWorkFiles(
+    backend,
+    journal,
+    files.map(({ path }) => ({ path, to: headOf(path)?.oid ?? null })),
+  )
+}
+
+/** The index was changed at once, so where it holds the change, only work files can be missing. */
+async function complete(backend: Backend, journal: Journal): Promise<void> {
+  const index = await backend.lookup(
+    "index",
+    journal.files.map(file => file.path),
+  )
+  const files = journal.files.filter(({ path, to, before }) => {
+    const isLeftOut = index.get(path)?.[0]?.skipWorktree === true
+    return holds(index.get(path), to) && !isLeftOut && workFileHolds(backend, path, before?.work ?? null)
+  })
+  await writeWorkFiles(backend, journal, files)
+}
+
+async function writeWorkFiles(
+  backend: Backend,
+  { token }: Journal,
+  files: readonly JournalFile[],
+): Promise<void> {
+  const changes = new Map<string, Uint8Array | null>()
+  for (const { path, to } of files) if (to === null) changes.set(path, null)
+  const written = files.filter(file => file.to !== null)
+  let next = 0
+  for await (const { bytes } of backend.blobs(written.map(file => file.to!))) {
+    const { path } = written[next++]!
+    if (bytes !== undefined) changes.set(path, bytes)
+  }
+  placeAll(backend, token, changes)
+}
+
+function placeAll(backend: Backend, token: string, changes: FileChanges): void {
+  const prepared = prepareFiles(backend, token, changes)
+  for (const path of changes.keys()) prepared.place(path)
+  prepared.discard()
+}
+
+function holds(entries: readonly Entry[] | undefined, oid: Oid | null): boolean {
+  if (entries === undefined || entries.length === 0) return oid === null
+  return entries.length === 1 && entries[0]!.stage === 0 && entries[0]!.oid === oid
+}
+
+/** Where the user has put something else meanwhile, a link even, that is left alone. */
+function workFileHolds(backend: Backend, path: string, oid: Oid | null): boolean {
+  try {
+    return readWorkFile(backend, path).oid === oid
+  } catch (error) {
+    if (hasCode(error, "GIT_DIRTY")) return false
+    throw error
+  }
+}
+
+/**
+ * Removes the lock files of a `git update-ref` that was killed together with its parent. The branch's holds our
+ * commit id. HEAD's is empty where HEAD names a branch, as git locks it only for the reflog: it counts as ours if
+ * the branch's is ours, or HEAD is at our commit, and it is still the same file a while later (another process
+ * that locks HEAD then waits 100 ms for the branch at most, and gives up).
+ */
+async function clearRefLocks(
+  { gitDir, commonDir, head }: Backend,
+  { ref, to }: NonNullable<Journal["commit"]>,
+): Promise<void> {
+  const headLock = join(gitDir, "HEAD.lock")
+  const branchLock = ref === null ? undefined : join(commonDir, `${ref}.lock`)
+  if (findText(headLock) === "" && branchLock !== undefined) {
+    const inode = inodeOf(headLock)
+    if (findText(branchLock)?.trim() === to || (await head()).commit === to) {
+      await sleep(300)
+      if (inodeOf(headLock) === inode) rmSync(headLock, { force: true })
+    }
+  }
+  for (const path of [headLock, branchLock]) {
+    if (path !== undefined && findText(path)?.trim() === to)
+      takeAway(path, join(cofferFolder(gitDir), `ref-lock-${to}`), to)
+  }
+}
+
+/** By rename, so that what is removed is surely what was looked at. */
+function takeAway(path: string, aside: string, to: Oid): void {
+  try {
+    renameRetrying(path, aside)
+  } catch {
+    // The dying process was faster.
+    return
+  }
+  const text = findText(aside)
+  if (text?.trim() !== to) createLock(path, aside, text ?? "")
+  remove(aside)
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino
+}
+
+function leftovers({ gitDir, workTree }: Backend, { token, files }: Journal): string[] {
+  const copy = join(cofferFolder(gitDir), `index-${token}`)
+  return [
+    preparedFolder(gitDir, token),
+    copy,
+    `${copy}.lock`,
+    join(cofferFolder(gitDir), `index-lock-${token}`),
+    ...files
+      .map(({ path }) => neighbour(join(workTree, path), token))
+      .filter(path => inodeOf(path) !== undefined),
+  ]
+}

@@ -1,0 +1,98 @@
+/** What index and work tree hold on the paths of a write, and whether that may be written over. */
+import { CofferError } from "../../errors.js"
+import type { Backend } from "./backend.js"
+import type { Entry, Oid } from "./git.js"
+import { indexFingerprint } from "./index-lock.js"
+import { readWorkFile, stampOf } from "./work-files.js"
+
+/** The state before a write. */
+export interface Snapshot {
+  readonly index: string
+  readonly stamps: ReadonlyMap<string, string>
+  /** Paths that a sparse checkout leaves out of the work tree: they stay out. */
+  readonly leftOut: ReadonlySet<string>
+  readonly before: ReadonlyMap<string, { readonly index: readonly string[]; readonly work: Oid | null }>
+}
+
+/**
+ * Looks at the paths before a commit: index and work tree have to be as HEAD has them.
+ *
+ * @throws CofferError `GIT_DIRTY`, `GIT_CONFLICTED`
+ */
+export async function inspectForCommit(
+  backend: Backend,
+  base: Oid | null,
+  paths: readonly string[],
+): Promise<Snapshot> {
+  return inspect(backend, base, paths, (path, head, index, work) => {
+    if (index.some(entry => entry.stage !== 0)) throw conflicted(path)
+    const entry = index[0]
+    if (entry?.oid !== head?.oid || entry?.mode !== head?.mode) throw dirty(path, "has a staged change")
+    const isLeftOut = entry?.skipWorktree === true && work === null
+    if (work === (head?.oid ?? null) || isLeftOut) return
+    throw dirty(
+      path,
+      head === undefined ? "is there and is not committed" : "has a change that is not committed",
+    )
+  })
+}
+
+/**
+ * Looks at the paths before a change without commit: only bytes that git also holds are written over, and what a
+ * merge left of a conflict.
+ *
+ * @throws CofferError `GIT_DIRTY`
+ */
+export async function inspectForStage(backend: Backend, paths: readonly string[]): Promise<Snapshot> {
+  const { commit } = await backend.head()
+  return inspect(backend, commit, paths, (path, head, index, work) => {
+    const isConflicted = index.some(entry => entry.stage !== 0)
+    if (isConflicted || work === null || work === head?.oid || work === index[0]?.oid) return
+    throw dirty(path, "has a change that is neither committed nor staged")
+  })
+}
+
+/** Whether index and work files are still what the snapshot saw: otherwise look again. */
+export function isUnchanged(backend: Backend, snapshot: Snapshot): boolean {
+  if (indexFingerprint(backend.gitDir) !== snapshot.index) return false
+  for (const [path, stamp] of snapshot.stamps) if (stampOf(backend.workTree, path) !== stamp) return false
+  return true
+}
+
+async function inspect(
+  backend: Backend,
+  base: Oid | null,
+  paths: readonly string[],
+  check: (path: string, head: Entry | undefined, index: readonly Entry[], work: Oid | null) => void,
+): Promise<Snapshot> {
+  const fingerprint = indexFingerprint(backend.gitDir)
+  const [head, index] = await Promise.all([
+    base === null ? new Map<string, readonly Entry[]>() : backend.lookup(base, paths),
+    backend.lookup("index", paths),
+  ])
+  const stamps = new Map<string, string>()
+  const leftOut = new Set<string>()
+  const before = new Map<string, { index: string[]; work: Oid | null }>()
+  for (const path of paths) {
+    const work = readWorkFile(backend, path)
+    const entries = index.get(path) ?? []
+    check(path, head.get(path)?.[0], entries, work.oid)
+    stamps.set(path, work.stamp)
+    if (entries[0]?.skipWorktree === true && work.oid === null) leftOut.add(path)
+    before.set(path, {
+      index: entries.map(({ mode, oid, stage }) => `${mode} ${oid} ${stage}`),
+      work: work.oid,
+    })
+  }
+  return { index: fingerprint, stamps, leftOut, before }
+}
+
+function conflicted(path: string): CofferError {
+  return new CofferError("GIT_CONFLICTED", `"${path}" is in conflict`, { hint: "coffer resolve" })
+}
+
+function dirty(path: string, what: string): CofferError {
+  return new CofferError("GIT_DIRTY", `"${path}" ${what}`, {
+    hint: `commit it, or drop it: git checkout HEAD -- "${path}" (git rm --cached, or rm, where HEAD has no such file)`,
+  })
+}

@@ -1,0 +1,260 @@
+/** What the system back end reads, with git's plumbing. */
+import { once } from "node:events"
+import { Readable } from "node:stream"
+import { CofferError } from "../../errors.js"
+import { type Head, type Repository, readHead } from "../repository.js"
+import { readBytes } from "./byte-reader.js"
+import type { Change, Entry, LogEntry, Oid } from "./git.js"
+import { type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
+
+const NUL = 0
+const LINE_END = 10
+
+/** HEAD from the files where they tell, else from git. */
+export async function head(git: GitProgram, at: Repository): Promise<Head> {
+  const read = readHead(at)
+  if (read !== undefined) return read
+  const [name, commit] = await Promise.all([
+    git.run(["symbolic-ref", "-q", "HEAD"], { cwd: at.workTree }),
+    find(git, at, "HEAD"),
+  ])
+  return { ref: name.status === 0 ? name.stdout.toString().trim() : null, commit: commit ?? null }
+}
+
+export async function find(git: GitProgram, at: Repository, revision: string): Promise<Oid | undefined> {
+  if (revision.startsWith("-")) return undefined
+  const { status, stdout } = await git.run(["rev-parse", "--verify", "-q", `${revision}^{commit}`], {
+    cwd: at.workTree,
+  })
+  return status === 0 ? stdout.toString().trim() : undefined
+}
+
+export async function mergeBase(git: GitProgram, at: Repository, a: Oid, b: Oid): Promise<Oid | undefined> {
+  const { status, stdout, stderr } = await git.run(["merge-base", a, b], { cwd: at.workTree })
+  if (status === 0) return stdout.toString().trim()
+  if (status === 1) return undefined
+  throw new CofferError("GIT_MISSING_OBJECT", wordsOf(stderr))
+}
+
+/** @param index - the index file to read in place of the work tree's own. */
+export async function* entries(
+  git: GitProgram,
+  at: Repository,
+  from: { readonly tree: Oid } | { readonly index: string | undefined },
+  paths: readonly string[],
+): AsyncGenerator<Entry> {
+  const wanted = paths.filter(path => path !== "")
+  const isTree = "tree" in from
+  const args = isTree ? ["ls-tree", "-r", "-z", "--full-tree", from.tree] : ["ls-files", "-t", "-s", "-z"]
+  const env = isTree ? {} : indexEnvironment(from.index)
+  for await (const record of records(git, [...args, "--", ...wanted], { cwd: at.workTree, env })) {
+    yield isTree ? parseTreeEntry(record) : parseIndexEntry(record)
+  }
+}
+
+function parseTreeEntry(record: string): Entry {
+  const [, mode, oid, path] = /^(\d+) \w+ ([0-9a-f]+)\t(.+)$/s.exec(record)!
+  return { path: path!, mode: mode!, oid: oid!, stage: 0, skipWorktree: false }
+}
+
+function parseIndexEntry(record: string): Entry {
+  const [, tag, mode, oid, stage, path] = /^(.) (\d+) ([0-9a-f]+) (\d)\t(.+)$/s.exec(record)!
+  return {
+    path: path!,
+    mode: mode!,
+    oid: oid!,
+    stage: Number(stage) as Entry["stage"],
+    skipWorktree: tag === "S",
+  }
+}
+
+export async function* changes(
+  git: GitProgram,
+  at: Repository,
+  from: Oid,
+  to: { readonly tree: Oid } | { readonly index: string | undefined },
+  prefix: string,
+): AsyncGenerator<Change> {
+  const options = [
+    "--raw",
+    "-z",
+    "--no-renames",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-abbrev",
+    "--ignore-submodules=none",
+  ]
+  const isTree = "tree" in to
+  const args = isTree
+    ? ["diff-tree", "-r", ...options, from, to.tree]
+    : ["diff-index", "--cached", ...options, from]
+  const paths = prefix === "" ? [] : [prefix]
+  const env = isTree ? {} : indexEnvironment(to.index)
+  let about: string | undefined
+  for await (const record of records(git, [...args, "--", ...paths], { cwd: at.workTree, env })) {
+    if (about === undefined) about = record
+    else {
+      yield parseChange(about, record)
+      about = undefined
+    }
+  }
+}
+
+function parseChange(about: string, path: string): Change {
+  const [, fromMode, toMode, fromOid, toOid, status] = /^:(\d+) (\d+) ([0-9a-f]+) ([0-9a-f]+) (\w)/.exec(
+    about,
+  )!
+  const side = (mode: string, oid: string) => (Number(mode) === 0 ? undefined : { mode, oid })
+  const from = side(fromMode!, fromOid!)
+  const to = side(toMode!, toOid!)
+  return {
+    path,
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined || status === "U" ? {} : { to }),
+    ...(status === "U" ? { conflicted: true as const } : {}),
+  }
+}
+
+export async function* blobs(
+  git: GitProgram,
+  at: Repository,
+  oids: Iterable<Oid>,
+): AsyncGenerator<{ oid: Oid; bytes?: Uint8Array }> {
+  const wanted = [...oids]
+  // One round, unless an old git without GIT_NO_LAZY_FETCH dies of an object that a partial clone lacks.
+  for (let done = 0; done < wanted.length; ) {
+    const before = done
+    for await (const found of catFile(git, at, wanted.slice(done))) {
+      done += 1
+      yield found
+    }
+    if (done === wanted.length) return
+    if (done === before) {
+      yield { oid: wanted[done]! }
+      done += 1
+    }
+  }
+}
+
+async function* catFile(
+  git: GitProgram,
+  at: Repository,
+  oids: readonly Oid[],
+): AsyncGenerator<{ oid: Oid; bytes?: Uint8Array }> {
+  const child = git.start(["cat-file", "--batch"], { cwd: at.workTree })
+  try {
+    Readable.from(inBlocks(oids)).pipe(child.stdin)
+    child.stderr.resume()
+    const reader = readBytes(child.stdout)
+    for (const oid of oids) {
+      const header = (await reader.until(LINE_END))?.toString()
+      if (header === undefined) return
+      const [, type, size] = /^[0-9a-f]+ (\w+) (\d+)$/.exec(header) ?? []
+      if (type === undefined) {
+        yield { oid }
+        continue
+      }
+      const bytes = await reader.bytes(Number(size) + 1)
+      if (bytes.length !== Number(size) + 1) return
+      yield type === "blob" ? { oid, bytes: bytes.subarray(0, -1) } : { oid }
+    }
+  } finally {
+    child.kill()
+  }
+}
+
+function* inBlocks(oids: readonly Oid[]): Generator<string> {
+  for (let at = 0; at < oids.length; at += 512) yield `${oids.slice(at, at + 512).join("\n")}\n`
+}
+
+export async function* log(
+  git: GitProgram,
+  at: Repository,
+  path: string,
+  from: Oid,
+): AsyncGenerator<LogEntry> {
+  if (path.includes("\n"))
+    throw new CofferError("GIT_UNSUPPORTED", `${JSON.stringify(path)} has a line end in it`)
+  const format = "--format=%H%n%P%n%ct%n%an"
+  const history = git.start(["rev-list", "--full-history", format, from, "--", path], { cwd: at.workTree })
+  const resolver = git.start(["cat-file", "--batch-check=%(objectname) %(objecttype)"], { cwd: at.workTree })
+  try {
+    for (const child of [history, resolver]) child.stderr.resume()
+    history.stdin.end()
+    const lines = readBytes(history.stdout)
+    const answers = readBytes(resolver.stdout)
+    const line = async () => (await lines.until(LINE_END))?.toString() ?? ""
+    // A line "commit <id>" precedes what the format prints.
+    for (let first = await line(); first !== ""; first = await line()) {
+      const commit = await line()
+      const parents = (await line()).split(" ").filter(parent => parent !== "")
+      const date = new Date(Number(await line()) * 1000)
+      const author = await line()
+      resolver.stdin.write(`${commit}:${path}\n`)
+      const [oid, type] = (await answers.until(LINE_END))?.toString().split(" ") ?? []
+      yield { commit, parents, at: date, author, ...(type === "blob" ? { oid: oid! } : {}) }
+    }
+    await expectSuccess(history, "rev-list")
+  } finally {
+    history.kill()
+    resolver.kill()
+  }
+}
+
+async function expectSuccess(child: ReturnType<GitProgram["start"]>, command: string): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
+  if (child.exitCode !== 0) throw new CofferError("GIT_FAILED", `git ${command} ended with ${child.exitCode}`)
+}
+
+export async function* missing(
+  git: GitProgram,
+  at: Repository,
+  tips: readonly Oid[],
+  remote: string,
+  known: readonly Oid[],
+): AsyncGenerator<Oid> {
+  const here = await presentCommits(git, at, known)
+  // A URL in place of a remote's name has no branches here, and would be taken for a pattern.
+  const remotes = /^[A-Za-z0-9._/-]+$/.test(remote) ? [`--remotes=${remote}`] : []
+  const input = [...tips, ...here.map(oid => `^${oid}`)].map(revision => `${revision}\n`).join("")
+  const args = ["rev-list", "--stdin", "--not", ...remotes]
+  for await (const line of records(git, args, { cwd: at.workTree, input }, LINE_END)) yield line
+}
+
+async function presentCommits(git: GitProgram, at: Repository, oids: readonly Oid[]): Promise<Oid[]> {
+  if (oids.length === 0) return []
+  const input = oids.map(oid => `${oid}^{commit}\n`).join("")
+  const text = await git.text(["cat-file", "--batch-check=%(objectname) %(objecttype)"], {
+    cwd: at.workTree,
+    input,
+  })
+  return text.split("\n").flatMap(line => (line.endsWith(" commit") ? [line.slice(0, -7)] : []))
+}
+
+/** What a command prints, record by record. @throws CofferError `GIT_FAILED` with git's words */
+async function* records(
+  git: GitProgram,
+  args: readonly string[],
+  options: RunOptions,
+  end = NUL,
+): AsyncGenerator<string> {
+  const child = git.start(args, options)
+  let words = ""
+  child.stderr.on("data", chunk => (words += chunk))
+  child.stdin.end(options.input)
+  try {
+    const closed = once(child, "close")
+    const reader = readBytes(child.stdout)
+    for (let record = await reader.until(end); record !== undefined; record = await reader.until(end)) {
+      yield record.toString()
+    }
+    const [status] = await closed
+    if (status !== 0) throw new CofferError("GIT_FAILED", `git ${args[0]}: ${wordsOf(words)}`)
+  } finally {
+    child.kill()
+  }
+}
+
+function indexEnvironment(index: string | undefined) {
+  return index === undefined ? {} : { GIT_INDEX_FILE: index }
+}

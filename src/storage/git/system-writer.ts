@@ -1,0 +1,265 @@
+/** What the system back end writes: objects through one `git fast-import`, index, and refs in a transaction. */
+import { rmSync } from "node:fs"
+import { join } from "node:path"
+import { Readable } from "node:stream"
+import { CofferError } from "../../errors.js"
+import type { Repository } from "../repository.js"
+import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
+import { readBytes } from "./byte-reader.js"
+import { runMessageHooks } from "./commit-hooks.js"
+import { findText } from "./disk.js"
+import type { CommitChange, Oid } from "./git.js"
+import {
+  collect,
+  type GitProgram,
+  type GitVersion,
+  isAtLeast,
+  type RunOptions,
+  wordsOf,
+} from "./git-process.js"
+import { head } from "./system-reader.js"
+
+/** What the writer needs to know of an open repository. */
+export interface WriterContext {
+  readonly git: GitProgram
+  readonly version: GitVersion
+  readonly at: Repository
+  readonly oidHex: 40 | 64
+  readonly hooks: string
+  readonly config: (key: string) => Promise<string | undefined>
+}
+
+type SystemWriter = Pick<Backend, "author" | "writeBlobs" | "writeCommit" | "editIndex" | "lockRef">
+
+export function systemWriter(context: WriterContext): SystemWriter {
+  return {
+    async author() {
+      const [, name, email] = /^(.*) <(.*)> \d+ [+-]\d+$/.exec(await person(context, "AUTHOR"))!
+      return { name: name!, email: email! }
+    },
+    async writeBlobs(blobs) {
+      await fastImport(context, blobStream(blobs))
+    },
+    writeCommit: change => writeCommit(context, change),
+    editIndex: (file, edits) => editIndex(context, file, edits),
+    lockRef: update => lockRef(context, update),
+  }
+}
+
+/** Before 2.36, loose objects were all that git could be told to make durable. */
+function durably({ version, at }: WriterContext): RunOptions {
+  const setting = isAtLeast(version, 2, 36) ? "core.fsync=all" : "core.fsyncObjectFiles=true"
+  return { cwd: at.workTree, settings: [setting] }
+}
+
+async function writeCommit(context: WriterContext, change: CommitChange): Promise<Oid> {
+  const [author, committer] = await Promise.all([
+    person(context, "AUTHOR", change.at),
+    person(context, "COMMITTER", change.at),
+  ])
+  const message = change.verify ? await runMessageHooks(context, change.message) : change.message
+  const commit = await fastImport(
+    context,
+    commitStream(change, { author, committer, message, oidHex: context.oidHex }),
+  )
+  const isSigned = isTrue(await context.config("commit.gpgSign"))
+  return isSigned ? signedCommit(context, change, commit, message) : commit
+}
+
+/** As git writes it into a commit: name, address, time. @throws CofferError `GIT_NO_AUTHOR` */
+async function person(
+  { git, at }: WriterContext,
+  role: "AUTHOR" | "COMMITTER",
+  date?: Date,
+): Promise<string> {
+  const env = date === undefined ? {} : { [`GIT_${role}_DATE`]: gitDate(date) }
+  const { status, stdout } = await git.run(["var", `GIT_${role}_IDENT`], { cwd: at.workTree, env })
+  if (status === 0) return stdout.toString().trimEnd()
+  throw new CofferError("GIT_NO_AUTHOR", "git does not know who you are", {
+    hint: 'git config --global user.name "Your Name"; git config --global user.email you@example.com',
+  })
+}
+
+/** Seconds and the local zone at that time, the "@" so that git takes small numbers for seconds too. */
+function gitDate(at: Date): string {
+  const minutes = -at.getTimezoneOffset()
+  const zone = Math.trunc(Math.abs(minutes) / 60) * 100 + (Math.abs(minutes) % 60)
+  return `@${Math.floor(at.getTime() / 1000)} ${minutes < 0 ? "-" : "+"}${String(zone).padStart(4, "0")}`
+}
+
+/** fast-import puts a commit on a ref; this one is reset to nothing in the same stream and never seen. */
+const IMPORT_REF = "refs/coffer/write"
+
+function* commitStream(
+  { base, files }: CommitChange,
+  head: { author: string; committer: string; message: string; oidHex: 40 | 64 },
+): Generator<Uint8Array | string> {
+  yield `commit ${IMPORT_REF}\nmark :1\nauthor ${head.author}\ncommitter ${head.committer}\n`
+  yield* data(Buffer.from(head.message))
+  if (base !== null) yield `from ${base}\n`
+  for (const [path, bytes] of files) {
+    if (bytes === null) yield `D ${quote(path)}\n`
+    else {
+      yield `M 100644 inline ${quote(path)}\n`
+      yield* data(bytes)
+    }
+  }
+  yield `\nget-mark :1\nreset ${IMPORT_REF}\nfrom ${"0".repeat(head.oidHex)}\n\ndone\n`
+}
+
+function* blobStream(blobs: Iterable<Uint8Array>): Generator<Uint8Array | string> {
+  for (const bytes of blobs) {
+    yield "blob\n"
+    yield* data(bytes)
+  }
+  yield "done\n"
+}
+
+function* data(bytes: Uint8Array): Generator<Uint8Array | string> {
+  yield `data ${bytes.length}\n`
+  if (bytes.length > 0) yield bytes
+  yield "\n"
+}
+
+function quote(path: string): string {
+  return `"${path.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n")}"`
+}
+
+/** Writes all objects in one process: below a hundred as loose files, else as one pack. */
+async function fastImport(context: WriterContext, stream: Iterable<Uint8Array | string>): Promise<string> {
+  const child = context.git.start(["fast-import", "--quiet", "--done"], durably(context))
+  Readable.from(toBuffers(stream)).pipe(child.stdin)
+  const { status, stdout, stderr } = await collect(child)
+  if (status === 0) return stdout.toString().trim()
+  rmSync(join(context.at.gitDir, `fast_import_crash_${child.pid}`), { force: true })
+  throw new CofferError("GIT_FAILED", `git fast-import: ${wordsOf(stderr)}`)
+}
+
+/** In chunks worth a system call. */
+function* toBuffers(stream: Iterable<Uint8Array | string>): Generator<Buffer> {
+  let parts: Uint8Array[] = []
+  let length = 0
+  for (const part of stream) {
+    const bytes = typeof part === "string" ? Buffer.from(part) : part
+    parts.push(bytes)
+    length += bytes.length
+    if (length < 64 * 1024) continue
+    yield Buffer.concat(parts)
+    parts = []
+    length = 0
+  }
+  yield Buffer.concat(parts)
+}
+
+/** The same commit again with the user's signature: `commit-tree` signs only when told to. */
+async function signedCommit(
+  context: WriterContext,
+  { base, at }: CommitChange,
+  unsigned: Oid,
+  message: string,
+): Promise<Oid> {
+  const parents = base === null ? [] : ["-p", base]
+  const { cwd, settings = [] } = durably(context)
+  const { status, stdout, stderr } = await context.git.run(
+    ["commit-tree", "-S", ...parents, `${unsigned}^{tree}`],
+    {
+      cwd: cwd!,
+      settings: [...settings, "i18n.commitEncoding=UTF-8"],
+      env: { GIT_AUTHOR_DATE: gitDate(at), GIT_COMMITTER_DATE: gitDate(at) },
+      input: message,
+      programs: "hooks",
+    },
+  )
+  if (status === 0) return stdout.toString().trim()
+  throw new CofferError("GIT_SIGN_FAILED", `the commit could not be signed: ${wordsOf(stderr)}`, {
+    hint: "git commit -S --allow-empty -m test tries the same; git config commit.gpgSign false turns it off",
+  })
+}
+
+async function editIndex(context: WriterContext, file: string, edits: readonly IndexEdit[]): Promise<void> {
+  const options = { ...durably(context), env: { GIT_INDEX_FILE: file } }
+  const none = "0".repeat(context.oidHex)
+  const lines = edits.map(
+    ({ path, to }) => `${to === null ? `0 ${none}` : `${to.mode} ${to.oid} 0`}\t${path}\0`,
+  )
+  await context.git.text(["update-index", "-z", "--index-info"], { ...options, input: lines.join("") })
+  const leftOut = edits.filter(edit => edit.to?.skipWorktree === true)
+  if (leftOut.length === 0) return
+  const input = leftOut.map(({ path }) => `${path}\0`).join("")
+  await context.git.text(["update-index", "--skip-worktree", "-z", "--stdin"], { ...options, input })
+}
+
+async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLock> {
+  const { git, at, oidHex } = context
+  const child = git.start(["update-ref", "-m", update.reason, "--stdin"], {
+    cwd: at.workTree,
+    // Two settings more: git's own wait for a lock on the ref is a tenth of a second.
+    settings: [...durably(context).settings!, "core.filesRefLockTimeout=3000"],
+    env: { GIT_COMMITTER_DATE: gitDate(update.at) },
+    programs: "hooks",
+  })
+  let words = ""
+  child.stderr.on("data", chunk => (words += chunk))
+  const ended = new Promise(resolve => child.on("close", resolve))
+  const answers = readBytes(child.stdout)
+  /** Whether git says that it has done the step. */
+  const step = async (command: string, name: string) => {
+    child.stdin.write(command)
+    for (let line = await answers.until(10); line !== undefined; line = await answers.until(10)) {
+      if (line.toString() === `${name}: ok`) return true
+    }
+    await ended
+    return false
+  }
+  const abort = async () => {
+    child.stdin.end()
+    await ended
+  }
+  // Through HEAD, so that its reflog tells of the commit too.
+  const lines = `start\nupdate HEAD ${update.to} ${update.from ?? "0".repeat(oidHex)}\nprepare\n`
+  if (!(await step(lines, "prepare"))) throw await refused(context, update, words)
+  if ((await head(git, at)).ref !== update.ref) {
+    await abort()
+    throw headMoved()
+  }
+  return {
+    abort,
+    async commit() {
+      if (!(await step("commit\n", "commit"))) throw await refused(context, update, words)
+      child.stdin.end()
+      await ended
+    },
+  }
+}
+
+/** Why git would not: told from what is there, since its words are for people. */
+async function refused(
+  { git, at, hooks }: WriterContext,
+  update: RefUpdate,
+  words: string,
+): Promise<CofferError> {
+  const now = await head(git, at)
+  if (now.ref !== update.ref || now.commit !== update.from) return headMoved()
+  const locks = [
+    join(at.gitDir, "HEAD.lock"),
+    ...(update.ref === null ? [] : [join(at.commonDir, `${update.ref}.lock`)]),
+  ]
+  const lock = locks.find(path => findText(path) !== undefined)
+  if (lock !== undefined) {
+    return new CofferError("GIT_LOCKED", `another git process works on the branch: "${lock}" is there`, {
+      hint: "try again when it is done; if none runs any more, git's own advice holds: remove the file",
+    })
+  }
+  const isHook = findText(join(hooks, "reference-transaction")) !== undefined
+  return new CofferError(isHook ? "GIT_REFUSED" : "GIT_FAILED", `git update-ref: ${wordsOf(words)}`)
+}
+
+function headMoved(): CofferError {
+  return new CofferError("GIT_MOVED", "HEAD has moved meanwhile", { hint: "run the command again" })
+}
+
+/** git's own reading of a yes. */
+function isTrue(value: string | undefined): boolean {
+  if (value === undefined) return false
+  return /^(true|yes|on)$/i.test(value) || (/^[+-]?\d+$/.test(value) && Number(value) !== 0)
+}

@@ -1,0 +1,187 @@
+/** The system back end: the git binary, through its plumbing. */
+import { normalize } from "node:path"
+import { CofferError } from "../../errors.js"
+import { findRepository, inProgress, type Repository } from "../repository.js"
+import type { Backend } from "./backend.js"
+import { findForeignIndex } from "./foreign-index.js"
+import type { Entry, Oid } from "./git.js"
+import { type Environment, findGit, type GitProgram, isAtLeast, readVersion, wordsOf } from "./git-process.js"
+import * as reader from "./system-reader.js"
+import { systemWriter } from "./system-writer.js"
+
+/** The oldest git that has `rev-parse --path-format` and ref transactions in steps. */
+const OLDEST = [2, 31] as const
+
+/**
+ * Opens the repository around `dir` with the git binary on PATH.
+ *
+ * @returns in words why that binary cannot be used, if so.
+ * @throws CofferError `GIT_NO_REPOSITORY`, `GIT_REFUSED` (git does not trust its owner), `GIT_UNSUPPORTED` (bare)
+ */
+export async function openSystem(dir: string, env: Environment): Promise<Backend | string> {
+  const git = findGit(env)
+  if (git === undefined) return "there is no git on PATH"
+  const [version, found] = await Promise.all([readVersion(git), discover(git, dir)])
+  if (!isAtLeast(version, ...OLDEST)) return `git ${version.join(".")} is older than ${OLDEST.join(".")}`
+  if (found instanceof CofferError) throw found
+  const { repository, oidHex, shallow, hooks } = found
+  const at: Repository = repository
+  const foreignIndex = findForeignIndex(env, at)
+  const settings = once(() => readSettings(git, at))
+  const config = async (key: string) => (await settings()).get(canonicalKey(key))
+  const where = (from: Oid | "index") => (from === "index" ? { index: foreignIndex } : { tree: from })
+  return {
+    kind: "system",
+    ...at,
+    oidHex,
+    shallow,
+    foreignIndex,
+    config,
+    head: () => reader.head(git, at),
+    find: revision => reader.find(git, at, revision),
+    mergeBase: (a, b) => reader.mergeBase(git, at, a, b),
+    entries: (from, prefix) => reader.entries(git, at, where(from), [prefix]),
+    changes: (from, to, prefix) => reader.changes(git, at, from ?? emptyTree(oidHex), where(to), prefix),
+    blobs: oids => reader.blobs(git, at, oids),
+    log: (path, from) => reader.log(git, at, path, from),
+    missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
+    state: async () => inProgress(at),
+    isIgnored: path => isIgnored(git, at, path),
+    async isTracked(path) {
+      for await (const _ of reader.entries(git, at, where("index"), [path])) return true
+      return false
+    },
+    hooksPath: async () => hooks,
+    branchUpstream: () => branchUpstream(git, at),
+    lookup: (from, paths) => lookup(git, at, from, paths),
+    ...systemWriter({ git, version, at, oidHex, hooks, config }),
+  }
+}
+
+interface Discovered {
+  readonly repository: Repository
+  readonly oidHex: 40 | 64
+  readonly shallow: boolean
+  readonly hooks: string
+}
+
+async function discover(git: GitProgram, dir: string): Promise<Discovered | CofferError> {
+  const questions = [
+    "--show-toplevel",
+    "--git-dir",
+    "--git-common-dir",
+    "--show-object-format",
+    "--is-shallow-repository",
+  ]
+  const args = ["rev-parse", "--path-format=absolute", ...questions, "--git-path", "hooks"]
+  // The hooks path is asked for, so the setting that turns hooks off must not be there.
+  const options = { cwd: dir, env: { LC_ALL: "C" }, programs: "hooks" } as const
+  const { status, stdout, stderr } = await git.run(args, options)
+  if (status !== 0) return refusal(dir, stderr)
+  const answers = stdout.toString().split("\n").slice(0, -1)
+  const [workTree, gitDir, commonDir, format, shallow, hooks] = answers
+  if (answers.length !== 6)
+    return new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it")
+  return {
+    repository: {
+      workTree: normalize(workTree!),
+      gitDir: normalize(gitDir!),
+      commonDir: normalize(commonDir!),
+    },
+    oidHex: format === "sha256" ? 64 : 40,
+    shallow: shallow === "true",
+    hooks: normalize(hooks!),
+  }
+}
+
+function refusal(dir: string, stderr: string): CofferError {
+  const words = wordsOf(stderr)
+  if (/dubious ownership|safe\.directory/.test(words)) {
+    return new CofferError("GIT_REFUSED", "git does not trust this repository: another user owns it", {
+      hint: `if you do trust it: git config --global --add safe.directory "${findRepository(dir)?.workTree ?? dir}"`,
+    })
+  }
+  if (/work tree/.test(words))
+    return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here")
+  if (/not a git repository/.test(words)) {
+    return new CofferError("GIT_NO_REPOSITORY", `"${dir}" is not in a git repository`, { hint: "git init" })
+  }
+  return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
+}
+
+/** More paths than this are looked up by reading their common folder whole. */
+const PATHS_ON_COMMAND_LINE = 32
+
+async function lookup(
+  git: GitProgram,
+  at: Repository,
+  from: Oid | "index",
+  paths: readonly string[],
+): Promise<Map<string, Entry[]>> {
+  const found = new Map<string, Entry[]>()
+  const wanted = new Set(paths)
+  const where = from === "index" ? { index: undefined } : { tree: from }
+  const asked = paths.length > PATHS_ON_COMMAND_LINE ? [commonFolder(paths)] : paths
+  for await (const entry of reader.entries(git, at, where, asked)) {
+    if (!wanted.has(entry.path)) continue
+    found.set(entry.path, [...(found.get(entry.path) ?? []), entry])
+  }
+  return found
+}
+
+function commonFolder(paths: readonly string[]): string {
+  const sorted = [...paths].sort()
+  const [first, last] = [sorted[0]!.split("/").slice(0, -1), sorted.at(-1)!.split("/")]
+  const different = first.findIndex((part, index) => part !== last[index])
+  return first.slice(0, different === -1 ? first.length : different).join("/")
+}
+
+/** Every setting, the last value of each: git's own order of files, includes and environment. */
+async function readSettings(git: GitProgram, at: Repository): Promise<ReadonlyMap<string, string>> {
+  const options = { cwd: at.workTree, programs: "hooks" } as const
+  const records = (await git.text(["config", "--list", "-z"], options)).split("\0").slice(0, -1)
+  return new Map(
+    records.map(record => {
+      const [key] = record.split("\n", 1)
+      // A name without "=" means true.
+      return [key!, record.length === key!.length ? "true" : record.slice(key!.length + 1)]
+    }),
+  )
+}
+
+/** Section and name in lower case; what stands between the first and the last dot keeps its case. */
+function canonicalKey(key: string): string {
+  const first = key.indexOf(".")
+  const last = key.lastIndexOf(".")
+  return key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
+}
+
+async function isIgnored(git: GitProgram, at: Repository, path: string): Promise<boolean> {
+  const options = { cwd: at.workTree, env: { GIT_LITERAL_PATHSPECS: undefined }, input: `./${path}\0` }
+  const { status, stderr } = await git.run(["check-ignore", "-q", "-z", "--stdin"], options)
+  if (status > 1) throw new CofferError("GIT_FAILED", `git check-ignore: ${wordsOf(stderr)}`)
+  return status === 0
+}
+
+async function branchUpstream(git: GitProgram, at: Repository) {
+  const { ref } = await reader.head(git, at)
+  if (ref === null) return undefined
+  const upstream = (
+    await git.text(["for-each-ref", "--format=%(upstream)", ref], { cwd: at.workTree })
+  ).split("\n")[0]!
+  return upstream === "" ? undefined : { ref: upstream, commit: await reader.find(git, at, upstream) }
+}
+
+function emptyTree(oidHex: 40 | 64): Oid {
+  return oidHex === 40
+    ? "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+    : "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => {
+    made ??= { value: make() }
+    return made.value
+  }
+}
