@@ -12,7 +12,7 @@ import {
   type StepResult,
   setSecretIn,
 } from "./draft-secrets.js"
-import { readLastLive } from "./history.js"
+import type { VersionChoice } from "./history.js"
 import { openSecret, parseVerified, type ReadSecret, readSecret } from "./reading.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions, type Written } from "./transaction.js"
@@ -41,21 +41,34 @@ export interface SecretsWritten {
   readonly secrets: readonly { readonly name: SecretName; readonly version: number }[]
 }
 
+/** Which version to read; default: the present one. */
+export type GetRequest = { readonly name: SecretName } & (VersionChoice | { readonly version?: undefined })
+
 /**
- * Reads and opens the present version of a secret.
+ * Reads and opens a secret.
  *
  * @throws CofferError `NOT_FOUND`, also for a deleted one, `NO_IDENTITY`, `NOT_A_MEMBER`, and every refusal
  * of verification.
  * @see docs/threat-model.md for what has been checked before a value is returned
  */
-export async function getSecret(store: Store, request: { name: SecretName }): Promise<Secret> {
+export async function getSecret(store: Store, request: GetRequest): Promise<Secret> {
   const { name } = request
+  if ("at" in request || request.version !== undefined) return getVersion(store, name, request)
   const view = await viewStore(store, { use: "open", names: [name] })
   const { file } = requireLive(name, await readSecret(view, name))
   const access = await openGroup(store, view, file.group)
   const { value } = await openSecret(access, file)
   await remember(store, view)
   return { file, value }
+}
+
+/** An old version may have lived in other groups: all keyrings are verified. */
+async function getVersion(store: Store, name: SecretName, choice: VersionChoice): Promise<Secret> {
+  const { historyOf, readVersion } = await import("./history.js")
+  const view = await viewStore(store, { use: "open" })
+  const secret = await readVersion(await historyOf(store, view), name, choice)
+  await remember(store, view)
+  return secret
 }
 
 /** Opens several secrets, all or nothing; each group's keys are unwrapped once. */
@@ -175,9 +188,31 @@ export async function undeleteSecret(
         const found = await draft.find(name)
         if (found === undefined) throw notFound(name)
         if (found.file.state === "current") return { name, version: found.file.version, changed: false }
+        const { readLastLive } = await import("./history.js")
         return restoreIn(draft, name, await readLastLive(draft, found), [found])
       },
       ({ version }) => `Undelete ${name} (version ${version})`,
+    ),
+  )
+}
+
+/** Writes an old value as the next version, without showing it. */
+export async function rollbackSecret(
+  store: Store,
+  request: WriteOptions & { name: SecretName; choice: VersionChoice },
+): Promise<SecretWritten> {
+  const { name, choice } = request
+  return one(
+    await change(
+      store,
+      request,
+      async draft => {
+        const { readVersion } = await import("./history.js")
+        const found = await draft.find(name)
+        if (found === undefined) throw notFound(name)
+        return restoreIn(draft, name, await readVersion(draft, name, choice), [found])
+      },
+      ({ version }) => `Roll ${name} back (version ${version})`,
     ),
   )
 }

@@ -39,6 +39,8 @@ export interface Draft {
   /** HEAD's store: versions and predecessors are taken from here, never from the work tree. */
   readonly base: Tree
   readonly keyring: Keyring
+  /** The store's folder in the repository. */
+  readonly folder: string
   readonly at: Date
   /** The secret's file in HEAD, verified; undefined where there is none. */
   find(name: SecretName): Promise<Predecessor | undefined>
@@ -143,6 +145,7 @@ function makeDraft(
     git,
     base: view.tree,
     keyring: view.keyring,
+    folder: store.folder,
     at,
     async find(name) {
       const found = await readSecret(view, name)

@@ -1,0 +1,318 @@
+/** The versions of one secret: by the signed chain of predecessors, then by git's log; and which are lost. */
+import { CofferError, hasCode } from "../errors.js"
+import { pathOf, type SecretName } from "../format/names.js"
+import { parsePrevious, parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { verifySecret } from "../keyring/secret.js"
+import type { Keyring } from "../keyring/verify.js"
+import type { Git, LogEntry, Oid } from "../storage/git/git.js"
+import { type GroupAccess, openGroup } from "./access.js"
+import { notFound } from "./draft-secrets.js"
+import { openSecret, readSecret } from "./reading.js"
+import type { Store } from "./store.js"
+import type { Predecessor } from "./succession.js"
+import type { View } from "./view.js"
+
+/** What reading old versions needs: a draft has it, and so has a view with its store. */
+export interface HistoryContext {
+  readonly git: Git
+  readonly keyring: Keyring
+  /** The store's folder in the repository. */
+  readonly folder: string
+  find(name: SecretName): Promise<{ readonly file: SecretFile; readonly oid: Oid | undefined } | undefined>
+  open(group: string): Promise<GroupAccess>
+}
+
+/** An old version, opened. */
+export interface HistoricSecret {
+  readonly file: SecretFile
+  readonly value: Uint8Array
+}
+
+/** One version of a secret as git has it. */
+export interface Version {
+  readonly file: SecretFile
+  /** The first commit that has this value under this number, where git's log was asked. */
+  readonly commit: Oid | undefined
+  /** Reached through `previous` of signed files from the present one. */
+  readonly linked: boolean
+  /** `3`, or `3~a1b2` where two values bear one number. */
+  readonly label: string
+}
+
+export interface History {
+  readonly name: SecretName
+  readonly group: string
+  readonly versions: readonly Version[]
+  /** Version numbers that this clone has no file for. */
+  readonly lost: readonly number[]
+  /** Why they are lost; null where none is. */
+  readonly why: string | null
+}
+
+/** Which version is wanted. `hint` is what follows `~` in a label. */
+export type VersionChoice =
+  | { readonly version: number; readonly hint?: string | undefined }
+  | { readonly at: Date }
+
+/** All versions, newest first, with the commits that brought them. @throws CofferError `NOT_FOUND` */
+export async function readHistory(context: HistoryContext, name: SecretName): Promise<History> {
+  const current = await requireFile(context, name)
+  const collected = await followChain(context, name, current)
+  const log = await followLog(context, name, collected)
+  return describe(context, name, current.file, collected, log)
+}
+
+/**
+ * Reads and opens one version.
+ *
+ * @throws CofferError `NOT_FOUND` for a number that never was, `HISTORY_MISSING` for one that this clone lacks,
+ * `VERSION_TWICE` for one that two values bear.
+ */
+export async function readVersion(
+  context: HistoryContext,
+  name: SecretName,
+  choice: VersionChoice,
+): Promise<HistoricSecret> {
+  const current = await requireFile(context, name)
+  const collected = await followChain(context, name, current)
+  if (choose(collected, choice).length === 0 || "at" in choice) await followLog(context, name, collected)
+  const found = choose(collected, choice)
+  const [first, second] = found
+  if (first === undefined) throw missing(context, name, current.file, collected, choice)
+  if (second !== undefined) throw ambiguous(name, found)
+  if (first.file.state === "deleted") throw wasDeleted(name, first.file)
+  return {
+    file: first.file,
+    value: (await openSecret(await context.open(first.file.group), first.file)).value,
+  }
+}
+
+/** The value that a tombstone took away. */
+export async function readLastLive(context: HistoryContext, tombstone: Predecessor): Promise<HistoricSecret> {
+  const { name } = tombstone.file
+  const collected = await followChain(context, name, tombstone)
+  const isLive = ({ file }: Collected) => file.state === "current"
+  if (![...collected.values()].some(isLive)) await followLog(context, name, collected)
+  const live = [...collected.values()].filter(isLive).sort((a, b) => b.file.version - a.file.version)[0]
+  if (live === undefined) {
+    throw missing(context, name, tombstone.file, collected, { version: tombstone.file.version - 1 })
+  }
+  return { file: live.file, value: (await openSecret(await context.open(live.file.group), live.file)).value }
+}
+
+interface Collected {
+  readonly file: SecretFile
+  readonly linked: boolean
+}
+
+/** By blob id; the present file, whose id may not be known, under "". */
+type Collection = Map<Oid, Collected>
+
+async function requireFile(context: HistoryContext, name: SecretName) {
+  const current = await context.find(name)
+  if (current === undefined) throw notFound(name)
+  return current
+}
+
+/** Breadth first along `previous`: a missing file is hopped over, since each names up to four. */
+async function followChain(
+  context: HistoryContext,
+  name: SecretName,
+  current: { readonly file: SecretFile; readonly oid: Oid | undefined },
+): Promise<Collection> {
+  const collected: Collection = new Map([[current.oid ?? "", { file: current.file, linked: true }]])
+  const asked = new Set<Oid>()
+  for (let wanted = namedBy(current.file); wanted.length > 0; ) {
+    const next: Oid[] = []
+    for (const oid of wanted) asked.add(oid)
+    for await (const { oid, bytes } of context.git.blobs(wanted)) {
+      const file = bytes === undefined ? undefined : parseOld(context, name, bytes)
+      if (file === undefined) continue
+      collected.set(oid, { file, linked: true })
+      next.push(...namedBy(file))
+    }
+    wanted = [...new Set(next)].filter(oid => !asked.has(oid))
+  }
+  return collected
+}
+
+function namedBy(file: SecretFile): Oid[] {
+  return file.previous.map(entry => parsePrevious(entry).oid)
+}
+
+/** An old file counts only if it passes the checks of an old file; what does not is as good as missing. */
+function parseOld(context: HistoryContext, name: SecretName, bytes: Uint8Array): SecretFile | undefined {
+  try {
+    const file = parseSecretFile(bytes)
+    verifySecret(context.keyring, file, { path: pathOf(name), old: true })
+    return file
+  } catch (error) {
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
+}
+
+/** Adds what git's log has at this path and the chain does not reach: squashed gaps, reverted values. */
+async function followLog(
+  context: HistoryContext,
+  name: SecretName,
+  collected: Collection,
+): Promise<LogEntry[]> {
+  const { commit } = await context.git.head()
+  if (commit === null) return []
+  const log: LogEntry[] = []
+  for await (const entry of context.git.log(`${context.folder}/${pathOf(name)}`, commit)) log.push(entry)
+  const oids = new Set(log.map(entry => entry.oid).filter(oid => oid !== undefined))
+  const unknown = [...oids].filter(oid => !collected.has(oid))
+  for await (const { oid, bytes } of context.git.blobs(unknown)) {
+    const file = bytes === undefined ? undefined : parseOld(context, name, bytes)
+    if (file === undefined) continue
+    const linked = [...collected.values()].some(known => known.linked && isSameVersion(known.file, file))
+    collected.set(oid, { file, linked })
+  }
+  return log
+}
+
+/** A file sealed again is the same version. */
+function isSameVersion(a: SecretFile, b: SecretFile): boolean {
+  return a.version === b.version && a.digest === b.digest
+}
+
+function choose(collected: Collection, choice: VersionChoice): Collected[] {
+  const distinct = distinctVersions(collected)
+  if ("version" in choice) {
+    return distinct.filter(
+      ({ file }) => file.version === choice.version && file.digest.startsWith(choice.hint ?? ""),
+    )
+  }
+  const at = choice.at.getTime()
+  const before = distinct.filter(({ file, linked }) => linked && Date.parse(file.created) <= at)
+  const newest = Math.max(0, ...before.map(({ file }) => file.version))
+  return before.filter(({ file }) => file.version === newest)
+}
+
+/** Newest first; the chain's own before those that only the log knows. */
+function distinctVersions(collected: Collection): Collected[] {
+  const distinct: Collected[] = []
+  for (const one of collected.values()) {
+    const index = distinct.findIndex(({ file }) => isSameVersion(file, one.file))
+    if (index < 0) distinct.push(one)
+    else if (one.linked && !distinct[index]!.linked) distinct[index] = one
+  }
+  return distinct.sort((a, b) => b.file.version - a.file.version || Number(b.linked) - Number(a.linked))
+}
+
+function describe(
+  context: HistoryContext,
+  name: SecretName,
+  current: SecretFile,
+  collected: Collection,
+  log: readonly LogEntry[],
+): History {
+  const distinct = distinctVersions(collected)
+  const commits = firstCommits(collected, log)
+  const versions = distinct.map(({ file, linked }) => ({
+    file,
+    linked,
+    commit: commits.get(`${file.version} ${file.digest}`),
+    label: labelOf(file, distinct),
+  }))
+  const lost = lostVersions(current, distinct)
+  return {
+    name,
+    group: current.group,
+    versions,
+    lost,
+    why: lost.length === 0 ? null : whyLost(context, lost),
+  }
+}
+
+/** The log runs from new to old: the last entry that holds a version is the commit that brought it. */
+function firstCommits(collected: Collection, log: readonly LogEntry[]): ReadonlyMap<string, Oid> {
+  const commits = new Map<string, Oid>()
+  for (const { oid, commit } of log) {
+    const file = oid === undefined ? undefined : collected.get(oid)?.file
+    if (file !== undefined) commits.set(`${file.version} ${file.digest}`, commit)
+  }
+  return commits
+}
+
+function labelOf(file: SecretFile, all: readonly Collected[]): string {
+  const twice = all.filter(other => other.file.version === file.version).length > 1
+  return twice ? `${file.version}~${file.digest.slice(0, 4)}` : String(file.version)
+}
+
+/** Numbers have no gaps: a move goes on from the higher of both, and both histories go along. */
+function lostVersions(current: SecretFile, versions: readonly Collected[]): number[] {
+  const present = new Set(versions.map(({ file }) => file.version))
+  const numbers = Array.from({ length: current.version - 1 }, (_, index) => index + 1)
+  return numbers.filter(version => !present.has(version))
+}
+
+function whyLost(context: HistoryContext, lost: readonly number[]): string {
+  const numbers = lost.join(", ")
+  if (context.git.shallow) return `versions ${numbers}: this clone is shallow`
+  return `versions ${numbers}: git has no commit with them here (squashed, rewritten, pruned or converted)`
+}
+
+function missing(
+  context: HistoryContext,
+  name: SecretName,
+  current: SecretFile,
+  collected: Collection,
+  choice: VersionChoice,
+): CofferError {
+  const lost = lostVersions(current, distinctVersions(collected))
+  const isLost = "at" in choice ? lost.length > 0 : lost.includes(choice.version)
+  const wanted = "at" in choice ? "of that time" : String(choice.version)
+  if (!isLost) return notFound("at" in choice ? name : `${name}@${choice.version}`)
+  return new CofferError("HISTORY_MISSING", `this clone does not have version ${wanted} of "${name}"`, {
+    hint: context.git.shallow ? "git fetch --unshallow" : whyLost(context, lost),
+  })
+}
+
+function ambiguous(name: SecretName, found: readonly Collected[]): CofferError {
+  const labels = found.map(({ file }) => `${name}@${labelOf(file, found)} by ${file.author}, ${file.created}`)
+  return new CofferError("VERSION_TWICE", `two values bear that number: ${labels.join("; ")}`, {
+    hint: `name one: ${name}@${labelOf(found[0]!.file, found)}`,
+  })
+}
+
+function wasDeleted(name: SecretName, { version, author, created }: SecretFile): CofferError {
+  return new CofferError(
+    "NOT_FOUND",
+    `"${name}" was deleted there: version ${version} by ${author}, ${created}`,
+    {
+      hint: `coffer versions ${name}`,
+    },
+  )
+}
+
+/** What reading history from a verified view needs. @throws CofferError `HISTORY_MISSING` without git */
+export async function historyOf(store: Store, view: View): Promise<HistoryContext> {
+  const opened = new Map<string, Promise<GroupAccess>>()
+  return {
+    git: await gitForHistory(store.git),
+    keyring: view.keyring,
+    folder: store.folder,
+    find: name => readSecret(view, name),
+    open(group) {
+      const access = opened.get(group) ?? openGroup(store, view, group)
+      opened.set(group, access)
+      return access
+    },
+  }
+}
+
+/** History needs git; without any, what is asked for is not here. */
+async function gitForHistory(open: () => Promise<Git>): Promise<Git> {
+  try {
+    return await open()
+  } catch (error) {
+    if (!hasCode(error, "GIT_NO_REPOSITORY")) throw error
+    throw new CofferError("HISTORY_MISSING", "there is no git repository here, so no history", {
+      hint: "run it in a clone",
+      cause: error,
+    })
+  }
+}
