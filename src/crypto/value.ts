@@ -1,0 +1,114 @@
+/** Sealing and opening one value, and the salted digest that its signer vouches for. */
+import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
+import { encodeHex, pae } from "../encoding.js"
+import { CofferError } from "../errors.js"
+import { hkdf, sha256 } from "./kdf.js"
+import { padme } from "./padding.js"
+import { randomBytes } from "./random.js"
+
+const NONCE_BYTES = 24
+const SALT_BYTES = 32
+const LENGTH_BYTES = 4
+/** Salt and length: what precedes the value in the plaintext. */
+const HEAD_BYTES = SALT_BYTES + LENGTH_BYTES
+/** No plaintext is shorter: keys, tokens and passwords all look the same. */
+const MIN_PLAIN_BYTES = 128
+const MAX_VALUE_BYTES = 1024 * 1024
+
+export interface SealedValue {
+  readonly nonce: Uint8Array
+  readonly value: Uint8Array
+}
+
+export interface OpenedValue {
+  readonly salt: Uint8Array
+  readonly value: Uint8Array
+}
+
+/** 32 random bytes: new with each version, kept when a value is sealed again. */
+export function newSalt(): Uint8Array {
+  return randomBytes(SALT_BYTES)
+}
+
+/**
+ * Seals one value so that only a holder of the data key can read it, and only in this place: in
+ * another file, version or group it does not open.
+ *
+ * @param sealKey - `seal` of the derived keys.
+ * @param context - all bytes of the file above `nonce`.
+ * @param salt - 32 bytes.
+ * @throws CofferError `LIMIT_EXCEEDED` above 1 MiB.
+ * @see docs/format.md §7.3
+ */
+export function sealValue(
+  sealKey: Uint8Array,
+  context: Uint8Array,
+  salt: Uint8Array,
+  value: Uint8Array,
+): SealedValue {
+  return sealWithNonce(sealKey, context, { nonce: randomBytes(NONCE_BYTES), salt, value })
+}
+
+/** {@link sealValue} with the nonce given, for vectors. A nonce used twice reveals both values. */
+export function sealWithNonce(
+  sealKey: Uint8Array,
+  context: Uint8Array,
+  { nonce, salt, value }: { nonce: Uint8Array } & OpenedValue,
+): SealedValue {
+  if (value.length > MAX_VALUE_BYTES) {
+    throw new CofferError("LIMIT_EXCEEDED", "a value is larger than 1 MiB")
+  }
+  if (salt.length !== SALT_BYTES) throw new TypeError("a salt is 32 bytes")
+  const plain = Buffer.alloc(plainBytes(value.length))
+  plain.set(salt)
+  plain.writeUInt32BE(value.length, SALT_BYTES)
+  plain.set(value, HEAD_BYTES)
+  return { nonce, value: cipher(sealKey, nonce, context).encrypt(plain) }
+}
+
+/**
+ * Opens one value and checks that it is in the one form that {@link sealValue} gives. The digest is
+ * still to be compared.
+ *
+ * @throws CofferError `TAMPERED`
+ */
+export function openValue(sealKey: Uint8Array, context: Uint8Array, sealed: SealedValue): OpenedValue {
+  let plain: Uint8Array
+  try {
+    plain = cipher(sealKey, sealed.nonce, context).decrypt(sealed.value)
+  } catch {
+    throw tampered()
+  }
+  if (plain.length < HEAD_BYTES) throw tampered()
+  const length = Buffer.from(plain.buffer, plain.byteOffset, plain.length).readUInt32BE(SALT_BYTES)
+  // Any other size or filling would be a second form of one value: a channel to whoever reads files.
+  if (length > MAX_VALUE_BYTES || plain.length !== plainBytes(length)) throw tampered()
+  const end = HEAD_BYTES + length
+  if (plain.subarray(end).some(byte => byte !== 0)) throw tampered()
+  return { salt: plain.subarray(0, SALT_BYTES), value: plain.subarray(HEAD_BYTES, end) }
+}
+
+/**
+ * The digest of a value, lower-case hex: hides the value behind the salt, stays the same when it is
+ * sealed again, and gives a file one meaning.
+ *
+ * @see docs/format.md §7.3
+ */
+export function digestValue(salt: Uint8Array, value: Uint8Array): string {
+  return encodeHex(sha256(pae("coffer/v1/digest", salt, value)))
+}
+
+function plainBytes(valueBytes: number): number {
+  return padme(Math.max(MIN_PLAIN_BYTES, HEAD_BYTES + valueBytes))
+}
+
+/** A key for each nonce: nonces of 24 bytes under one key would be safe too, this also commits to the file. */
+function cipher(sealKey: Uint8Array, nonce: Uint8Array, context: Uint8Array) {
+  const data = pae("coffer/v1/secret", context)
+  const key = hkdf(sealKey, nonce, pae("coffer/v1/value", sha256(data)))
+  return xchacha20poly1305(key, nonce, data)
+}
+
+function tampered(): CofferError {
+  return new CofferError("TAMPERED", "the sealed value does not open: the file was altered")
+}

@@ -1,0 +1,166 @@
+/** Names of secrets, groups and members: their grammar, their paths, and what they clash with. */
+import { CofferError } from "../errors.js"
+import { LIMITS } from "./limits.js"
+
+/** A name that has passed {@link parseSecretName}: safe as a path below the store. */
+export type SecretName = string & { readonly secretName: unique symbol }
+
+/** The group of every secret that is below no other group. */
+export const ROOT_GROUP = "default"
+
+const SEGMENT = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+const MEMBER = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/
+const EXTENSION = ".yaml"
+/** Windows opens a device for these, whatever extension follows. */
+const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i
+
+/**
+ * Checks the name of a secret.
+ *
+ * @throws CofferError `NAME_INVALID`; the message quotes the text only if nobody can have meant it as a value.
+ * @see docs/format.md §2.1
+ */
+export function parseSecretName(text: string): SecretName {
+  const fault = findNameFault(text)
+  if (fault === undefined) return text as SecretName
+  throw nameInvalid("name", text, fault)
+}
+
+export function isSecretName(text: string): text is SecretName {
+  return findNameFault(text) === undefined
+}
+
+/**
+ * Checks the name of a group: a path that can stand above a secret's name, or `default`.
+ *
+ * @throws CofferError `NAME_INVALID`
+ * @see docs/format.md §2.2
+ */
+export function parseGroupName(text: string): string {
+  const fault = findGroupFault(text)
+  if (fault === undefined) return text
+  throw nameInvalid("group", text, fault)
+}
+
+export function isGroupName(text: string): boolean {
+  return findGroupFault(text) === undefined
+}
+
+/** @see docs/format.md §2.3 */
+export function isMemberName(text: string): boolean {
+  return MEMBER.test(text)
+}
+
+/** The group that a name belongs to: the longest of `groups` that is a path above it, else the root group. */
+export function groupOf(name: string, groups: Iterable<string>): string {
+  let found = ""
+  for (const group of groups) {
+    if (group.length > found.length && name.startsWith(`${group}/`) && group !== ROOT_GROUP) found = group
+  }
+  return found === "" ? ROOT_GROUP : found
+}
+
+/**
+ * Finds a name that cannot stand beside `name` on a file system that ignores case: one that differs
+ * from it, or a folder of which differs from a folder of it, in case alone.
+ */
+export function findClash(name: string, existing: Iterable<string>): string | undefined {
+  const lower = name.toLowerCase()
+  for (const other of existing) {
+    if (clashes(name, lower, other)) return other
+  }
+  return undefined
+}
+
+function clashes(name: string, lower: string, other: string): boolean {
+  const lowerOther = other.toLowerCase()
+  if (lower === lowerOther) return name !== other
+  let end = 0
+  for (let i = 0; i < lower.length && lower[i] === lowerOther[i]; i++) {
+    if (lower[i] === "/") end = i
+  }
+  // The folders that both names share once case is ignored must be the same without that.
+  return name.slice(0, end) !== other.slice(0, end)
+}
+
+/** The file of a secret, relative to the store. */
+export function pathOf(name: string): string {
+  return name + EXTENSION
+}
+
+/** The secret that a path relative to the store belongs to, if it is one that a secret can have. */
+export function nameOfPath(path: string): SecretName | undefined {
+  if (!path.endsWith(EXTENSION)) return undefined
+  const name = path.slice(0, -EXTENSION.length)
+  return isSecretName(name) ? name : undefined
+}
+
+/** A secret, or one version of it; `hint` tells two versions of one number apart. */
+export interface Reference {
+  readonly name: SecretName
+  readonly version?: number
+  /** First hex characters of the file's git id: the `a1b2` of `NAME@3~a1b2`. */
+  readonly hint?: string
+}
+
+/**
+ * Reads `NAME`, `NAME@3` or `NAME@3~a1b2`.
+ *
+ * @throws CofferError `NAME_INVALID`
+ */
+export function parseReference(text: string): Reference {
+  const at = text.indexOf("@")
+  if (at < 0) return { name: parseSecretName(text) }
+  const name = parseSecretName(text.slice(0, at))
+  const [, digits = "", hint] = /^([1-9][0-9]{0,9})(?:~([0-9a-f]{4,64}))?$/.exec(text.slice(at + 1)) ?? []
+  const version = Number(digits)
+  if (version < 1 || version > LIMITS.integer) {
+    throw new CofferError("NAME_INVALID", `"${name}@" must be followed by the number of a version`, {
+      hint: `${name}@3, or ${name}@3~a1b2 where two versions have that number`,
+    })
+  }
+  return hint === undefined ? { name, version } : { name, version, hint }
+}
+
+function findNameFault(text: string): string | undefined {
+  if (text === "") return "it is empty"
+  if (text.length > LIMITS.nameBytes) return `it is longer than ${LIMITS.nameBytes} characters`
+  const segments = text.split("/")
+  if (segments.length > LIMITS.segments) return `it has more than ${LIMITS.segments} parts`
+  for (const segment of segments) {
+    const fault = findSegmentFault(segment)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+function findSegmentFault(segment: string): string | undefined {
+  if (segment === "") return 'a part between "/" is empty'
+  if (!SEGMENT.test(segment)) {
+    return "each part begins with a letter or digit and holds letters, digits and . _ - only"
+  }
+  if (segment.endsWith(".")) return 'a part ends in "."'
+  // The folder a.yaml of the secret a.yaml/b would stand where the file of the secret a is.
+  if (segment.toLowerCase().endsWith(EXTENSION)) return `a part ends in "${EXTENSION}"`
+  if (RESERVED.test(segment)) return "a part is a device name on Windows"
+  return undefined
+}
+
+function findGroupFault(text: string): string | undefined {
+  if (text === ROOT_GROUP) return undefined
+  // One secret below it must still fit: "/" and one character.
+  if (text.length > LIMITS.nameBytes - 2) return `it is longer than ${LIMITS.nameBytes - 2} characters`
+  const segments = text.split("/")
+  if (segments.length >= LIMITS.segments) return `it has more than ${LIMITS.segments - 1} parts`
+  // Also in capitals: its folder of key records would be that of the root group on some file systems.
+  if (segments[0]!.toLowerCase() === ROOT_GROUP) return `"${ROOT_GROUP}" is the root group`
+  return findNameFault(text)
+}
+
+function nameInvalid(what: string, text: string, fault: string): CofferError {
+  // People type NAME=VALUE and paste values where a name belongs: those must not reach a log.
+  const quotable = /^[A-Za-z0-9._/-]{1,64}$/.test(text) ? ` "${text}"` : ""
+  return new CofferError("NAME_INVALID", `${what}${quotable} is not valid: ${fault}`, {
+    hint: what === "name" ? "a name looks like prod/db/PASSWORD" : "a group looks like prod or prod/db",
+  })
+}
