@@ -1,0 +1,93 @@
+/** Programs that coffer starts for the user: they get the terminal, the signals and the last word on the status. */
+import { spawn } from "node:child_process"
+import { CofferError } from "../errors.js"
+import { errnoOf } from "../storage/files.js"
+import type { Environment, Host, Signal } from "./host.js"
+
+export interface ChildRequest {
+  /** A path, or a name that is looked up on PATH. No shell is involved. */
+  readonly file: string
+  readonly args: readonly string[]
+  readonly env: Environment
+  readonly cwd: string
+}
+
+export type ChildEnd = { readonly status: number } | { readonly signal: NodeJS.Signals }
+
+export interface Child {
+  readonly ended: Promise<ChildEnd>
+  /** Sends SIGTERM, and SIGKILL where that has not helped after `graceMs`. */
+  stop(graceMs: number): Promise<void>
+}
+
+/**
+ * Starts a program with coffer's own stdin, stdout and stderr. Until it ends, signals go to it.
+ *
+ * @returns a child whose `ended` rejects if it could not be started: {@link startFailure} makes the error.
+ */
+export function startChild(host: Host, request: ChildRequest): Child {
+  const child = spawn(request.file, request.args, {
+    stdio: "inherit",
+    env: withoutIdentities(request.env),
+    cwd: request.cwd,
+  })
+  const restore = forwardSignals(host, signal => child.kill(signal))
+  const ended = new Promise<ChildEnd>((resolve, reject) => {
+    child.once("error", error => reject(startFailure(error)))
+    child.once("exit", (status, signal) => resolve(signal === null ? { status: status ?? 0 } : { signal }))
+  }).finally(restore)
+  return {
+    ended,
+    async stop(graceMs) {
+      child.kill("SIGTERM")
+      const timer = setTimeout(() => child.kill("SIGKILL"), graceMs)
+      await ended.finally(() => clearTimeout(timer))
+    },
+  }
+}
+
+/**
+ * A terminal sends Ctrl-C to the whole foreground group: passed on, the child would see it twice. What
+ * reaches coffer alone has to be passed on.
+ */
+function forwardSignals(host: Host, send: (signal: Signal) => void): () => void {
+  const fromTerminal: readonly Signal[] = host.stdin.isTty ? ["SIGINT", "SIGQUIT"] : []
+  const signals: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]
+  const restore = signals.map(signal =>
+    host.onSignal(signal, () => {
+      if (!fromTerminal.includes(signal)) send(signal)
+    }),
+  )
+  return () => {
+    for (const each of restore) each()
+  }
+}
+
+/** The environment without private keys: no child of coffer's needs them. */
+export function withoutIdentities(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("COFFER_IDENTITY")))
+}
+
+/** A program that could not be started, with the status that a shell gives. */
+export class StartError extends CofferError {
+  readonly status: 126 | 127
+
+  constructor(status: 126 | 127, message: string, cause: unknown) {
+    super(status === 127 ? "NOT_FOUND" : "IO_FAILED", message, { cause })
+    this.status = status
+  }
+
+  override get exit(): number {
+    return this.status
+  }
+}
+
+// The command is not repeated: where it is not found, it may be a value typed in the wrong place.
+function startFailure(error: Error): StartError {
+  const errno = errnoOf(error)
+  if (errno === "ENOENT" || errno === "ENOTDIR") return new StartError(127, "the command was not found", error)
+  if (errno === "E2BIG") {
+    return new StartError(126, "arguments and environment are larger than the system allows", error)
+  }
+  return new StartError(126, `the command could not be started: ${errno ?? "unknown error"}`, error)
+}

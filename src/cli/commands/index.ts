@@ -1,0 +1,50 @@
+/** The list of commands. Each is loaded when it is called, so that none pays for the others. */
+import type { Command, CommandGroup } from "../command.js"
+
+export interface Entry {
+  readonly name: string
+  readonly aliases: readonly string[]
+  load(): Promise<Command | CommandGroup>
+}
+
+function entry(name: string, load: Entry["load"], ...aliases: string[]): Entry {
+  return { name, aliases, load }
+}
+
+export const SECTIONS: readonly { readonly title: string; readonly entries: readonly Entry[] }[] = [
+  {
+    title: "Start",
+    entries: [entry("identity", async () => (await import("./identity.js")).identity)],
+  },
+]
+
+/** Words of other tools, and what they are called here. */
+export const LIKELY_WORDS: ReadonlyMap<string, string> = new Map([
+  ["exec", "run"],
+  ["env", "run"],
+  ["show", "get"],
+  ["cat", "get"],
+  ["add", "set"],
+  ["put", "set"],
+  ["insert", "set"],
+  ["history", "versions"],
+  ["log", "versions"],
+  ["remove", "delete"],
+  ["del", "delete"],
+  ["rekey", "rotate"],
+  ["updatekeys", "rotate"],
+  ["members", "recipients"],
+])
+
+export function findEntry(word: string): Entry | undefined {
+  return allEntries().find(({ name, aliases }) => name === word || aliases.includes(word))
+}
+
+/** Every word that is a command. */
+export function words(): readonly string[] {
+  return allEntries().flatMap(({ name, aliases }) => [name, ...aliases])
+}
+
+export function allEntries(): readonly Entry[] {
+  return SECTIONS.flatMap(({ entries }) => entries)
+}

@@ -1,0 +1,75 @@
+/** From the words of a call to the command that they mean, or to the help that was asked for. */
+import { CofferError } from "../errors.js"
+import type { Command, CommandGroup } from "./command.js"
+import { findEntry, LIKELY_WORDS, words } from "./commands/index.js"
+import type { Globals } from "./globals.js"
+import { commandHelp, groupHelp, overview } from "./help.js"
+import type { Host } from "./host.js"
+import { nearest } from "./nearest.js"
+import { runCommand } from "./output.js"
+import { findWord, parseWords } from "./parse.js"
+import { startSession } from "./session.js"
+import { VERSION } from "./version.js"
+
+/** Runs the call that `host.argv` describes. @returns the exit status */
+export async function dispatch(host: Host): Promise<number> {
+  const { word, others, globals } = await findWord(host.argv)
+  if (word === undefined) return withoutWord(host, globals)
+  const entry = findEntry(word)
+  if (entry === undefined) throw unknownWord(word)
+  const loaded = await entry.load()
+  if (!isGroup(loaded)) return runParsed(host, loaded, others)
+  return inGroup(host, loaded, others)
+}
+
+async function withoutWord(host: Host, globals: Globals): Promise<number> {
+  if (globals.version) {
+    host.stdout.write(globals.json ? `${JSON.stringify({ version: VERSION })}\n` : `coffer ${VERSION}\n`)
+  } else if (globals.help) {
+    host.stdout.write(await overview())
+  } else {
+    throw new CofferError("USAGE", "there is no command", { hint: "coffer --help lists them" })
+  }
+  return 0
+}
+
+async function inGroup(host: Host, group: CommandGroup, others: readonly string[]): Promise<number> {
+  const { word, others: rest, globals } = await findWord(others)
+  if (word === undefined && globals.help) {
+    host.stdout.write(groupHelp(group))
+    return 0
+  }
+  const own = group.commands.map(command => lastWord(command.name))
+  const command = group.commands.find(({ name }) => lastWord(name) === word)
+  if (command !== undefined) return runParsed(host, command, rest)
+  const likely = word === undefined ? undefined : nearest(word, own)
+  throw new CofferError("USAGE", `coffer ${group.name} wants one of: ${own.join(", ")}`, {
+    hint: likely === undefined ? `coffer ${group.name} --help` : `coffer ${group.name} ${likely}`,
+  })
+}
+
+async function runParsed(host: Host, command: Command, others: readonly string[]): Promise<number> {
+  const parsed = await parseWords(command, others)
+  if (parsed.globals.help) {
+    host.stdout.write(commandHelp(command))
+    return 0
+  }
+  return await runCommand(startSession(host, parsed.globals), command, parsed.arguments())
+}
+
+function unknownWord(word: string): CofferError {
+  const likely = LIKELY_WORDS.get(word) ?? nearest(word, words())
+  // Only what looks like a command is repeated: anything else may be a value.
+  const said = /^[a-z][a-z-]{1,15}$/.test(word) ? `there is no command "${word}"` : "there is no such command"
+  return new CofferError("USAGE", said, {
+    hint: likely === undefined ? "coffer --help lists them" : `coffer ${likely} --help`,
+  })
+}
+
+function isGroup(entry: Command | CommandGroup): entry is CommandGroup {
+  return "commands" in entry
+}
+
+function lastWord(name: string): string {
+  return name.slice(name.lastIndexOf(" ") + 1)
+}

@@ -1,0 +1,101 @@
+/** Text in the user's editor, until it is accepted. */
+import { writeFileSync } from "node:fs"
+import { basename, join } from "node:path"
+import { CofferError } from "../errors.js"
+import { readPlainFile } from "../storage/files.js"
+import { type ChildEnd, startChild } from "./child.js"
+import { makePrivateFolder } from "./private-folder.js"
+import type { Session } from "./session.js"
+import { askYesNo } from "./terminal.js"
+
+export interface EditRequest {
+  /** Its ending tells the editor what the text is. */
+  readonly fileName: string
+  readonly content: Uint8Array
+  readonly maxBytes: number
+}
+
+/**
+ * Opens the content in the user's editor and hands what came out to `accept`. Where that throws an error
+ * of what was typed (exit status 2), a person may go on editing; the text is never lost over it.
+ *
+ * @throws CofferError `USAGE` without an editor or when the editor fails, and what `accept` throws
+ */
+export async function editUntilAccepted<T>(
+  session: Session,
+  request: EditRequest,
+  accept: (edited: Uint8Array) => Promise<T> | T,
+): Promise<T> {
+  const editor = await editorWords(session)
+  const folder = makePrivateFolder(session.host)
+  if (!folder.inMemory) session.note(`no storage in memory here: while you edit, the text is in ${folder.path}`)
+  const path = join(folder.path, request.fileName)
+  try {
+    writeFileSync(path, request.content, { flag: "wx", mode: 0o600 })
+    for (;;) {
+      await runEditor(session, editor, path)
+      const edited = readPlainFile(path, request.maxBytes)
+      if (edited === undefined) throw new CofferError("USAGE", "the editor removed the file; nothing was changed")
+      try {
+        return await accept(edited)
+      } catch (error) {
+        if (!(await wantsToGoOn(session, error))) throw error
+      }
+    }
+  } finally {
+    folder.remove()
+  }
+}
+
+async function wantsToGoOn(session: Session, error: unknown): Promise<boolean> {
+  if (!(error instanceof CofferError) || error.exit !== 2 || !session.interactive) return false
+  session.warn(error.message)
+  return askYesNo(session, "edit again?")
+}
+
+async function runEditor(session: Session, editor: readonly string[], path: string): Promise<void> {
+  const [file = "", ...args] = [...editor, ...withoutBackups(editor[0] ?? ""), path]
+  const child = startChild(session.host, { file, args, env: session.env, cwd: session.cwd })
+  let end: ChildEnd
+  try {
+    end = await child.ended
+  } catch (error) {
+    throw new CofferError("USAGE", "the editor could not be started", {
+      hint: "set EDITOR to the editor you use, for example: export EDITOR=nano",
+      cause: error,
+    })
+  }
+  if ("signal" in end) session.host.die(end.signal)
+  if (end.status !== 0) {
+    throw new CofferError("USAGE", `the editor ended with status ${end.status}; nothing was changed`)
+  }
+}
+
+/** VISUAL, EDITOR, the user's configuration, then vi, as programs and their arguments. */
+async function editorWords(session: Session): Promise<readonly string[]> {
+  const named = session.env.VISUAL || session.env.EDITOR
+  if (named) return splitWords(named)
+  const { readUserConfig } = await import("../storage/user-config.js")
+  return (await readUserConfig(session.env)).editor ?? ["vi"]
+}
+
+/** Splits like a shell at blanks, with quotes and backslashes; no shell is involved. */
+export function splitWords(line: string): readonly string[] {
+  const words: string[] = []
+  for (const [word] of line.matchAll(/(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/g)) {
+    words.push(
+      word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, plain) =>
+        single ?? double?.replace(/\\(.)/g, "$1") ?? plain,
+      ),
+    )
+  }
+  return words
+}
+
+// Swap files, undo files and the list of recent texts (viminfo, shada) would outlive the folder.
+const VIM_ARGUMENTS = ["-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofile"]
+
+function withoutBackups(program: string): readonly string[] {
+  const name = basename(program).replace(/\.exe$/, "")
+  return ["vim", "nvim", "gvim", "mvim", "vimx"].includes(name) ? VIM_ARGUMENTS : []
+}

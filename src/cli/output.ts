@@ -1,0 +1,73 @@
+/** How a call ends: its result as text or JSON on stdout, an error on stderr, and the exit status. */
+import { CofferError } from "../errors.js"
+import type { AnyArguments, Command } from "./command.js"
+import type { Host } from "./host.js"
+import { printable, printableJson, printableLines } from "./printable.js"
+import type { Session } from "./session.js"
+
+/** Runs a command and prints what it returns. @returns the exit status */
+export async function runCommand(
+  session: Session,
+  command: Command,
+  args: AnyArguments,
+): Promise<number> {
+  const result = await command.run(session, args)
+  const { stdout } = session.host
+  if (session.globals.json) {
+    const json = JSON.stringify(command.json === undefined ? result : command.json(result))
+    stdout.write(`${printableJson(json)}\n`)
+  } else {
+    const text = command.text(result, session)
+    stdout.write(typeof text === "string" ? printableLines(text) : text)
+  }
+  return command.status?.(result) ?? 0
+}
+
+/** Prints an error. @returns the exit status */
+export function reportError(
+  host: Host,
+  error: unknown,
+  options: { json: boolean; debug: boolean },
+): number {
+  const known = error instanceof CofferError
+  const { code, message, hint, exit } = known ? error : bug(error)
+  if (options.json) {
+    const line = JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }), exit } })
+    host.stderr.write(`${printableJson(line)}\n`)
+  } else {
+    const paint = painter(host)
+    host.stderr.write(`${paint(RED, "coffer: error:")} ${indented(message)}\n`)
+    if (hint !== undefined) host.stderr.write(`${paint(CYAN, "coffer: hint:")} ${indented(hint)}\n`)
+  }
+  if (options.debug) host.stderr.write(traceOf(error))
+  return exit
+}
+
+// The message of an unknown error may hold anything, a value too: it is shown only when asked for.
+function bug(error: unknown): CofferError {
+  const name = error instanceof Error ? error.name : typeof error
+  return new CofferError("BUG", `this is a bug in coffer (${name}), please report it`, {
+    hint: "run it again with --debug and send what it prints, after a look at it",
+  })
+}
+
+function traceOf(error: unknown): string {
+  const lines: string[] = []
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    lines.push(...(cause.stack ?? cause.message).split("\n"))
+  }
+  return lines.map(line => `  ${printable(line)}\n`).join("")
+}
+
+/** Lines after the first are indented, so that text from elsewhere cannot pose as a message of coffer. */
+function indented(text: string): string {
+  return printableLines(text.trimEnd()).replaceAll("\n", "\n  ")
+}
+
+const RED = 31
+const CYAN = 36
+
+function painter(host: Host): (colour: number, text: string) => string {
+  const plain = !host.stderr.isTty || !!host.env.NO_COLOR || host.env.TERM === "dumb"
+  return (colour, text) => (plain ? text : `\u001b[${colour}m${text}\u001b[0m`)
+}

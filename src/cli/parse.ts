@@ -1,0 +1,184 @@
+/** Words of the command line to a command's arguments. yargs splits them; what is refused, and how, is decided here. */
+import type { Options as YargsOption } from "yargs"
+import { CofferError } from "../errors.js"
+import {
+  type AnyArguments,
+  type Command,
+  flagOf,
+  kebab,
+  labelOf,
+  type Option,
+  type Options,
+} from "./command.js"
+import { GLOBALS, type Globals } from "./globals.js"
+import { nearest } from "./nearest.js"
+
+export interface Parsed {
+  readonly globals: Globals
+  /** Throws what is wrong with the command's own words; `--help` is answered before that. */
+  arguments(): AnyArguments
+}
+
+/**
+ * Splits off the options before the first word.
+ *
+ * @returns the word, if there is one, and all others in order.
+ */
+export async function findWord(
+  argv: readonly string[],
+): Promise<{ word?: string; others: readonly string[]; globals: Globals }> {
+  const values = await split(argv, GLOBALS, { "halt-at-non-option": true })
+  const words = values._ as string[]
+  const before = argv.slice(0, argv.length - words.length)
+  const [word, ...after] = words
+  const known = without(values, "_")
+  refuseUnknown(known, GLOBALS, "coffer")
+  const globals = valuesOf(known, GLOBALS) as Globals
+  return word === undefined ? { others: before, globals } : { word, others: [...before, ...after], globals }
+}
+
+/** Parses the words of a command, its name taken out. */
+export async function parseWords(command: Command, argv: readonly string[]): Promise<Parsed> {
+  const options: Options = { ...command.options, ...GLOBALS }
+  const values = await split(argv, options, { "populate--": command.rest !== undefined })
+  const { _: words, "--": rest, ...given } = values as { _: string[]; "--"?: string[] }
+  return {
+    globals: valuesOf(given, GLOBALS, true) as Globals,
+    arguments() {
+      refuseUnknown(given, options, command.name)
+      const own = valuesOf(given, command.options ?? {})
+      const named = positionalsOf(words, command)
+      return { ...named, ...own, ...(rest === undefined ? {} : { rest }) } as AnyArguments
+    },
+  }
+}
+
+type Values = Record<string, unknown>
+
+async function split(
+  argv: readonly string[],
+  options: Options,
+  configuration: Record<string, boolean>,
+): Promise<Values> {
+  const { default: yargs } = await import("yargs")
+  const parser = yargs([...argv])
+    .scriptName("coffer")
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .detectLocale(false)
+    .showHelpOnFail(false)
+    .parserConfiguration({
+      // A secret may be called 1e3, 007 or a.b, and a value may begin with a digit.
+      "parse-numbers": false,
+      "parse-positional-numbers": false,
+      "dot-notation": false,
+      "camel-case-expansion": false,
+      "strip-aliased": true,
+      ...configuration,
+    })
+    .options(Object.fromEntries(Object.entries(options).map(([key, option]) => [kebab(key), yargsOption(option)])))
+    .fail((message, error) => {
+      throw error ?? usage(explain(message, options))
+    })
+  const { $0: _, ...values } = (await parser.parseAsync()) as Values
+  return values
+}
+
+function yargsOption(option: Option): YargsOption {
+  // nargs: 0 keeps a flag from taking a secret called "true" for its value; 1 a list from taking all words.
+  const takes: YargsOption =
+    option.type === "boolean"
+      ? { type: "boolean", nargs: 0 }
+      : { type: "string", nargs: 1, array: option.repeats === true }
+  return option.alias === undefined ? takes : { ...takes, alias: option.alias }
+}
+
+/** yargs' own messages name the option, and nothing else of what was typed. */
+function explain(message: string, options: Options): string {
+  const named = /: ([\w-]+)$/.exec(message)?.[1]
+  const known = Object.entries(options).find(([key, { alias }]) => kebab(key) === named || alias === named)
+  if (known === undefined) return "an option is not used the way it is meant"
+  const flag = flagOf(...known)
+  return known[1].type === "boolean" ? `${flag} takes no value` : `${flag} wants a value`
+}
+
+function refuseUnknown(given: Values, options: Options, command: string): void {
+  const known = new Map(Object.entries(options).map(([key, option]) => [kebab(key), option]))
+  for (const [word, value] of Object.entries(given)) {
+    const option = known.get(word)
+    const negated = option?.type === "boolean" && value === false && option.default !== true
+    if (option !== undefined && !negated) continue
+    // The word itself is not repeated: it may be a value that begins with a dash.
+    const flags = Object.entries(options).map(entry => flagOf(...entry))
+    const likely = nearest(`--${word}`, flags)
+    throw usage(
+      "there is an option that coffer does not know",
+      likely === undefined ? `coffer ${command === "coffer" ? "" : `${command} `}--help` : `did you mean ${likely}?`,
+    )
+  }
+}
+
+/** The values of known options in their types; `lenient` leaves out what is not fit. */
+function valuesOf(given: Values, options: Options, lenient = false): Values {
+  const values: Values = {}
+  for (const [key, option] of Object.entries(options)) {
+    try {
+      const value = valueOf(given[kebab(key)], option, flagOf(key, option))
+      if (value !== undefined) values[key] = value
+    } catch (error) {
+      if (!lenient) throw error
+    }
+  }
+  return values
+}
+
+function valueOf(given: unknown, option: Option, flag: string): unknown {
+  if (option.type === "boolean") return given === undefined ? option.default === true : given === true
+  if (option.repeats) return ((given as string[] | undefined) ?? []).map(text => checkText(text, option, flag))
+  if (given === undefined) return option.default
+  if (typeof given !== "string") throw usage(`${flag} is given more than once`)
+  const text = checkText(given, option, flag)
+  if (option.type === "string") return text
+  if (!/^\d{1,9}$/.test(text)) throw usage(`${flag} wants a whole number`)
+  return Number(text)
+}
+
+function checkText(text: unknown, { choices }: Option, flag: string): string {
+  if (typeof text !== "string" || text === "") throw usage(`${flag} wants a value`)
+  if (choices !== undefined && !choices.includes(text)) throw usage(`${flag} is one of ${choices.join(", ")}`)
+  return text
+}
+
+function positionalsOf(words: readonly string[], command: Command): Values {
+  const values: Values = {}
+  let left = words
+  for (const [key, positional] of Object.entries(command.positionals ?? {})) {
+    const { optional, repeats } = typeof positional === "string" ? {} : positional
+    const [word, ...others] = left
+    if (word === undefined && !optional) {
+      throw usage(`coffer ${command.name} wants ${labelOf(key, positional)}`, `coffer ${command.name} --help`)
+    }
+    if (repeats) values[key] = left
+    else if (word !== undefined) values[key] = word
+    left = repeats ? [] : others
+  }
+  if (left.length > 0) throw surplus(command, words, left.length)
+  return values
+}
+
+function surplus(command: Command, words: readonly string[], count: number): CofferError {
+  const said = command.surplus?.(words.slice(0, words.length - count))
+  if (said !== undefined) return usage(said.message, said.hint)
+  const many = count === 1 ? "there is a word too many" : `there are ${count} words too many`
+  return usage(many, `coffer ${command.name} --help`)
+}
+
+function usage(message: string, hint?: string): CofferError {
+  return new CofferError("USAGE", message, { hint })
+}
+
+function without(values: Values, key: string): Values {
+  const { [key]: _, ...others } = values
+  return others
+}

@@ -1,0 +1,107 @@
+/** Folders for text that nobody else may see: mode 0700, in memory where there is such storage, swept when left over. */
+import {
+  accessSync,
+  constants,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statfsSync,
+} from "node:fs"
+import { join } from "node:path"
+import { ioError } from "../storage/files.js"
+import type { Host } from "./host.js"
+
+export interface PrivateFolder {
+  readonly path: string
+  /** Whether its files stay off the disk (swap aside). */
+  readonly inMemory: boolean
+  remove(): void
+}
+
+/**
+ * Makes a folder that is gone when `remove` is called, else when coffer ends. What dead processes left is
+ * removed first: SIGKILL and power cuts leave no other chance.
+ *
+ * @throws CofferError `IO_FAILED`
+ */
+export function makePrivateFolder(host: Host): PrivateFolder {
+  const memory = [host.env.XDG_RUNTIME_DIR, "/dev/shm"].filter(path => path && isMemoryBacked(path)) as string[]
+  const base = memory[0] ?? host.env.TMPDIR ?? "/tmp"
+  for (const folder of new Set([...memory, base])) sweep(folder)
+  try {
+    const path = mkdtempSync(join(base, `${PREFIX}${markOf(process.pid)}-`)) // mode 0700
+    const removeAll = () => rmSync(path, { recursive: true, force: true })
+    const forget = host.atExit(removeAll)
+    return {
+      path,
+      inMemory: memory.length > 0,
+      remove() {
+        removeAll()
+        forget()
+      },
+    }
+  } catch (error) {
+    throw ioError("make a private folder in", base, error)
+  }
+}
+
+const PREFIX = "coffer-edit-"
+// Numbers of linux/magic.h: on other systems they mean something else.
+const MEMORY_TYPES: readonly number[] = process.platform === "linux" ? [0x01021994, 0x858458f6] : []
+
+function isMemoryBacked(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK | constants.X_OK)
+    return MEMORY_TYPES.includes(statfsSync(path).type)
+  } catch {
+    return false
+  }
+}
+
+function sweep(base: string): void {
+  for (const name of readdirSync(base).filter(name => name.startsWith(PREFIX))) {
+    const path = join(base, name)
+    const mark = name.slice(PREFIX.length, name.lastIndexOf("-"))
+    const stats = lstatSync(path, { throwIfNoEntry: false })
+    const mine = stats?.isDirectory() && stats.uid === process.getuid?.()
+    if (mine && isOver(mark)) rmSync(path, { recursive: true, force: true })
+  }
+}
+
+/** Tells a process from a later one with its number, and from one that only another container sees. */
+function markOf(pid: number): string {
+  return [pid, startOf(pid), namespaceOf("self")].join(".")
+}
+
+/** Whether the process of a mark can be seen from here and has ended. */
+function isOver(mark: string): boolean {
+  const [pid, start, namespace] = mark.split(".")
+  if (namespace !== namespaceOf("self")) return false
+  try {
+    process.kill(Number(pid), 0)
+    return startOf(Number(pid)) !== start
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH"
+  }
+}
+
+/** Start time in clock ticks since boot (proc(5), field 22); "0" where there is no /proc. */
+function startOf(pid: number): string {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
+    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0"
+  } catch {
+    return "0"
+  }
+}
+
+function namespaceOf(process: string): string {
+  try {
+    return /\d+/.exec(readlinkSync(`/proc/${process}/ns/pid`))?.[0] ?? "0"
+  } catch {
+    return "0"
+  }
+}

@@ -1,0 +1,62 @@
+/** One call of coffer: the host, the global options, and what follows from both. */
+import { resolve } from "node:path"
+import type { OpenOptions, Store } from "../store/store.js"
+import type { Globals } from "./globals.js"
+import type { Environment, Host } from "./host.js"
+import { printable } from "./printable.js"
+
+export interface Session {
+  readonly host: Host
+  readonly globals: Globals
+  readonly env: Environment
+  /** The current folder, after `-C`. */
+  readonly cwd: string
+  /** Whether a person can be asked. */
+  readonly interactive: boolean
+  now(): Date
+  openStore(): Promise<Store>
+  /** What every operation gets from outside, for those that run before there is a store. */
+  openOptions(): OpenOptions
+  /** Something a person should know; said even where nobody watches. */
+  warn(message: string): void
+  /** Something that helps a person who watches: not said with --quiet, or where stderr is no terminal. */
+  note(message: string): void
+}
+
+export function startSession(host: Host, globals: Globals): Session {
+  const cwd = resolve(host.cwd, ...globals.C)
+  const interactive =
+    globals.input && !host.env.COFFER_NO_INPUT && host.stdin.isTty && host.stderr.isTty
+  const warn = (message: string) => host.stderr.write(`coffer: warning: ${printable(message)}\n`)
+  const session: Session = {
+    host,
+    globals,
+    env: host.env,
+    cwd,
+    interactive,
+    now: host.now,
+    warn,
+    note(message) {
+      if (!globals.quiet && host.stderr.isTty) host.stderr.write(`${printable(message)}\n`)
+    },
+    openOptions: () => ({
+      directory: cwd,
+      env: host.env,
+      store: globals.store,
+      identityFiles: globals.identity.length > 0 ? globals.identity.map(path => resolve(cwd, path)) : undefined,
+      git: globals.git,
+      confirm: interactive ? question => askYesNo(session, question) : undefined,
+      note: warn,
+    }),
+    async openStore() {
+      const { openStore } = await import("../store/store.js")
+      return openStore(session.openOptions())
+    },
+  }
+  return session
+}
+
+async function askYesNo(session: Session, question: string): Promise<boolean> {
+  const { askYesNo } = await import("./terminal.js")
+  return askYesNo(session, question)
+}
