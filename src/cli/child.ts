@@ -1,5 +1,5 @@
 /** Programs that coffer starts for the user: they get the terminal, the signals and the last word on the status. */
-import { spawn } from "node:child_process"
+import { type ChildProcess, spawn } from "node:child_process"
 import { CofferError } from "../errors.js"
 import { errnoOf } from "../storage/files.js"
 import type { Environment, Host, Signal } from "./host.js"
@@ -15,22 +15,15 @@ export interface ChildRequest {
 export type ChildEnd = { readonly status: number } | { readonly signal: NodeJS.Signals }
 
 export interface Child {
+  /** Rejects with a {@link StartError} if the program could not be started. */
   readonly ended: Promise<ChildEnd>
   /** Sends SIGTERM, and SIGKILL where that has not helped after `graceMs`. */
   stop(graceMs: number): Promise<void>
 }
 
-/**
- * Starts a program with coffer's own stdin, stdout and stderr. Until it ends, signals go to it.
- *
- * @returns a child whose `ended` rejects if it could not be started: {@link startFailure} makes the error.
- */
+/** Starts a program with coffer's own stdin, stdout and stderr. Until it ends, signals go to it. */
 export function startChild(host: Host, request: ChildRequest): Child {
-  const child = spawn(request.file, request.args, {
-    stdio: "inherit",
-    env: withoutIdentities(request.env),
-    cwd: request.cwd,
-  })
+  const child = trySpawn(request)
   const restore = forwardSignals(host, signal => child.kill(signal))
   const ended = new Promise<ChildEnd>((resolve, reject) => {
     child.once("error", error => reject(startFailure(error)))
@@ -43,6 +36,14 @@ export function startChild(host: Host, request: ChildRequest): Child {
       const timer = setTimeout(() => child.kill("SIGKILL"), graceMs)
       await ended.finally(() => clearTimeout(timer))
     },
+  }
+}
+
+function trySpawn({ file, args, env, cwd }: ChildRequest): ChildProcess {
+  try {
+    return spawn(file, args, { stdio: "inherit", env: withoutIdentities(env), cwd })
+  } catch (error) {
+    throw startFailure(error) // Node throws some errors and emits others
   }
 }
 
@@ -83,9 +84,10 @@ export class StartError extends CofferError {
 }
 
 // The command is not repeated: where it is not found, it may be a value typed in the wrong place.
-function startFailure(error: Error): StartError {
+function startFailure(error: unknown): StartError {
   const errno = errnoOf(error)
-  if (errno === "ENOENT" || errno === "ENOTDIR") return new StartError(127, "the command was not found", error)
+  if (errno === "ENOENT" || errno === "ENOTDIR")
+    return new StartError(127, "the command was not found", error)
   if (errno === "E2BIG") {
     return new StartError(126, "arguments and environment are larger than the system allows", error)
   }

@@ -28,16 +28,17 @@ export interface Example {
   readonly shows?: string
 }
 
-export interface Command<P extends Positionals = Positionals, O extends Options = Options, Result = unknown> {
+/** What help, documentation and parsing need to know of a command. */
+export interface CommandFacts {
   /** One word, or `group word`. */
   readonly name: string
   readonly aliases?: readonly string[]
   readonly summary: string
   /** What is worth knowing before using it: a paragraph or two. */
   readonly details?: string
-  readonly positionals?: P
+  readonly positionals?: Positionals
   /** Keys in camelCase; typed as `--camel-case`. */
-  readonly options?: O
+  readonly options?: Options
   /** What follows `--`, and is not looked at. */
   readonly rest?: { readonly label: string; readonly help: string }
   /** The errors it is known for; `USAGE` goes without saying. */
@@ -47,10 +48,23 @@ export interface Command<P extends Positionals = Positionals, O extends Options 
   readonly examples: readonly Example[]
   /** What is said about a word too many. The word itself is never repeated: it may be a secret. */
   surplus?(words: readonly string[]): { message: string; hint: string }
+}
+
+/** A command, whatever its arguments and its result. Only `runCommand` calls one, and hands on what fits. */
+export interface Command extends CommandFacts {
+  run(session: Session, args: never): Promise<unknown>
+  text(result: never, session: Session): string | Uint8Array
+  json?(result: never): unknown
+  status?(result: never): number
+}
+
+export interface CommandOf<P extends Positionals, O extends Options, Result> extends CommandFacts {
+  readonly positionals?: P
+  readonly options?: O
   run(session: Session, args: Arguments<P, O>): Promise<Result>
   /** The result for people. Bytes are printed as they are; text is made safe for terminals. */
   text(result: Result, session: Session): string | Uint8Array
-  /** The result as `--json` has it, where that is not the result itself. */
+  /** The result as `--json` has it, where that is not the result itself; undefined prints nothing. */
   json?(result: Result): unknown
   /** The exit status, where a result is not simply success. */
   status?(result: Result): number
@@ -97,25 +111,22 @@ export type Arguments<P extends Positionals, O extends Options> = Flatten<
   PositionalValues<P> & OptionValues<O>
 > & { readonly rest?: readonly string[] }
 
-/** The arguments of some command. */
-export type AnyArguments = Arguments<Positionals, Options>
-
 /** Types a command: its arguments follow from its positionals and options. */
 export function defineCommand<const P extends Positionals, const O extends Options, Result>(
-  command: Command<P, O, Result>,
-): Command<P, O, Result> {
+  command: CommandOf<P, O, Result>,
+): CommandOf<P, O, Result> {
   return command
 }
 
 /** `cas` → `--cas`, `ifIdentity` → `--if-identity`, `C` → `-C`, a default of true → `--no-…`. */
 export function flagOf(key: string, option: Option): string {
   if (key.length === 1) return `-${key}`
-  const word = kebab(key)
-  return option.default === true ? `--no-${word}` : `--${word}`
+  return option.default === true ? `--no-${kebab(key)}` : `--${kebab(key)}`
 }
 
+/** `ifIdentity` → `if-identity`; `C` stays. */
 export function kebab(key: string): string {
-  return key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)
+  return key.replace(/(?<=.)[A-Z]/g, letter => `-${letter.toLowerCase()}`)
 }
 
 /** How help writes a positional: `NAME`, unless it says otherwise. */

@@ -28,14 +28,16 @@ export async function editUntilAccepted<T>(
 ): Promise<T> {
   const editor = await editorWords(session)
   const folder = makePrivateFolder(session.host)
-  if (!folder.inMemory) session.note(`no storage in memory here: while you edit, the text is in ${folder.path}`)
+  if (!folder.inMemory)
+    session.note(`no storage in memory here: while you edit, the text is in ${folder.path}`)
   const path = join(folder.path, request.fileName)
   try {
     writeFileSync(path, request.content, { flag: "wx", mode: 0o600 })
     for (;;) {
       await runEditor(session, editor, path)
       const edited = readPlainFile(path, request.maxBytes)
-      if (edited === undefined) throw new CofferError("USAGE", "the editor removed the file; nothing was changed")
+      if (edited === undefined)
+        throw new CofferError("USAGE", "the editor removed the file; nothing was changed")
       try {
         return await accept(edited)
       } catch (error) {
@@ -84,8 +86,9 @@ export function splitWords(line: string): readonly string[] {
   const words: string[] = []
   for (const [word] of line.matchAll(/(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/g)) {
     words.push(
-      word.replace(/'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g, (_, single, double, plain) =>
-        single ?? double?.replace(/\\(.)/g, "$1") ?? plain,
+      word.replace(
+        /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g,
+        (_, single, double, plain) => single ?? double?.replace(/\\(.)/g, "$1") ?? plain,
       ),
     )
   }

@@ -1,5 +1,5 @@
 /** Help and the reference page, both made from the command objects. */
-import { EXIT_CODES, type ErrorCode } from "../errors.js"
+import { type ErrorCode, EXIT_CODES } from "../errors.js"
 import {
   type Command,
   type CommandGroup,
@@ -16,7 +16,11 @@ const WIDTH = 100
 
 /** `coffer --help`. */
 export async function overview(): Promise<string> {
-  const lines = ["coffer [options] COMMAND [arguments]", "", "Keeps a team's secrets inside the git repository that uses them."]
+  const lines = [
+    "coffer [options] COMMAND [arguments]",
+    "",
+    "Keeps a team's secrets inside the git repository that uses them.",
+  ]
   for (const { title, entries } of SECTIONS) {
     const loaded = await Promise.all(entries.map(entry => entry.load()))
     lines.push("", `${title}:`, ...columns(loaded.map(({ name, summary }) => [name, summary])))
@@ -42,12 +46,20 @@ export function groupHelp(group: CommandGroup): string {
 /** `coffer COMMAND --help`. */
 export function commandHelp(command: Command): string {
   const lines = [`coffer ${usageOf(command)}`, "", ...wrap(sentence(command.summary), 0)]
-  if (command.aliases !== undefined) lines.push(`Short: ${command.aliases.map(name => `coffer ${name}`).join(", ")}`)
-  if (command.details !== undefined) lines.push("", ...command.details.split("\n").flatMap(text => wrap(text, 0)))
+  if (command.aliases !== undefined)
+    lines.push(`Short: ${command.aliases.map(name => `coffer ${name}`).join(", ")}`)
+  if (command.details !== undefined)
+    lines.push("", ...command.details.split("\n").flatMap(text => wrap(text, 0)))
   const positionals = positionalRows(command)
   if (positionals.length > 0) lines.push("", "Arguments:", ...columns(positionals))
   if (command.options !== undefined) lines.push("", "Options:", ...columns(optionRows(command.options)))
-  lines.push("", "Options of every command: coffer --help", "", "Exit status:", ...columns(statusRows(command)))
+  lines.push(
+    "",
+    "Options of every command: coffer --help",
+    "",
+    "Exit status:",
+    ...columns(statusRows(command)),
+  )
   lines.push("", command.examples.length === 1 ? "Example:" : "Examples:")
   for (const { command: typed, shows } of command.examples) {
     lines.push(`  ${typed}`)
@@ -90,8 +102,12 @@ function flagWithValue(key: string, option: Option): string {
 
 function helpOf(option: Option): string {
   const notes = [
-    ...(option.choices === undefined || option.help.includes(option.choices.at(-1)!) ? [] : [option.choices.join(", ")]),
-    ...(typeof option.default === "boolean" || option.default === undefined ? [] : [`default ${option.default}`]),
+    ...(option.choices === undefined || option.help.includes(option.choices.at(-1)!)
+      ? []
+      : [option.choices.join(", ")]),
+    ...(typeof option.default === "boolean" || option.default === undefined
+      ? []
+      : [`default ${option.default}`]),
   ]
   return notes.length === 0 ? option.help : `${option.help} (${notes.join("; ")})`
 }

@@ -1,6 +1,6 @@
 /** How a call ends: its result as text or JSON on stdout, an error on stderr, and the exit status. */
 import { CofferError } from "../errors.js"
-import type { AnyArguments, Command } from "./command.js"
+import type { Command } from "./command.js"
 import type { Host } from "./host.js"
 import { printable, printableJson, printableLines } from "./printable.js"
 import type { Session } from "./session.js"
@@ -9,13 +9,14 @@ import type { Session } from "./session.js"
 export async function runCommand(
   session: Session,
   command: Command,
-  args: AnyArguments,
+  args: Readonly<Record<string, unknown>>,
 ): Promise<number> {
-  const result = await command.run(session, args)
+  // The arguments were made from the command's own table, and the result is its own.
+  const result = (await command.run(session, args as never)) as never
   const { stdout } = session.host
   if (session.globals.json) {
     const json = JSON.stringify(command.json === undefined ? result : command.json(result))
-    stdout.write(`${printableJson(json)}\n`)
+    if (json !== undefined) stdout.write(`${printableJson(json)}\n`)
   } else {
     const text = command.text(result, session)
     stdout.write(typeof text === "string" ? printableLines(text) : text)
@@ -24,11 +25,7 @@ export async function runCommand(
 }
 
 /** Prints an error. @returns the exit status */
-export function reportError(
-  host: Host,
-  error: unknown,
-  options: { json: boolean; debug: boolean },
-): number {
+export function reportError(host: Host, error: unknown, options: { json: boolean; debug: boolean }): number {
   const known = error instanceof CofferError
   const { code, message, hint, exit } = known ? error : bug(error)
   if (options.json) {
@@ -51,10 +48,14 @@ function bug(error: unknown): CofferError {
   })
 }
 
+/** Names, places and error numbers. Only our own messages: those of others may quote what they choked on. */
 function traceOf(error: unknown): string {
   const lines: string[] = []
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    lines.push(...(cause.stack ?? cause.message).split("\n"))
+    const { code, syscall, path } = cause as NodeJS.ErrnoException
+    const said = cause instanceof CofferError ? [code, cause.message] : [code, syscall, path]
+    const frames = cause.stack?.split("\n").filter(line => /^\s+at /.test(line)) ?? []
+    lines.push([cause.name, ...said.filter(part => part !== undefined)].join(" "), ...frames)
   }
   return lines.map(line => `  ${printable(line)}\n`).join("")
 }

@@ -1,22 +1,14 @@
 /** Words of the command line to a command's arguments. yargs splits them; what is refused, and how, is decided here. */
 import type { Options as YargsOption } from "yargs"
 import { CofferError } from "../errors.js"
-import {
-  type AnyArguments,
-  type Command,
-  flagOf,
-  kebab,
-  labelOf,
-  type Option,
-  type Options,
-} from "./command.js"
+import { type Command, flagOf, kebab, labelOf, type Option, type Options } from "./command.js"
 import { GLOBALS, type Globals } from "./globals.js"
 import { nearest } from "./nearest.js"
 
 export interface Parsed {
   readonly globals: Globals
   /** Throws what is wrong with the command's own words; `--help` is answered before that. */
-  arguments(): AnyArguments
+  arguments(): Values
 }
 
 /**
@@ -48,7 +40,7 @@ export async function parseWords(command: Command, argv: readonly string[]): Pro
       refuseUnknown(given, options, command.name)
       const own = valuesOf(given, command.options ?? {})
       const named = positionalsOf(words, command)
-      return { ...named, ...own, ...(rest === undefined ? {} : { rest }) } as AnyArguments
+      return { ...named, ...own, ...(rest === undefined ? {} : { rest }) }
     },
   }
 }
@@ -77,9 +69,11 @@ async function split(
       "strip-aliased": true,
       ...configuration,
     })
-    .options(Object.fromEntries(Object.entries(options).map(([key, option]) => [kebab(key), yargsOption(option)])))
+    .options(
+      Object.fromEntries(Object.entries(options).map(([key, option]) => [kebab(key), yargsOption(option)])),
+    )
     .fail((message, error) => {
-      throw error ?? usage(explain(message, options))
+      throw message ? usage(explain(message, options)) : error
     })
   const { $0: _, ...values } = (await parser.parseAsync()) as Values
   return values
@@ -109,14 +103,23 @@ function refuseUnknown(given: Values, options: Options, command: string): void {
     const option = known.get(word)
     const negated = option?.type === "boolean" && value === false && option.default !== true
     if (option !== undefined && !negated) continue
+    const likely = likelyFlag(word, options)
+    const help = command === "coffer" ? "coffer --help" : `coffer ${command} --help`
     // The word itself is not repeated: it may be a value that begins with a dash.
-    const flags = Object.entries(options).map(entry => flagOf(...entry))
-    const likely = nearest(`--${word}`, flags)
-    throw usage(
-      "there is an option that coffer does not know",
-      likely === undefined ? `coffer ${command === "coffer" ? "" : `${command} `}--help` : `did you mean ${likely}?`,
-    )
+    throw usage("there is an option that coffer does not know", likely ? `did you mean ${likely}?` : help)
   }
+}
+
+function likelyFlag(word: string, options: Options): string | undefined {
+  const flags = new Map(
+    Object.entries(options)
+      .filter(([key]) => key.length > 1)
+      .flatMap(([key, option]) => [
+        [kebab(key), flagOf(key, option)],
+        [`no-${kebab(key)}`, flagOf(key, option)],
+      ]),
+  )
+  return flags.get(nearest(word, flags.keys()) ?? "")
 }
 
 /** The values of known options in their types; `lenient` leaves out what is not fit. */
@@ -124,7 +127,7 @@ function valuesOf(given: Values, options: Options, lenient = false): Values {
   const values: Values = {}
   for (const [key, option] of Object.entries(options)) {
     try {
-      const value = valueOf(given[kebab(key)], option, flagOf(key, option))
+      const value = typedValue(given[kebab(key)], option, flagOf(key, option))
       if (value !== undefined) values[key] = value
     } catch (error) {
       if (!lenient) throw error
@@ -133,9 +136,10 @@ function valuesOf(given: Values, options: Options, lenient = false): Values {
   return values
 }
 
-function valueOf(given: unknown, option: Option, flag: string): unknown {
+function typedValue(given: unknown, option: Option, flag: string): unknown {
   if (option.type === "boolean") return given === undefined ? option.default === true : given === true
-  if (option.repeats) return ((given as string[] | undefined) ?? []).map(text => checkText(text, option, flag))
+  if (option.repeats)
+    return ((given as string[] | undefined) ?? []).map(text => checkText(text, option, flag))
   if (given === undefined) return option.default
   if (typeof given !== "string") throw usage(`${flag} is given more than once`)
   const text = checkText(given, option, flag)

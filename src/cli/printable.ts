@@ -11,12 +11,14 @@ const UNSAFE =
 
 /** One line: every unsafe character as `\u{…}`. */
 export function printable(text: string): string {
-  return text.toWellFormed().replace(UNSAFE, escape)
+  return text.toWellFormed().replace(UNSAFE, spell)
 }
 
 /** Several lines: as {@link printable}, but line feeds and tabs stay. */
 export function printableLines(text: string): string {
-  return text.toWellFormed().replace(UNSAFE, character => (/[\n\t]/.test(character) ? character : escape(character)))
+  return text
+    .toWellFormed()
+    .replace(UNSAFE, character => (/[\n\t]/.test(character) ? character : spell(character)))
 }
 
 /** The same for JSON text, in which `\uXXXX` stands for the character itself. */
@@ -26,7 +28,7 @@ export function printableJson(json: string): string {
   )
 }
 
-function escape(character: string): string {
+function spell(character: string): string {
   return `\\u{${character.codePointAt(0)!.toString(16)}}`
 }
 

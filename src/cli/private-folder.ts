@@ -28,7 +28,9 @@ export interface PrivateFolder {
  * @throws CofferError `IO_FAILED`
  */
 export function makePrivateFolder(host: Host): PrivateFolder {
-  const memory = [host.env.XDG_RUNTIME_DIR, "/dev/shm"].filter(path => path && isMemoryBacked(path)) as string[]
+  const memory = [host.env.XDG_RUNTIME_DIR, "/dev/shm"].filter(
+    path => path && isMemoryBacked(path),
+  ) as string[]
   const base = memory[0] ?? host.env.TMPDIR ?? "/tmp"
   for (const folder of new Set([...memory, base])) sweep(folder)
   try {

@@ -25,8 +25,7 @@ export interface Session {
 
 export function startSession(host: Host, globals: Globals): Session {
   const cwd = resolve(host.cwd, ...globals.C)
-  const interactive =
-    globals.input && !host.env.COFFER_NO_INPUT && host.stdin.isTty && host.stderr.isTty
+  const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stdin.isTty && host.stderr.isTty
   const warn = (message: string) => host.stderr.write(`coffer: warning: ${printable(message)}\n`)
   const session: Session = {
     host,
@@ -43,7 +42,8 @@ export function startSession(host: Host, globals: Globals): Session {
       directory: cwd,
       env: host.env,
       store: globals.store,
-      identityFiles: globals.identity.length > 0 ? globals.identity.map(path => resolve(cwd, path)) : undefined,
+      identityFiles:
+        globals.identity.length > 0 ? globals.identity.map(path => resolve(cwd, path)) : undefined,
       git: globals.git,
       confirm: interactive ? question => askYesNo(session, question) : undefined,
       note: warn,

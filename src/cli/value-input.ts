@@ -68,7 +68,9 @@ export async function readInputFile(session: Session, path: string, maxBytes: nu
     const errno = errnoOf(error)
     // The path is not repeated: where there is no such file, it may be a value.
     if (errno === "ENOENT" || errno === "ENOTDIR") throw new CofferError("NOT_FOUND", "there is no such file")
-    throw new CofferError("IO_FAILED", `the file cannot be read: ${errno ?? "unknown error"}`, { cause: error })
+    throw new CofferError("IO_FAILED", `the file cannot be read: ${errno ?? "unknown error"}`, {
+      cause: error,
+    })
   }
 }
 
@@ -78,7 +80,10 @@ async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Pro
   for await (const chunk of chunks) {
     length += chunk.length
     if (length > maxBytes) {
-      throw new CofferError("LIMIT_EXCEEDED", `that is more than ${maxBytes / 1024} KiB, which is the most allowed`)
+      throw new CofferError(
+        "LIMIT_EXCEEDED",
+        `that is more than ${maxBytes / 1024} KiB, which is the most allowed`,
+      )
     }
     read.push(chunk)
   }
