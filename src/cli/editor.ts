@@ -3,8 +3,8 @@ import { writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { CofferError } from "../errors.js"
 import { readPlainFile } from "../storage/files.js"
+import { makeTemporaryFolder } from "../storage/temporary-folder.js"
 import { type ChildEnd, startChild } from "./child.js"
-import { makePrivateFolder } from "./private-folder.js"
 import type { Session } from "./session.js"
 import { askYesNo } from "./terminal.js"
 
@@ -27,7 +27,8 @@ export async function editUntilAccepted<T>(
   accept: (edited: Uint8Array) => Promise<T> | T,
 ): Promise<T> {
   const editor = await editorWords(session)
-  const folder = makePrivateFolder(session.host)
+  const folder = makeTemporaryFolder(session.env)
+  const forget = session.host.atExit(folder.remove)
   if (!folder.inMemory)
     session.note(`no storage in memory here: while you edit, the text is in ${folder.path}`)
   const path = join(folder.path, request.fileName)
@@ -46,6 +47,7 @@ export async function editUntilAccepted<T>(
     }
   } finally {
     folder.remove()
+    forget()
   }
 }
 

@@ -26,7 +26,8 @@ export interface Session {
 export function startSession(host: Host, globals: Globals): Session {
   const cwd = resolve(host.cwd, ...globals.C)
   const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stdin.isTty && host.stderr.isTty
-  const warn = (message: string) => host.stderr.write(`coffer: warning: ${printable(message)}\n`)
+  const say = (message: string) => host.stderr.write(`coffer: ${printable(message)}\n`)
+  const warn = (message: string) => say(`warning: ${message}`)
   const session: Session = {
     host,
     globals,
@@ -46,7 +47,7 @@ export function startSession(host: Host, globals: Globals): Session {
         globals.identity.length > 0 ? globals.identity.map(path => resolve(cwd, path)) : undefined,
       git: globals.git,
       confirm: interactive ? question => askYesNo(session, question) : undefined,
-      note: warn,
+      note: line => (/^(warning|note): /.test(line) ? say(line) : warn(line)),
     }),
     async openStore() {
       const { openStore } = await import("../store/store.js")

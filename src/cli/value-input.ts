@@ -1,9 +1,8 @@
 /** Where values come from: stdin, a file or a hidden prompt; never the command line. */
-import { createReadStream } from "node:fs"
 import { resolve } from "node:path"
 import { CofferError } from "../errors.js"
 import { LIMITS } from "../format/secret-file.js"
-import { errnoOf } from "../storage/files.js"
+import { collect, readUserFile } from "../storage/user-file.js"
 import type { Session } from "./session.js"
 import { askHidden } from "./terminal.js"
 
@@ -28,7 +27,7 @@ export async function readValue(session: Session, source: ValueSource): Promise<
 
 async function readFrom(session: Session, { name, file, exact }: ValueSource): Promise<Uint8Array> {
   if (file !== undefined) {
-    const value = await readInputFile(session, file, LIMITS.valueBytes)
+    const value = await readUserFile(resolve(session.cwd, file), LIMITS.valueBytes)
     if (withoutLineEnding(value).length < value.length) {
       session.warn(`the file holds one line, and its line ending is part of the value of "${name}" now`)
     }
@@ -57,35 +56,4 @@ const CR = 0x0d
 /** All of stdin. @throws CofferError `LIMIT_EXCEEDED` */
 export async function readStdin(session: Session, maxBytes: number): Promise<Uint8Array> {
   return collect(session.host.stdin.chunks(), maxBytes)
-}
-
-/** A file that the user names: a pipe or a device is read too. @throws CofferError `NOT_FOUND`, `IO_FAILED` */
-export async function readInputFile(session: Session, path: string, maxBytes: number): Promise<Uint8Array> {
-  try {
-    return await collect(createReadStream(resolve(session.cwd, path)), maxBytes)
-  } catch (error) {
-    if (error instanceof CofferError) throw error
-    const errno = errnoOf(error)
-    // The path is not repeated: where there is no such file, it may be a value.
-    if (errno === "ENOENT" || errno === "ENOTDIR") throw new CofferError("NOT_FOUND", "there is no such file")
-    throw new CofferError("IO_FAILED", `the file cannot be read: ${errno ?? "unknown error"}`, {
-      cause: error,
-    })
-  }
-}
-
-async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: number): Promise<Uint8Array> {
-  const read: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of chunks) {
-    length += chunk.length
-    if (length > maxBytes) {
-      throw new CofferError(
-        "LIMIT_EXCEEDED",
-        `that is more than ${maxBytes / 1024} KiB, which is the most allowed`,
-      )
-    }
-    read.push(chunk)
-  }
-  return Buffer.concat(read)
 }

@@ -1,4 +1,4 @@
-/** Folders for text that nobody else may see: mode 0700, in memory where there is such storage, swept when left over. */
+/** Folders for text that nobody else may see: mode 0700, in memory where there is such storage, swept if left over. */
 import {
   accessSync,
   constants,
@@ -11,39 +11,32 @@ import {
   statfsSync,
 } from "node:fs"
 import { join } from "node:path"
-import { ioError } from "../storage/files.js"
-import type { Host } from "./host.js"
+import { ioError } from "./files.js"
 
-export interface PrivateFolder {
+export interface TemporaryFolder {
   readonly path: string
   /** Whether its files stay off the disk (swap aside). */
   readonly inMemory: boolean
+  /** To be called however the program ends; may be called twice. */
   remove(): void
 }
 
 /**
- * Makes a folder that is gone when `remove` is called, else when coffer ends. What dead processes left is
- * removed first: SIGKILL and power cuts leave no other chance.
+ * Makes a folder. What processes left that died before they could remove theirs goes first: SIGKILL and
+ * power cuts leave no other chance.
  *
  * @throws CofferError `IO_FAILED`
  */
-export function makePrivateFolder(host: Host): PrivateFolder {
-  const memory = [host.env.XDG_RUNTIME_DIR, "/dev/shm"].filter(
-    path => path && isMemoryBacked(path),
-  ) as string[]
-  const base = memory[0] ?? host.env.TMPDIR ?? "/tmp"
-  for (const folder of new Set([...memory, base])) sweep(folder)
+export function makeTemporaryFolder(env: Readonly<Record<string, string | undefined>>): TemporaryFolder {
+  const memory = [env.XDG_RUNTIME_DIR, "/dev/shm"].filter(path => path && isMemoryBacked(path)) as string[]
+  const base = memory[0] ?? (env.TMPDIR || "/tmp")
   try {
+    for (const folder of new Set([...memory, base])) sweep(folder)
     const path = mkdtempSync(join(base, `${PREFIX}${markOf(process.pid)}-`)) // mode 0700
-    const removeAll = () => rmSync(path, { recursive: true, force: true })
-    const forget = host.atExit(removeAll)
     return {
       path,
       inMemory: memory.length > 0,
-      remove() {
-        removeAll()
-        forget()
-      },
+      remove: () => rmSync(path, { recursive: true, force: true }),
     }
   } catch (error) {
     throw ioError("make a private folder in", base, error)
