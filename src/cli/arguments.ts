@@ -1,0 +1,67 @@
+/** Options that several commands share, and words of the command line in the types of the store. */
+import { CofferError, type ErrorCode } from "../errors.js"
+import { parseSecretName } from "../format/names.js"
+import type { WriteOptions } from "../store/transaction.js"
+import type { Options } from "./command.js"
+import type { Session } from "./session.js"
+
+/** Options of every command that writes. */
+export const WRITE_OPTIONS = {
+  commit: { type: "boolean", default: true, help: "leave the change staged, without a commit" },
+  verify: { type: "boolean", default: true, help: "skip other people's commit-msg hooks" },
+  message: { type: "string", alias: "m", placeholder: "text", help: "the commit's message" },
+} as const satisfies Options
+
+/** What opening a value may be refused for, besides integrity. */
+export const OPEN_ERRORS = [
+  "NOT_FOUND",
+  "NO_IDENTITY",
+  "NOT_A_MEMBER",
+  "REMOVED",
+  "UNPINNED",
+  "PIN_MISMATCH",
+  "ROLLED_BACK",
+  "TAMPERED",
+] as const satisfies readonly ErrorCode[]
+
+/** What writing may be refused for, besides what opening may. */
+export const WRITE_ERRORS = [
+  ...OPEN_ERRORS,
+  "ROLE_MISSING",
+  "BEHIND",
+  "DIVERGED",
+  "STORE_LOCKED",
+  "GIT_DIRTY",
+  "GIT_IN_PROGRESS",
+  "GIT_NO_REPOSITORY",
+  "GIT_REFUSED",
+] as const satisfies readonly ErrorCode[]
+
+interface WriteArguments {
+  readonly commit: boolean
+  readonly verify: boolean
+  readonly message?: string
+}
+
+/** The part of a request that {@link WRITE_OPTIONS} and the clock give. */
+export function writeOptions(session: Session, { commit, verify, message }: WriteArguments): WriteOptions {
+  return { at: session.now(), commit, verify, message }
+}
+
+/** A path that selects what lies below it; "" for everything, which is typed as `.`. */
+export function parsePrefix(text: string): string {
+  const path = text.replace(/\/+$/, "")
+  return path === "." ? "" : parseSecretName(path)
+}
+
+/** Entries `key=value` of `--meta`. @throws CofferError `USAGE`, without repeating them */
+export function parseMeta(entries: readonly string[]): ReadonlyMap<string, string> | undefined {
+  if (entries.length === 0) return undefined
+  const meta = new Map<string, string>()
+  for (const entry of entries) {
+    const at = entry.indexOf("=")
+    if (at < 1) throw new CofferError("USAGE", "--meta wants key=value", { hint: "--meta owner=payments" })
+    meta.set(entry.slice(0, at), entry.slice(at + 1))
+  }
+  return meta
+}

@@ -1,0 +1,52 @@
+import { CofferError } from "../../errors.js"
+import { parseSecretName } from "../../format/names.js"
+import { type Deletion, deleteSecrets, listSecrets } from "../../store/secrets.js"
+import type { Store } from "../../store/store.js"
+import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
+import { defineCommand } from "../command.js"
+import { oneOrSeveral, writtenText } from "../written.js"
+
+export const deleteCommand = defineCommand({
+  name: "delete",
+  aliases: ["rm"],
+  summary: "delete secrets; their history stays, and undelete brings the value back",
+  positionals: { names: { label: "NAME", help: "the secrets; with -r, paths", repeats: true } },
+  options: {
+    recursive: { type: "boolean", alias: "r", help: "everything below each path too" },
+    cas: { type: "integer", placeholder: "n", help: "only if the current version is n" },
+    purge: {
+      type: "boolean",
+      help: "take away what a committed deletion has left: the numbering ends there",
+    },
+    ...WRITE_OPTIONS,
+  },
+  errors: ["NAME_INVALID", ...WRITE_ERRORS, "VERSION_CONFLICT"],
+  examples: [{ command: "coffer delete OLD_TOKEN" }, { command: "coffer delete -r staging" }],
+
+  async run(session, { names, recursive, cas, purge, ...write }) {
+    if (cas !== undefined && (names.length > 1 || recursive)) {
+      throw new CofferError("USAGE", "--cas goes with one secret only")
+    }
+    const store = await session.openStore()
+    const deletions = recursive
+      ? await below(store, names.map(parsePrefix), purge)
+      : names.map(name => ({ name: parseSecretName(name), cas }))
+    const written = await deleteSecrets(store, { deletions, purge, ...writeOptions(session, write) })
+    return oneOrSeveral(written, recursive ? [] : deletions)
+  },
+
+  text: written => writtenText(written),
+})
+
+async function below(store: Store, prefixes: readonly string[], purge: boolean): Promise<Deletion[]> {
+  const files = await listSecrets(store, { deleted: purge })
+  const wanted = files.filter(({ state }) => (state === "deleted") === purge).map(({ name }) => name)
+  const found = new Set<Deletion["name"]>()
+  for (const prefix of prefixes) {
+    const matching = wanted.filter(name => prefix === "" || name === prefix || name.startsWith(`${prefix}/`))
+    if (matching.length === 0)
+      throw new CofferError("NOT_FOUND", `there is no secret below "${prefix || "."}"`)
+    for (const name of matching) found.add(name)
+  }
+  return [...found].map(name => ({ name }))
+}

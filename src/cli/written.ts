@@ -1,0 +1,31 @@
+/** What commands that write print: which secrets, which version, which commit. */
+import type { SecretName } from "../format/names.js"
+import type { SecretsWritten, SecretWritten } from "../store/secrets.js"
+
+interface Outcome {
+  readonly changed: boolean
+  readonly commit: string | null
+}
+
+/** `, commit 3f2a91c`, `, staged` or `, unchanged`. */
+export function outcome({ changed, commit }: Outcome): string {
+  if (!changed) return ", unchanged"
+  return commit === null ? ", staged" : `, commit ${commit.slice(0, 7)}`
+}
+
+/** One secret: `API_TOKEN: version 2, commit 3f2a91c`. */
+export function writtenLine(written: SecretWritten, remark = ""): string {
+  return `${written.name}: version ${written.version}${remark}${outcome(written)}\n`
+}
+
+/** Several secrets, one a line, and what became of all of them. */
+export function writtenLines(written: SecretsWritten): string {
+  const lines = written.secrets.map(({ name, version }) => `${name}: version ${version}\n`)
+  const count = written.secrets.length
+  return `${lines.join("")}${count} ${count === 1 ? "secret" : "secrets"}${outcome(written)}\n`
+}
+
+/** A name a line. */
+export function nameLines({ names }: { names: readonly SecretName[] }): string {
+  return names.map(name => `${name}\n`).join("")
+}
