@@ -6,6 +6,7 @@ export { CofferError, type ErrorCode, EXIT_CODES } from "./errors.js"
 export { parseSecretName, type SecretName } from "./format/names.js"
 export type { SecretFile } from "./format/secret-file.js"
 export {
+  deleteSecret,
   deleteSecrets,
   getSecret,
   listSecrets,

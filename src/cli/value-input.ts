@@ -1,8 +1,9 @@
 /** Where values come from: stdin, a file or a hidden prompt; never the command line. */
 import { resolve } from "node:path"
 import { CofferError } from "../errors.js"
-import { LIMITS } from "../format/secret-file.js"
+import { LIMITS } from "../format/limits.js"
 import { collect, readUserFile } from "../storage/user-file.js"
+import { withoutLineEnding } from "./line-ending.js"
 import type { Session } from "./session.js"
 import { askHidden } from "./terminal.js"
 
@@ -25,6 +26,13 @@ export async function readValue(session: Session, source: ValueSource): Promise<
   return value
 }
 
+/** The same, but undefined where nobody gives one: stdin is a terminal, or there is nothing on it. */
+export async function readValueIfAny(session: Session, source: ValueSource): Promise<Uint8Array | undefined> {
+  if (source.file === undefined && session.host.stdin.isTty) return undefined
+  const value = await readFrom(session, source)
+  return value.length === 0 && source.file === undefined && !source.exact ? undefined : value
+}
+
 async function readFrom(session: Session, { name, file, exact }: ValueSource): Promise<Uint8Array> {
   if (file !== undefined) {
     const value = await readUserFile(resolve(session.cwd, file), LIMITS.valueBytes)
@@ -34,26 +42,11 @@ async function readFrom(session: Session, { name, file, exact }: ValueSource): P
     return value
   }
   if (!session.host.stdin.isTty) {
-    const value = await readStdin(session, LIMITS.valueBytes)
+    const value = await collect(session.host.stdin.chunks(), LIMITS.valueBytes)
     return exact ? value : withoutLineEnding(value)
   }
   if (session.interactive) return askHidden(session, `value of "${name}" (hidden): `)
   throw new CofferError("USAGE", "there is no value: stdin is a terminal, and asking is switched off", {
     hint: `pipe it in: … | coffer set ${name}, or --file PATH`,
   })
-}
-
-/** Drops the final line ending of a value of one line; a value of several lines is kept as it is. */
-export function withoutLineEnding(value: Uint8Array): Uint8Array {
-  const end = value.indexOf(LF)
-  if (end < 0 || end !== value.length - 1) return value
-  return value.subarray(0, end > 0 && value[end - 1] === CR ? end - 1 : end)
-}
-
-const LF = 0x0a
-const CR = 0x0d
-
-/** All of stdin. @throws CofferError `LIMIT_EXCEEDED` */
-export async function readStdin(session: Session, maxBytes: number): Promise<Uint8Array> {
-  return collect(session.host.stdin.chunks(), maxBytes)
 }

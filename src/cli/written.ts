@@ -25,6 +25,11 @@ export function writtenLines(written: SecretsWritten): string {
   return `${lines.join("")}${count} ${count === 1 ? "secret" : "secrets"}${outcome(written)}\n`
 }
 
+/** Either form. */
+export function writtenText(written: SecretWritten | SecretsWritten): string {
+  return "name" in written ? writtenLine(written) : writtenLines(written)
+}
+
 /** A name a line. */
 export function nameLines({ names }: { names: readonly SecretName[] }): string {
   return names.map(name => `${name}\n`).join("")

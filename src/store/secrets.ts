@@ -153,6 +153,22 @@ export interface Deletion {
   readonly cas?: number | undefined
 }
 
+/** Leaves a tombstone, or with `purge` takes away one that HEAD already has. */
+export async function deleteSecret(
+  store: Store,
+  request: WriteOptions & Deletion & { purge?: boolean | undefined },
+): Promise<SecretWritten> {
+  const { name, purge = false } = request
+  return one(
+    await change(
+      store,
+      request,
+      draft => (purge ? purgeSecretIn(draft, name) : deleteSecretIn(draft, request)),
+      result => describeSeveral(purge ? "Purge" : "Delete", [result]),
+    ),
+  )
+}
+
 /** Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. */
 export async function deleteSecrets(
   store: Store,

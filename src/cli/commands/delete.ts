@@ -1,10 +1,17 @@
 import { CofferError } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
-import { type Deletion, deleteSecrets, listSecrets } from "../../store/secrets.js"
+import {
+  type Deletion,
+  deleteSecret,
+  deleteSecrets,
+  listSecrets,
+  type SecretsWritten,
+  type SecretWritten,
+} from "../../store/secrets.js"
 import type { Store } from "../../store/store.js"
 import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
 import { defineCommand } from "../command.js"
-import { oneOrSeveral, writtenText } from "../written.js"
+import { writtenText } from "../written.js"
 
 export const deleteCommand = defineCommand({
   name: "delete",
@@ -23,16 +30,20 @@ export const deleteCommand = defineCommand({
   errors: ["NAME_INVALID", ...WRITE_ERRORS, "VERSION_CONFLICT"],
   examples: [{ command: "coffer delete OLD_TOKEN" }, { command: "coffer delete -r staging" }],
 
-  async run(session, { names, recursive, cas, purge, ...write }) {
+  async run(session, { names, recursive, cas, purge, ...write }): Promise<SecretWritten | SecretsWritten> {
     if (cas !== undefined && (names.length > 1 || recursive)) {
       throw new CofferError("USAGE", "--cas goes with one secret only")
     }
     const store = await session.openStore()
+    const options = { purge, ...writeOptions(session, write) }
+    const [only = "", ...others] = names
+    if (!recursive && others.length === 0) {
+      return deleteSecret(store, { name: parseSecretName(only), cas, ...options })
+    }
     const deletions = recursive
       ? await below(store, names.map(parsePrefix), purge)
-      : names.map(name => ({ name: parseSecretName(name), cas }))
-    const written = await deleteSecrets(store, { deletions, purge, ...writeOptions(session, write) })
-    return oneOrSeveral(written, recursive ? [] : deletions)
+      : names.map(name => ({ name: parseSecretName(name) }))
+    return deleteSecrets(store, { deletions, ...options })
   },
 
   text: written => writtenText(written),

@@ -5,7 +5,7 @@ import { parseMeta, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../argumen
 import { readBatch } from "../batch-input.js"
 import { defineCommand } from "../command.js"
 import { readValue, readValueIfAny } from "../value-input.js"
-import { writtenLine, writtenLines } from "../written.js"
+import { writtenText } from "../written.js"
 
 export const set = defineCommand({
   name: "set",
@@ -75,7 +75,7 @@ export const set = defineCommand({
     }
   },
 
-  text: written => ("name" in written ? writtenLine(written) : writtenLines(written)),
+  text: written => writtenText(written),
 })
 
 function refuseWithBatch(given: Readonly<Record<string, unknown>>): void {

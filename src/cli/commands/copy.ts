@@ -1,0 +1,67 @@
+import { CofferError } from "../../errors.js"
+import { parseReference, parseSecretName } from "../../format/names.js"
+import type { SecretsWritten, SecretWritten } from "../../store/secrets.js"
+import { type TransferKind, transferPrefix, transferSecret } from "../../store/transfer.js"
+import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
+import { type Arguments, defineCommand, type Options } from "../command.js"
+import type { Session } from "../session.js"
+import { writtenText } from "../written.js"
+
+/** Options that copy and move share. */
+export const TRANSFER_OPTIONS = {
+  recursive: { type: "boolean", alias: "r", help: "everything below the path" },
+  cas: {
+    type: "integer",
+    placeholder: "n",
+    help: "only if the target's current version is n (0: only if new)",
+  },
+  force: { type: "boolean", help: "also where the target holds a value" },
+  ...WRITE_OPTIONS,
+} as const satisfies Options
+
+export const copy = defineCommand({
+  name: "copy",
+  aliases: ["cp"],
+  summary: "copy a secret, or what it was at a version, to another name",
+  details:
+    "The copy is signed and sealed at its new place. Who could read the value before stays on its exposure list.",
+  positionals: {
+    from: { label: "A[@N]", help: "the secret to copy; with -r, a path" },
+    to: { label: "B", help: "the name to copy to" },
+  },
+  options: TRANSFER_OPTIONS,
+  errors: ["NAME_INVALID", ...WRITE_ERRORS, "VERSION_CONFLICT", "EXISTS"],
+  examples: [{ command: "coffer copy prod/API_KEY staging/API_KEY" }],
+
+  run: (session, args) => transfer(session, "copy", args),
+  text: written => writtenText(written),
+})
+
+/** Runs copy or move. */
+export async function transfer(
+  session: Session,
+  kind: TransferKind,
+  {
+    from,
+    to,
+    recursive,
+    cas,
+    force,
+    ...write
+  }: Arguments<{ from: string; to: string }, typeof TRANSFER_OPTIONS>,
+): Promise<SecretWritten | SecretsWritten> {
+  const options = { force, ...writeOptions(session, write) }
+  if (recursive) {
+    if (cas !== undefined) throw new CofferError("USAGE", "--cas goes with one secret only")
+    const request = { from: parsePrefix(from), to: parsePrefix(to), ...options }
+    return transferPrefix(await session.openStore(), kind, request)
+  }
+  const { name, version } = parseReference(from)
+  if (kind === "move" && version !== undefined) {
+    throw new CofferError("USAGE", "a secret moves with all its versions", {
+      hint: "coffer copy takes one version",
+    })
+  }
+  const request = { from: name, version, to: parseSecretName(to), cas, ...options }
+  return transferSecret(await session.openStore(), kind, request)
+}
