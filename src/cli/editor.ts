@@ -26,7 +26,7 @@ export async function editUntilAccepted<T>(
   request: EditRequest,
   accept: (edited: Uint8Array) => Promise<T> | T,
 ): Promise<T> {
-  const editor = await editorWords(session)
+  const editor = editorWords(session)
   const folder = makeTemporaryFolder(session.env)
   const forget = session.host.atExit(folder.remove)
   if (!folder.inMemory)
@@ -75,12 +75,10 @@ async function runEditor(session: Session, editor: readonly string[], path: stri
   }
 }
 
-/** VISUAL, EDITOR, the user's configuration, then vi, as programs and their arguments. */
-async function editorWords(session: Session): Promise<readonly string[]> {
-  const named = session.env.VISUAL || session.env.EDITOR
-  if (named) return splitWords(named)
-  const { readUserConfig } = await import("../storage/user-config.js")
-  return (await readUserConfig(session.env)).editor ?? ["vi"]
+/** VISUAL, EDITOR, then vi, as a program and its arguments. */
+function editorWords({ env }: Session): readonly string[] {
+  const words = splitWords(env.VISUAL || env.EDITOR || "")
+  return words.length > 0 ? words : ["vi"]
 }
 
 /** Splits like a shell at blanks, with quotes and backslashes; no shell is involved. */

@@ -1,7 +1,7 @@
 /** Talking with a person: questions on stderr, answers from the terminal. */
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { printable } from "./printable.js"
+import { printableLines } from "./printable.js"
 import type { Session } from "./session.js"
 
 /** Asks a question whose safe answer is no. @throws CofferError `USAGE` where nobody can be asked */
@@ -13,7 +13,7 @@ export async function askYesNo(session: Session, question: string): Promise<bool
 /** Asks for one line that may be seen. */
 export async function askLine(session: Session, question: string): Promise<string> {
   requirePerson(session)
-  session.host.stderr.write(printable(question))
+  session.host.stderr.write(printableLines(question))
   const line: Uint8Array[] = []
   for await (const chunk of session.host.stdin.chunks()) {
     line.push(chunk)
@@ -31,7 +31,7 @@ export async function askLine(session: Session, question: string): Promise<strin
 export async function askHidden(session: Session, question: string): Promise<Uint8Array> {
   requirePerson(session)
   const { stdin, stderr, atExit } = session.host
-  stderr.write(printable(question))
+  stderr.write(printableLines(question))
   stdin.setRaw(true)
   const forget = atExit(() => stdin.setRaw(false))
   try {

@@ -16,7 +16,9 @@ export async function readUserFile(path: string, maxBytes: number): Promise<Uint
     const errno = errnoOf(error)
     // The path is not repeated: where there is no such file, it may be a value typed in the wrong place.
     if (errno === "ENOENT" || errno === "ENOTDIR") throw new CofferError("NOT_FOUND", "there is no such file")
-    throw new CofferError("IO_FAILED", `the file cannot be read: ${errno ?? "unknown error"}`, { cause: error })
+    throw new CofferError("IO_FAILED", `the file cannot be read: ${errno ?? "unknown error"}`, {
+      cause: error,
+    })
   }
 }
 

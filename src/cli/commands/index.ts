@@ -13,8 +13,19 @@ function entry(name: string, load: Entry["load"], ...aliases: string[]): Entry {
 
 export const SECTIONS: readonly { readonly title: string; readonly entries: readonly Entry[] }[] = [
   {
-    title: "Start",
-    entries: [entry("identity", async () => (await import("./identity.js")).identity)],
+    title: "Secrets",
+    entries: [
+      entry("set", async () => (await import("./set.js")).set),
+      entry("get", async () => (await import("./get.js")).get),
+      entry("list", async () => (await import("./list.js")).list, "ls"),
+      entry("edit", async () => (await import("./edit.js")).edit),
+      entry("copy", async () => (await import("./copy.js")).copy, "cp"),
+      entry("move", async () => (await import("./move.js")).move, "mv"),
+      entry("delete", async () => (await import("./delete.js")).deleteCommand, "rm"),
+      entry("undelete", async () => (await import("./undelete.js")).undelete),
+      entry("find", async () => (await import("./find.js")).find),
+      entry("grep", async () => (await import("./grep.js")).grep),
+    ],
   },
 ]
 
