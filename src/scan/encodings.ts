@@ -22,7 +22,7 @@ export function encodingsOf(value: Uint8Array): Uint8Array[] {
  * Base64 of the value standing at byte 0, 1 or 2 of a group of three, without the characters at both
  * ends that also depend on the neighbours: `user:VALUE` in a header is found like `VALUE` alone.
  */
-function base64Forms(value: Uint8Array): string[] {
+export function base64Forms(value: Uint8Array): string[] {
   return [0, 1, 2].map(offset => {
     const encoded = Buffer.concat([Buffer.alloc(offset), value]).toString("base64")
     return encoded.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + value.length) * 8) / 6))
