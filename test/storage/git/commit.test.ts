@@ -1,0 +1,294 @@
+/** One commit in every shape of repository: our paths changed, everything of the user's as it was. */
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs"
+import { join } from "node:path"
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import {
+  AT,
+  codeOf,
+  commit,
+  env,
+  freshFolder,
+  fsck,
+  git,
+  KINDS,
+  leftovers,
+  makeRepository,
+  makeUserWork,
+  open,
+  userState,
+  write,
+} from "./repositories.js"
+
+/** The folder to work in, and what of the shape the embedded back end refuses by name. */
+interface Shape {
+  readonly name: string
+  readonly make: () => string
+  readonly embedded?: "refuses"
+}
+
+function configured(...settings: string[]): string {
+  const folder = makeRepository()
+  for (const setting of settings) git(folder, "config", ...setting.split("="))
+  return folder
+}
+
+const SHAPES: readonly Shape[] = [
+  { name: "plain", make: makeRepository },
+  {
+    name: "packed refs and objects",
+    make() {
+      const folder = makeRepository()
+      git(folder, "gc", "-q")
+      return folder
+    },
+  },
+  {
+    name: "detached HEAD",
+    make() {
+      const folder = makeRepository()
+      git(folder, "checkout", "-q", "--detach")
+      return folder
+    },
+  },
+  {
+    name: "linked worktree",
+    make() {
+      const folder = `${freshFolder()}/linked`
+      git(makeRepository(), "worktree", "add", "-q", folder)
+      return folder
+    },
+  },
+  {
+    name: "submodule",
+    make() {
+      const folder = makeRepository()
+      git(folder, "submodule", "--quiet", "add", makeRepository(), "sub")
+      return join(folder, "sub")
+    },
+  },
+  {
+    name: "repository with a submodule",
+    make() {
+      const folder = makeRepository()
+      git(folder, "submodule", "--quiet", "add", makeRepository(), "sub")
+      git(folder, "commit", "-q", "-m", "sub")
+      return folder
+    },
+  },
+  {
+    name: "split index",
+    embedded: "refuses",
+    make() {
+      const folder = configured("core.splitIndex=true")
+      git(folder, "update-index", "--split-index")
+      return folder
+    },
+  },
+  { name: "index version 4", make: () => configured("index.version=4", "feature.manyFiles=true") },
+  {
+    name: "untracked cache",
+    make() {
+      const folder = configured("core.untrackedCache=true")
+      git(folder, "update-index", "--untracked-cache")
+      git(folder, "status")
+      return folder
+    },
+  },
+  {
+    name: "sparse checkout",
+    make() {
+      const folder = makeRepository()
+      write(folder, "away/deep/file", "x\n")
+      git(folder, "add", "away")
+      git(folder, "commit", "-q", "-m", "away")
+      git(folder, "sparse-checkout", "set", "--no-sparse-index", "--no-cone", "/*", "!/away/")
+      return folder
+    },
+  },
+  {
+    name: "sparse index",
+    embedded: "refuses",
+    make() {
+      const folder = makeRepository()
+      write(folder, "away/deep/file", "x\n")
+      git(folder, "add", "away")
+      git(folder, "commit", "-q", "-m", "away")
+      git(folder, "sparse-checkout", "set", "--cone", "--sparse-index", "secrets", "src")
+      return folder
+    },
+  },
+  { name: "SHA-256", embedded: "refuses", make: () => makeRepository("--object-format=sha256") },
+  { name: "shared with a group", make: () => makeRepository("--shared=group") },
+  {
+    name: "a path with blanks and quotes",
+    make() {
+      const folder = join(freshFolder(), `a "b" ü'c`)
+      mkdirSync(folder)
+      git(makeRepository(), "clone", "-q", ".", folder)
+      return folder
+    },
+  },
+]
+
+for (const kind of KINDS) {
+  for (const shape of SHAPES) {
+    test(`${kind}: ${shape.name}`, async () => {
+      const folder = shape.make()
+      makeUserWork(folder)
+      git(folder, "status")
+      const before = userState(folder)
+      const head = git(folder, "rev-parse", "HEAD").trim()
+      const branch = git(folder, "rev-parse", "--abbrev-ref", "HEAD")
+      const opened = await open(join(folder, "secrets"), kind)
+      const files = {
+        "secrets/A.yaml": "second A\n",
+        "secrets/prod/C.yaml": null,
+        "secrets/new/deep/D.yaml": "D\n",
+      }
+      const id = await commit(opened, files, { message: "Set A\n\nbody\n" })
+
+      assert.equal(userState(folder), before)
+      assert.equal(git(folder, "rev-parse", "HEAD").trim(), id)
+      assert.equal(git(folder, "rev-parse", "HEAD^").trim(), head)
+      assert.equal(git(folder, "rev-parse", "--abbrev-ref", "HEAD"), branch)
+      assert.equal(
+        git(folder, "diff-tree", "-r", "--name-status", "--no-renames", head, id),
+        "M\tsecrets/A.yaml\nA\tsecrets/new/deep/D.yaml\nD\tsecrets/prod/C.yaml\n",
+      )
+      assert.equal(git(folder, "status", "--porcelain", "--", "secrets"), "")
+      assert.equal(
+        git(folder, "log", "-1", "--format=%an <%ae> %cn %at %B").trim(),
+        `Ann Other <ann@example.com> Ann Other ${AT.getTime() / 1000} Set A\n\nbody`,
+      )
+      assert.match(git(folder, "reflog", "-1", "--format=%H %gs"), new RegExp(`^${id} commit: Set A`))
+      assert.equal(readFileSync(join(folder, "secrets/A.yaml"), "utf8"), "second A\n")
+      assert.not.ok(existsSync(join(folder, "secrets/prod")))
+      assert.equal(leftovers(folder), [])
+      fsck(folder)
+    })
+  }
+
+  test(`${kind}: unborn HEAD`, async () => {
+    const folder = freshFolder()
+    git(folder, "init", "-q")
+    write(folder, "staged", "x\n")
+    git(folder, "add", "staged")
+    const opened = await open(folder, kind)
+    assert.equal(await opened.head(), { ref: "refs/heads/main", commit: null })
+    const id = await commit(opened, { "secrets/A.yaml": "A\n" })
+    assert.equal(git(folder, "rev-list", "HEAD").trim(), id)
+    assert.equal(git(folder, "status", "--porcelain"), "A  staged\n")
+    assert.match(git(folder, "reflog", "-1"), "commit (initial): Set A")
+    await commit(opened, { "secrets/A.yaml": null })
+    assert.equal(git(folder, "ls-tree", "-r", "HEAD"), "")
+    fsck(folder)
+  })
+
+  test(`${kind}: a store that sparse checkout leaves out stays out`, async () => {
+    const folder = makeRepository()
+    git(folder, "sparse-checkout", "set", "--no-cone", "/src/")
+    const opened = await open(folder, kind)
+    const id = await commit(opened, { "secrets/A.yaml": "second A\n" })
+    assert.not.ok(existsSync(join(folder, "secrets")))
+    assert.equal(git(folder, "status", "--porcelain"), "")
+    assert.match(git(folder, "ls-files", "-t", "secrets/A.yaml"), "S secrets/A.yaml")
+    assert.equal(git(folder, "show", `${id}:secrets/A.yaml`), "second A\n")
+  })
+
+  test(`${kind}: many files at once`, async () => {
+    const folder = makeRepository()
+    makeUserWork(folder)
+    const before = userState(folder)
+    const names = Array.from({ length: 500 }, (_, n) => `secrets/many/${n % 7}/S${n}.yaml`)
+    const opened = await open(folder, kind)
+    await commit(opened, Object.fromEntries(names.map(name => [name, `${name}\n`])))
+    await commit(
+      opened,
+      Object.fromEntries(names.map(name => [name, name.includes("/3/") ? null : "again\n"])),
+    )
+    assert.equal(userState(folder), before)
+    assert.equal(git(folder, "status", "--porcelain", "secrets"), "")
+    assert.equal(
+      git(folder, "ls-files", "secrets/many").split("\n").length - 1,
+      names.filter(name => !name.includes("/3/")).length,
+    )
+    assert.equal(leftovers(folder), [])
+    fsck(folder)
+  })
+
+  test(`${kind}: shared permissions and the umask are honoured`, async () => {
+    const folder = makeRepository("--shared=group")
+    const umask = process.umask(0o077)
+    try {
+      const opened = await open(folder, kind)
+      await commit(opened, { "secrets/A.yaml": "second A\n" })
+    } finally {
+      process.umask(umask)
+    }
+    const mode = (path: string) => statSync(join(folder, path)).mode & 0o7777
+    assert.is(mode("secrets/A.yaml"), 0o600)
+    assert.is(mode(".git/index") & 0o060, 0o060)
+    assert.is(mode(".git/refs/heads/main") & 0o060, 0o060)
+    assert.is(mode(".git/coffer") & 0o2070, 0o2070)
+    const blob = git(folder, "rev-parse", "HEAD:secrets/A.yaml").trim()
+    assert.is(mode(`.git/objects/${blob.slice(0, 2)}/${blob.slice(2)}`) & 0o040, 0o040)
+  })
+
+  test(`${kind}: each blob is read back before anything changes`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    const { commit: base } = await opened.head()
+    const seen: string[] = []
+    const change = {
+      base,
+      files: new Map([
+        ["secrets/A.yaml", Buffer.from("second\n")],
+        ["secrets/B.yaml", null],
+      ]),
+      message: "x",
+      at: AT,
+      verify: true,
+    }
+    const readBack = (path: string, bytes: Uint8Array) => {
+      seen.push(`${path} ${Buffer.from(bytes)}`)
+      throw new RangeError("does not open")
+    }
+    assert.match(await codeOf(opened.commit({ ...change, readBack })), "does not open")
+    assert.equal(seen, ["secrets/A.yaml second\n"])
+    assert.equal(await opened.head(), { ref: "refs/heads/main", commit: base })
+    assert.equal(git(folder, "status", "--porcelain"), "")
+    assert.equal(leftovers(folder), [])
+  })
+
+  test(`${kind}: what it cannot do is refused by name`, async () => {
+    if (kind === "system") return
+    for (const shape of SHAPES.filter(candidate => candidate.embedded === "refuses")) {
+      const folder = shape.make()
+      assert.is(
+        await codeOf(open(folder, kind).then(opened => commit(opened, { "secrets/A.yaml": "x\n" }))),
+        "GIT_UNSUPPORTED",
+      )
+      assert.equal(git(folder, "status", "--porcelain"), "")
+    }
+  })
+}
+
+test("git is found on absolute paths only, and nothing that a repository names is started", async () => {
+  const folder = makeRepository()
+  write(folder, "git", `#!/bin/sh\ntouch "${folder}/started"\n`)
+  git(folder, "update-index", "--chmod=+x", "--add", "git")
+  git(folder, "checkout", "-f", "-q", "--", ".")
+  const { openGit } = await import("../../../src/storage/git/git.js")
+  await openGit(folder, { ...env, PATH: `:.:bin:${env.PATH}` }, "system")
+  git(folder, "config", "core.fsmonitor", `${folder}/git`)
+  git(folder, "config", "diff.external", `${folder}/git`)
+  git(folder, "config", "core.pager", `${folder}/git`)
+  git(folder, "config", "core.hooksPath", folder)
+  const opened = await open(folder, "system")
+  for await (const _ of opened.changes(null, "index", ""));
+  for await (const _ of opened.entries("index", ""));
+  assert.not.ok(existsSync(join(folder, "started")))
+})
+
+test.run()

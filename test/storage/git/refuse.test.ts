@@ -1,0 +1,310 @@
+/** What a write refuses, and that it then leaves no trace; hooks and signatures on the way to a commit. */
+import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import { CofferError } from "../../../src/errors.js"
+import { openGit } from "../../../src/storage/git/git.js"
+import {
+  AT,
+  codeOf,
+  commit,
+  env,
+  freshFolder,
+  fsck,
+  git,
+  gitFails,
+  KINDS,
+  leftovers,
+  makeRepository,
+  open,
+  toFiles,
+  userState,
+  write,
+} from "./repositories.js"
+
+function hook(folder: string, name: string, script: string): void {
+  const file = join(folder, ".git/hooks", name)
+  writeFileSync(file, `#!/bin/sh\n${script}\n`)
+  chmodSync(file, 0o755)
+}
+
+/** Runs a commit that has to fail with `code`, and checks that everything is as before. */
+async function refuses(folder: string, kind: (typeof KINDS)[number], code: string): Promise<void> {
+  const before = [userState(folder, "none"), git(folder, "rev-parse", "HEAD"), git(folder, "reflog")]
+  const opened = await open(folder, kind)
+  assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "second\n", "secrets/new/D.yaml": "D\n" })), code)
+  assert.equal([userState(folder, "none"), git(folder, "rev-parse", "HEAD"), git(folder, "reflog")], before)
+  assert.equal(leftovers(folder), [])
+}
+
+const DIRTY: Readonly<Record<string, (folder: string) => void>> = {
+  "an edited file": folder => write(folder, "secrets/A.yaml", "edited\n"),
+  "a staged file": folder => {
+    write(folder, "secrets/A.yaml", "staged\n")
+    git(folder, "add", "secrets")
+    write(folder, "secrets/A.yaml", "first A\n")
+  },
+  "a removed file": folder => rmSync(join(folder, "secrets/A.yaml")),
+  "a file taken out of the index": folder => git(folder, "rm", "-q", "--cached", "secrets/A.yaml"),
+  "an untracked file in the way": folder => write(folder, "secrets/new/D.yaml", "mine\n"),
+  "an intent to add": folder => {
+    write(folder, "secrets/new/D.yaml", "mine\n")
+    git(folder, "add", "-N", "secrets/new/D.yaml")
+  },
+  "a link in place of a file": folder => {
+    rmSync(join(folder, "secrets/A.yaml"))
+    symlinkSync("B.yaml", join(folder, "secrets/A.yaml"))
+  },
+  "a link in place of a folder": folder => {
+    symlinkSync("prod", join(folder, "secrets/new"))
+  },
+  "a folder in place of a file": folder => {
+    rmSync(join(folder, "secrets/A.yaml"))
+    write(folder, "secrets/A.yaml/inner", "x\n")
+  },
+}
+
+const PROGRESS: Readonly<Record<string, (folder: string) => void>> = {
+  merge(folder) {
+    diverge(folder)
+    gitFails(folder, "merge", "other")
+  },
+  rebase(folder) {
+    diverge(folder)
+    gitFails(folder, "rebase", "other")
+  },
+  "cherry-pick"(folder) {
+    diverge(folder)
+    gitFails(folder, "cherry-pick", "other")
+  },
+  revert(folder) {
+    diverge(folder)
+    gitFails(folder, "revert", "HEAD~1")
+  },
+  bisect(folder) {
+    diverge(folder)
+    git(folder, "bisect", "start", "HEAD", "HEAD~1")
+  },
+}
+
+function diverge(folder: string): void {
+  write(folder, "README", "one\n")
+  git(folder, "commit", "-q", "-am", "one")
+  git(folder, "branch", "other")
+  write(folder, "README", "two\n")
+  git(folder, "commit", "-q", "-am", "two")
+  git(folder, "checkout", "-q", "other")
+  write(folder, "README", "three\n")
+  git(folder, "commit", "-q", "-am", "three")
+  git(folder, "checkout", "-q", "main")
+}
+
+for (const kind of KINDS) {
+  for (const [name, make] of Object.entries(DIRTY)) {
+    test(`${kind}: ${name}`, async () => {
+      const folder = makeRepository()
+      make(folder)
+      await refuses(folder, kind, "GIT_DIRTY")
+    })
+  }
+
+  test(`${kind}: our path in conflict`, async () => {
+    const folder = makeRepository()
+    write(folder, "secrets/A.yaml", "stashed\n")
+    git(folder, "stash", "-q")
+    write(folder, "secrets/A.yaml", "committed\n")
+    git(folder, "commit", "-q", "-am", "x")
+    gitFails(folder, "stash", "pop")
+    await refuses(folder, kind, "GIT_CONFLICTED")
+  })
+
+  for (const [name, make] of Object.entries(PROGRESS)) {
+    test(`${kind}: during a ${name}, but not without a commit`, async () => {
+      const folder = makeRepository()
+      make(folder)
+      await refuses(folder, kind, "GIT_IN_PROGRESS")
+      const opened = await open(folder, kind)
+      assert.is(await opened.state(), name)
+      await opened.stage({ files: toFiles({ "secrets/A.yaml": "second\n" }) })
+      assert.equal(git(folder, "diff", "--cached", "--name-only", "--", "secrets"), "secrets/A.yaml\n")
+    })
+  }
+
+  test(`${kind}: an index of a running commit`, async () => {
+    const folder = makeRepository()
+    const opened = await openGit(folder, { ...env, GIT_INDEX_FILE: ".git/index.lock" }, kind)
+    assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), "GIT_IN_PROGRESS")
+    const ordinary = await openGit(folder, { ...env, GIT_INDEX_FILE: ".git/index" }, kind)
+    await commit(ordinary, { "secrets/A.yaml": "x\n" })
+  })
+
+  test(`${kind}: HEAD has moved`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    const { commit: base } = await opened.head()
+    git(folder, "commit", "-q", "--allow-empty", "-m", "meanwhile")
+    const change = { base, files: toFiles({ "secrets/A.yaml": "x\n" }), message: "x", at: AT, verify: true }
+    assert.is(await codeOf(opened.commit(change)), "GIT_MOVED")
+  })
+
+  for (const step of ["objects", "files-prepared", "index-prepared"] as const) {
+    for (const [what, act, code] of [
+      [
+        "a commit",
+        (folder: string) => git(folder, "commit-tree", "HEAD^{tree}", "-m", "x", "-p", "HEAD"),
+        "GIT_MOVED",
+      ],
+      ["an edit", (folder: string) => write(folder, "secrets/A.yaml", "edited\n"), "GIT_DIRTY"],
+      [
+        "another branch",
+        (folder: string) => git(folder, "symbolic-ref", "HEAD", "refs/heads/other"),
+        "GIT_MOVED",
+      ],
+    ] as const) {
+      if (what === "an edit" && step === "index-prepared") continue
+      test(`${kind}: ${what} comes between, at ${step}`, async () => {
+        const folder = makeRepository()
+        git(folder, "branch", "other")
+        const opened = await open(folder, kind, reached => {
+          if (reached !== step) return
+          const out = act(folder)
+          if (what === "a commit") git(folder, "update-ref", "HEAD", out!.trim())
+        })
+        assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), code)
+        assert.equal(leftovers(folder), [])
+        assert.equal(git(folder, "diff", "--cached", "--name-only"), "")
+        if (what !== "an edit") assert.equal(git(folder, "status", "--porcelain"), "")
+      })
+    }
+  }
+
+  test(`${kind}: somebody else's lock on the index or the branch is waited for and never removed`, async () => {
+    for (const lock of ["index.lock", "refs/heads/main.lock", "HEAD.lock"]) {
+      const folder = makeRepository()
+      writeFileSync(join(folder, ".git", lock), "")
+      const opened = await open(folder, kind)
+      assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "second\n" })), "GIT_LOCKED")
+      assert.is(readFileSync(join(folder, ".git", lock), "utf8"), "")
+      rmSync(join(folder, ".git", lock))
+      assert.equal(git(folder, "status", "--porcelain"), "")
+      assert.equal(leftovers(folder), [])
+      writeFileSync(join(folder, ".git", lock), "")
+      setTimeout(() => rmSync(join(folder, ".git", lock)), 200)
+      await commit(opened, { "secrets/A.yaml": "second\n" })
+    }
+  })
+
+  test(`${kind}: no author`, async () => {
+    const folder = makeRepository()
+    git(folder, "config", "user.useConfigOnly", "true")
+    const settings = join(freshFolder(), "gitconfig")
+    writeFileSync(settings, "")
+    const opened = await openGit(folder, { ...env, GIT_CONFIG_GLOBAL: settings }, kind)
+    assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), "GIT_NO_AUTHOR")
+    assert.is(await codeOf(opened.author()), "GIT_NO_AUTHOR")
+    const named = {
+      GIT_AUTHOR_NAME: "N",
+      GIT_AUTHOR_EMAIL: "n@x",
+      GIT_COMMITTER_NAME: "C",
+      GIT_COMMITTER_EMAIL: "c@x",
+    }
+    const other = await openGit(folder, { ...env, GIT_CONFIG_GLOBAL: settings, ...named }, kind)
+    await commit(other, { "secrets/A.yaml": "x\n" })
+    assert.equal(git(folder, "log", "-1", "--format=%an %ae %cn %ce"), "N n@x C c@x\n")
+  })
+
+  test(`${kind}: a repository of another user`, async () => {
+    if (process.getuid?.() !== 0) return
+    const folder = makeRepository()
+    const { chownSync } = await import("node:fs")
+    for (const path of [".", ".git"]) chownSync(join(folder, path), 1234, 1234)
+    assert.is(await codeOf(open(folder, kind)), "GIT_REFUSED")
+    const settings = join(freshFolder(), "gitconfig")
+    writeFileSync(settings, `${readFileSync(env.GIT_CONFIG_GLOBAL, "utf8")}[safe]\ndirectory = ${folder}\n`)
+    const opened = await openGit(folder, { ...env, GIT_CONFIG_GLOBAL: settings }, kind)
+    await commit(opened, { "secrets/A.yaml": "x\n" })
+  })
+
+  test(`${kind}: no repository, a bare one`, async () => {
+    assert.is(await codeOf(open(freshFolder(), kind)), "GIT_NO_REPOSITORY")
+    const bare = freshFolder()
+    git(bare, "init", "-q", "--bare")
+    assert.ok(["GIT_UNSUPPORTED", "GIT_NO_REPOSITORY"].includes(await codeOf(open(bare, kind))))
+  })
+
+  test(`${kind}: message hooks complete or refuse, and are skipped on request`, async () => {
+    const folder = makeRepository()
+    hook(folder, "pre-commit", "exit 1")
+    hook(folder, "post-commit", `touch "${folder}/ran"`)
+    hook(folder, "prepare-commit-msg", 'test "$2" = message && echo "Ticket: 7" >> "$1"')
+    hook(
+      folder,
+      "commit-msg",
+      'printf "\\n\\n\\nChange-Id: I1  \\n\\n" >> "$1"; grep -q refuse "$1" && { echo no refusing >&2; exit 1; }; exit 0',
+    )
+    const opened = await open(folder, kind)
+    if (kind !== "system") {
+      assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), "GIT_UNSUPPORTED")
+      await commit(opened, { "secrets/A.yaml": "x\n" }, { verify: false })
+      return
+    }
+    await commit(opened, { "secrets/A.yaml": "x\n" }, { message: "Set A\n" })
+    assert.equal(git(folder, "log", "-1", "--format=%B"), "Set A\nTicket: 7\n\nChange-Id: I1\n\n")
+    const before = git(folder, "rev-parse", "HEAD")
+    try {
+      await commit(opened, { "secrets/A.yaml": "y\n" }, { message: "refuse\n" })
+      assert.unreachable()
+    } catch (error) {
+      assert.instance(error, CofferError)
+      assert.is((error as CofferError).code, "GIT_REFUSED")
+      assert.match((error as CofferError).message, "no refusing")
+    }
+    assert.equal(git(folder, "rev-parse", "HEAD"), before)
+    assert.equal(git(folder, "status", "--porcelain"), "")
+    assert.equal(leftovers(folder), [])
+    await commit(opened, { "secrets/A.yaml": "y\n" }, { message: "refuse\n", verify: false })
+    assert.equal(git(folder, "log", "-1", "--format=%B"), "refuse\n\n")
+    assert.not.ok(existsSync(join(folder, "ran")))
+  })
+
+  test(`${kind}: a reference-transaction hook that rejects leaves no trace`, async () => {
+    const folder = makeRepository()
+    hook(folder, "reference-transaction", 'test "$1" = prepared || exit 0; echo protected >&2; exit 1')
+    await refuses(folder, kind, kind === "system" ? "GIT_REFUSED" : "GIT_UNSUPPORTED")
+    const log = join(folder, "log")
+    hook(folder, "reference-transaction", `{ echo "$1"; cat; } >> "${log}"`)
+    if (kind !== "system") return
+    const id = await commit(await open(folder, kind), { "secrets/A.yaml": "x\n" })
+    assert.match(readFileSync(log, "utf8"), `${id} refs/heads/main`)
+    assert.not.match(readFileSync(log, "utf8"), "refs/coffer")
+  })
+
+  test(`${kind}: commits are signed where the user signs his`, async () => {
+    const folder = makeRepository()
+    const { execFileSync } = await import("node:child_process")
+    const key = join(freshFolder(), "key")
+    execFileSync("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "ann", "-f", key])
+    writeFileSync(`${key}.allowed`, `ann@example.com ${readFileSync(`${key}.pub`, "utf8")}`)
+    const settings = {
+      "commit.gpgSign": "yes",
+      "gpg.format": "ssh",
+      "user.signingKey": key,
+      "gpg.ssh.allowedSignersFile": `${key}.allowed`,
+    }
+    for (const [name, value] of Object.entries(settings)) git(folder, "config", name, value)
+    const opened = await open(folder, kind)
+    if (kind !== "system") {
+      assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), "GIT_UNSUPPORTED")
+      return
+    }
+    await commit(opened, { "secrets/A.yaml": "x\n" }, { message: "Set Ä\n" })
+    git(folder, "verify-commit", "HEAD")
+    assert.equal(git(folder, "log", "-1", "--format=%B %at"), `Set Ä\n ${AT.getTime() / 1000}\n`)
+    fsck(folder)
+    git(folder, "config", "user.signingKey", "/nowhere")
+    await refuses(folder, kind, "GIT_SIGN_FAILED")
+  })
+}
+
+test.run()

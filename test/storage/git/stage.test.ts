@@ -1,0 +1,78 @@
+/** Changes without a commit: for `--no-commit`, and for settling conflicts in the middle of a merge. */
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import {
+  codeOf,
+  git,
+  gitFails,
+  KINDS,
+  leftovers,
+  makeRepository,
+  makeUserWork,
+  open,
+  toFiles,
+  userState,
+  write,
+} from "./repositories.js"
+
+for (const kind of KINDS) {
+  test(`${kind}: stages, and the next one replaces it`, async () => {
+    const folder = makeRepository()
+    makeUserWork(folder)
+    const [before, head] = [userState(folder), git(folder, "rev-parse", "HEAD")]
+    const opened = await open(folder, kind)
+    await opened.stage({
+      files: toFiles({ "secrets/A.yaml": "second\n", "secrets/B.yaml": null, "secrets/D.yaml": "D\n" }),
+    })
+    await opened.stage({ files: toFiles({ "secrets/A.yaml": "third\n", "secrets/D.yaml": "D2\n" }) })
+    assert.equal(userState(folder), before)
+    assert.equal(git(folder, "rev-parse", "HEAD"), head)
+    assert.equal(
+      git(folder, "status", "--porcelain", "--no-renames", "secrets"),
+      "M  secrets/A.yaml\nD  secrets/B.yaml\nA  secrets/D.yaml\n",
+    )
+    assert.equal(git(folder, "show", ":secrets/A.yaml"), "third\n")
+    assert.equal(leftovers(folder), [])
+  })
+
+  test(`${kind}: an edit that git has no copy of is not written over`, async () => {
+    const folder = makeRepository()
+    write(folder, "secrets/A.yaml", "edited\n")
+    const opened = await open(folder, kind)
+    assert.is(await codeOf(opened.stage({ files: toFiles({ "secrets/A.yaml": "second\n" }) })), "GIT_DIRTY")
+    assert.is(readFileSync(join(folder, "secrets/A.yaml"), "utf8"), "edited\n")
+  })
+
+  test(`${kind}: settles a conflict in a merge, which git then completes`, async () => {
+    const folder = makeRepository()
+    git(folder, "checkout", "-q", "-b", "other")
+    write(folder, "secrets/A.yaml", "theirs\n")
+    git(folder, "rm", "-q", "secrets/B.yaml")
+    git(folder, "commit", "-q", "-am", "theirs")
+    git(folder, "checkout", "-q", "main")
+    write(folder, "secrets/A.yaml", "ours\n")
+    write(folder, "secrets/B.yaml", "ours\n")
+    git(folder, "commit", "-q", "-am", "ours")
+    gitFails(folder, "merge", "other")
+    const opened = await open(folder, kind)
+    const stages = []
+    for await (const entry of opened.entries("index", "secrets")) stages.push(`${entry.path} ${entry.stage}`)
+    assert.equal(stages, [
+      "secrets/A.yaml 1",
+      "secrets/A.yaml 2",
+      "secrets/A.yaml 3",
+      "secrets/B.yaml 1",
+      "secrets/B.yaml 2",
+      "secrets/prod/C.yaml 0",
+    ])
+    await opened.stage({ files: toFiles({ "secrets/A.yaml": "merged\n", "secrets/B.yaml": null }) })
+    assert.equal(git(folder, "ls-files", "-u"), "")
+    git(folder, "commit", "-q", "-m", "merge")
+    assert.equal(git(folder, "show", "HEAD:secrets/A.yaml"), "merged\n")
+    assert.equal(git(folder, "rev-list", "--parents", "-1", "HEAD").split(" ").length, 3)
+  })
+}
+
+test.run()
