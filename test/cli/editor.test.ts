@@ -1,0 +1,200 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
+import { tmpdir } from "node:os"
+import { dirname, join } from "node:path"
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import { editUntilAccepted, splitWords } from "../../src/cli/editor.js"
+import { restoreLineEnding, withLineEnding } from "../../src/cli/line-ending.js"
+import { startSession } from "../../src/cli/session.js"
+import { CofferError } from "../../src/errors.js"
+import { makeTemporaryFolder } from "../../src/storage/temporary-folder.js"
+import { type Died, fakeHost } from "./fake-host.js"
+
+const globals = {
+  C: [],
+  identity: [],
+  json: false,
+  input: true,
+  quiet: false,
+  debug: false,
+  help: false,
+  version: false,
+}
+const root = mkdtempSync(join(tmpdir(), "coffer-editor-"))
+test.after(() => rmSync(root, { recursive: true }))
+
+/** An editor that is a shell script; `$1` is the file. */
+function editor(script: string, name = "editor"): string {
+  const folder = mkdtempSync(join(root, "bin-"))
+  const path = join(folder, name)
+  writeFileSync(path, `#!/bin/sh\n${script}\n`)
+  chmodSync(path, 0o755)
+  return path
+}
+
+function start(
+  EDITOR: string,
+  options: { tty?: boolean; stdin?: string[]; env?: Record<string, string> } = {},
+) {
+  const env = { PATH: process.env.PATH ?? "", TMPDIR: root, EDITOR, ...options.env }
+  const host = fakeHost([], {
+    env,
+    cwd: root,
+    ...(options.tty ? { tty: true } : {}),
+    ...(options.stdin ? { stdin: options.stdin } : {}),
+  })
+  return { host, session: startSession(host, globals) }
+}
+
+const request = { fileName: "value", content: Buffer.from("old\n"), maxBytes: 1000 }
+
+function leftovers(): string[] {
+  return [root, "/dev/shm"]
+    .filter(existsSync)
+    .flatMap(folder => readdirSync(folder).filter(name => name.startsWith(`coffer-edit-${process.pid}.`)))
+}
+
+test("the editor gets a private file in a private folder, and both are gone after", async () => {
+  const seen = join(root, "seen")
+  const { host, session } = start(
+    editor(
+      `stat -c '%a' "$1" "$(dirname "$1")" > ${seen}; echo "$1" >> ${seen}; cat "$1" >> ${seen}; echo new > "$1"`,
+    ),
+  )
+  const text = await editUntilAccepted(session, request, edited => Buffer.from(edited).toString())
+  assert.is(text, "new\n")
+  const [file, folder, path = "", content] = readFileSync(seen, "utf8").split("\n")
+  assert.equal([file, folder, content], ["600", "700", "old"])
+  assert.not.ok(existsSync(dirname(path)))
+  assert.equal(leftovers(), [])
+  assert.is(host.cleanups.size, 0)
+})
+
+test("the file is in memory where there is such storage", async () => {
+  const { path, inMemory, remove } = makeTemporaryFolder({ TMPDIR: root })
+  assert.is(inMemory, path.startsWith("/dev/shm/"))
+  remove()
+  const shared = makeTemporaryFolder({ XDG_RUNTIME_DIR: join(root, "absent"), TMPDIR: root })
+  assert.is(shared.path.startsWith(root) || shared.path.startsWith("/dev/shm/"), true)
+  shared.remove()
+})
+
+test("what a killed process left is swept; what a running one has stays", () => {
+  const base = existsSync("/dev/shm") ? "/dev/shm" : root
+  const living = makeTemporaryFolder({ TMPDIR: root })
+  const [, , mark = ""] = living.path.slice(living.path.lastIndexOf("/") + 1).split("-")
+  const [, start = "", namespace = ""] = mark.split(".")
+  const dead = join(base, `coffer-edit-4194304.${start}.${namespace}-aaaaaa`)
+  const elsewhere = join(base, `coffer-edit-4194304.${start}.1-bbbbbb`)
+  const reused = join(base, `coffer-edit-${process.pid}.1.${namespace}-cccccc`)
+  for (const folder of [dead, elsewhere, reused]) mkdirSync(folder)
+  makeTemporaryFolder({ TMPDIR: root }).remove()
+  assert.equal([dead, elsewhere, reused, living.path].map(existsSync), [false, true, false, true])
+  living.remove()
+  rmSync(elsewhere, { recursive: true })
+})
+
+test("an editor that fails, vanishes or is not there changes nothing and leaves nothing", async () => {
+  for (const script of ["exit 3", 'rm "$1"']) {
+    const { session } = start(editor(script))
+    await refused(editUntilAccepted(session, request, () => assert.unreachable()))
+  }
+  await refused(editUntilAccepted(start("/no/such/editor").session, request, () => assert.unreachable()))
+  const { session } = start(editor("kill -TERM $$"))
+  try {
+    await editUntilAccepted(session, request, () => assert.unreachable())
+    assert.unreachable()
+  } catch (error) {
+    assert.is((error as Died).signal, "SIGTERM")
+  }
+  assert.equal(leftovers(), [])
+})
+
+test("a signal to coffer is cleaned up after", async () => {
+  const { session, host } = start(editor("exit 0"))
+  await editUntilAccepted(session, request, () => {
+    assert.is(host.cleanups.size, 1)
+    for (const cleanup of host.cleanups) cleanup()
+    assert.equal(leftovers(), [])
+  })
+})
+
+test("a person may go on editing what was not accepted; without one it is an error", async () => {
+  const append = editor('echo more >> "$1"')
+  let tries = 0
+  const accept = (edited: Uint8Array) => {
+    tries++
+    if (tries < 3) throw new CofferError("VALUE_INVALID", "line 1: not that")
+    return Buffer.from(edited).toString()
+  }
+  const { session, host } = start(append, { tty: true, stdin: ["y\n", "y\n"] })
+  assert.is(await editUntilAccepted(session, request, accept), "old\nmore\nmore\nmore\n")
+  assert.match(host.printed.stderr, "line 1: not that")
+  tries = 0
+  await refused(editUntilAccepted(start(append).session, request, accept))
+  assert.is(tries, 1)
+})
+
+test("vim is told to leave no backups, others get nothing but the file", async () => {
+  for (const [name, more] of [
+    ["vim", true],
+    ["nano", false],
+  ] as const) {
+    const seen = join(root, `args-${name}`)
+    const { session } = start(`${editor(`echo "$*" > ${seen}`, name)} -x`)
+    await editUntilAccepted(session, request, () => {})
+    const words = readFileSync(seen, "utf8")
+    assert.match(words, /^-x /)
+    assert.is(/noundofile/.test(words), more)
+  }
+})
+
+test("an editor with arguments is split as a shell would, without one", () => {
+  assert.equal(splitWords("code --wait"), ["code", "--wait"])
+  assert.equal(splitWords(`"/my apps/ed" -c 'set x=1' a\\ b "q\\"q" x'y z'w`), [
+    "/my apps/ed",
+    "-c",
+    "set x=1",
+    "a b",
+    'q"q',
+    "xy zw",
+  ])
+  assert.equal(splitWords("$(reboot) `x` ; y"), ["$(reboot)", "`x`", ";", "y"])
+  assert.equal(splitWords("  "), [])
+})
+
+test("line endings that an editor adds do not become part of a value", () => {
+  const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
+  const edit = (before: string | undefined, after: string) =>
+    text(restoreLineEnding(before === undefined ? undefined : Buffer.from(before), Buffer.from(after)))
+  assert.is(text(withLineEnding(Buffer.from("a"))), "a\n")
+  assert.is(text(withLineEnding(Buffer.from("a\n"))), "a\n")
+  assert.is(text(withLineEnding(Buffer.from(""))), "")
+  for (const unchanged of ["a", "a\n", "a\nb", "a\nb\n", "a\r\nb", ""]) {
+    assert.is(edit(unchanged, text(withLineEnding(Buffer.from(unchanged)))), unchanged)
+  }
+  assert.is(edit(undefined, "new\n"), "new")
+  assert.is(edit("old", "-----BEGIN\nkey\n"), "-----BEGIN\nkey\n")
+  assert.is(edit("a\nb", "a\nb\nc\n"), "a\nb\nc")
+})
+
+async function refused(promise: Promise<unknown>): Promise<void> {
+  try {
+    await promise
+  } catch (error) {
+    if (error instanceof CofferError) return assert.is(error.exit, 2)
+    throw error
+  }
+  assert.unreachable()
+}
+
+test.run()
