@@ -1,0 +1,104 @@
+/** Joining two changed sides of one secret: value by value, meta by key, the result one version above both. */
+import { equalBytes } from "../encoding.js"
+import type { SecretName } from "../format/names.js"
+import type { SecretFile } from "../format/secret-file.js"
+import type { Oid } from "../storage/git/git.js"
+import type { GroupAccess } from "./access.js"
+import { type OpenedValue, sealVersion } from "./seal.js"
+import { enterGroup, succeed } from "./succession.js"
+
+/** One side, opened. */
+export interface Side {
+  readonly file: SecretFile
+  readonly oid: Oid
+  readonly value: Uint8Array
+}
+
+export function sideOf(input: { file: SecretFile; oid: Oid }, { value }: OpenedValue): Side {
+  return { ...input, value }
+}
+
+interface Combination {
+  readonly access: GroupAccess
+  readonly store: string
+  readonly name: SecretName
+  readonly at: Date
+  /** A person's choice; without one, only what has one answer is joined. */
+  readonly take?: "ours" | "theirs"
+}
+
+/** @returns undefined where both sides changed the value, or one entry of meta, and nobody has chosen */
+export function combine(
+  how: Combination,
+  base: Side | undefined,
+  ours: Side | undefined,
+  theirs: Side | undefined,
+): SecretFile | undefined {
+  const source = pick(how, base, ours, theirs)
+  const meta = mergeMeta(how, base, ours, theirs)
+  if (source === undefined || meta === undefined) return undefined
+  const { access, store, name, at } = how
+  const predecessors = [ours, theirs].filter(side => side !== undefined)
+  const { file, value } = source
+  return sealVersion(
+    {
+      store,
+      group: access.group,
+      name,
+      ...succeed(predecessors, at),
+      state: file.state,
+      type: file.type,
+      valueKeys: joinExposure(how, source, [base, ours, theirs]),
+      meta,
+    },
+    value,
+    access.sealKey,
+    access.signer,
+  )
+}
+
+/** The side whose value stands: the one that changed it, or the chosen one. */
+function pick(
+  { take }: Combination,
+  base: Side | undefined,
+  ours: Side | undefined,
+  theirs: Side | undefined,
+): Side | undefined {
+  if (take !== undefined) return take === "ours" ? ours : theirs
+  if (ours === undefined || theirs === undefined || base === undefined) return undefined
+  if (sameValue(ours, theirs) || sameValue(theirs, base)) return ours
+  return sameValue(ours, base) ? theirs : undefined
+}
+
+/** The same value may have been written twice: whoever could read either writing knows it. */
+function joinExposure(
+  { access }: Combination,
+  source: Side,
+  sides: readonly (Side | undefined)[],
+): readonly string[] {
+  const same = sides.filter(side => side !== undefined && sameValue(side, source))
+  const keys = [...new Set([source, ...same].flatMap(side => side?.file.valueKeys ?? []))]
+  return enterGroup(keys, access.group, access.sealKey.id)
+}
+
+/** Entry by entry against the base; an entry that both sides changed goes by the choice. */
+function mergeMeta(
+  { take }: Combination,
+  base: Side | undefined,
+  ours: Side | undefined,
+  theirs: Side | undefined,
+): ReadonlyMap<string, string> | undefined {
+  const [b, o, t] = [base, ours, theirs].map(side => side?.file.meta ?? new Map<string, string>())
+  const merged = new Map<string, string>()
+  for (const key of [...new Set([...o!.keys(), ...t!.keys()])].sort()) {
+    const [before, mine, yours] = [b!.get(key), o!.get(key), t!.get(key)]
+    if (mine !== yours && mine !== before && yours !== before && take === undefined) return undefined
+    const winner = mine === before || (yours !== before && take === "theirs") ? yours : mine
+    if (winner !== undefined) merged.set(key, winner)
+  }
+  return merged
+}
+
+function sameValue(a: Side, b: Side): boolean {
+  return a.file.state === b.file.state && a.file.type === b.file.type && equalBytes(a.value, b.value)
+}
