@@ -1,0 +1,66 @@
+/** Whether what is trusted still keeps out everybody who lost the right to sign records (`PIN_OLD`, `ANCHOR_OLD`). */
+import { ROOT_GROUP } from "../format/names.js"
+import type { Finding } from "./findings.js"
+import { rightsOf } from "./forks.js"
+import type { GroupKeyring } from "./group.js"
+import { matchesPin, type Pin } from "./pin.js"
+import type { Keyring } from "./verify.js"
+
+/**
+ * Finds anchors that want renewal. An old anchor is no error: but where the real records are
+ * withheld, a fork by somebody who could sign after the anchor would be believed.
+ *
+ * @param pin - the pin that others rely on, such as a build's.
+ * @see DESIGN §2.1
+ */
+export function findOldAnchors(keyring: Keyring, pin: Pin | undefined): readonly Finding[] {
+  return [...keyring.groups.values()].flatMap(group => {
+    const anchors = group.group === ROOT_GROUP ? pinned(keyring, group, pin) : group.anchors.listed
+    const lost = anchors.flatMap(sha256 => lostSince(group, sha256))
+    if (lost.length === 0) return []
+    return [group.group === ROOT_GROUP ? oldPin(lost) : oldAnchor(group.group, lost)]
+  })
+}
+
+function pinned({ store }: Keyring, { graph }: GroupKeyring, pin: Pin | undefined): string[] {
+  const nodes = [...graph.nodes.values()].filter(node => pin !== undefined && matchesPin(pin, store, node))
+  return nodes.map(node => node.sha256)
+}
+
+/** Whether a record that lists this hash for the group would have to list a newer one. */
+export function isOldAnchor(group: GroupKeyring, sha256: string): boolean {
+  return lostSince(group, sha256).length > 0
+}
+
+/** Names of those who could sign records in the anchor or after it and cannot now. */
+function lostSince({ graph, current }: GroupKeyring, anchor: string): string[] {
+  const has = new Set(current.flatMap(node => rightsOf(node.record.members)))
+  const since = new Set(
+    current
+      .flatMap(tip => [...graph.ancestors(tip.sha256)])
+      .filter(sha256 => graph.ancestors(sha256).has(anchor)),
+  )
+  const names = [...since].flatMap(sha256 => {
+    const node = graph.nodes.get(sha256)!
+    return node.record.members.filter(member => rightsOf([member]).some(right => !has.has(right)))
+  })
+  return [...new Set(names.map(member => member.name))].sort()
+}
+
+function oldPin(lost: readonly string[]): Finding {
+  return {
+    code: "PIN_OLD",
+    level: "warning",
+    message: `the pin is older than the removal of ${lost.join(", ")}`,
+    hint: "coffer trust pin prints the present one: put it where the old one stands",
+  }
+}
+
+function oldAnchor(group: string, lost: readonly string[]): Finding {
+  return {
+    code: "ANCHOR_OLD",
+    level: "warning",
+    message: `what the default group lists for "${group}" is older than the removal of ${lost.join(", ")}`,
+    hint: "an admin of default renews it: coffer rotate default",
+  }
+}

@@ -1,0 +1,30 @@
+/** What verification has to say: refusals, which stop, and findings, which are listed. */
+import { CofferError, type ErrorCode } from "../errors.js"
+
+/** Codes of findings: every refusal's, and those of states that are no error by themselves. */
+export type FindingCode = ErrorCode | "PIN_OLD" | "ANCHOR_OLD" | "EXPOSED" | "OVERDUE" | "STALE"
+
+export interface Finding {
+  readonly code: FindingCode
+  readonly level: "error" | "warning" | "note"
+  /** Relative to the store. */
+  readonly path?: string
+  readonly message: string
+  readonly hint?: string
+}
+
+/** One thing that verification does not accept. The message names the file. */
+export interface Refusal {
+  readonly code: ErrorCode
+  readonly path: string
+  readonly message: string
+  readonly hint?: string
+}
+
+/** Takes a refusal: throws it, or notes it so that the rest is looked at too. */
+export type Refuse = (refusal: Refusal) => void
+
+/** The {@link Refuse} of everything but `check`. */
+export function throwRefusal({ code, message, hint }: Refusal): never {
+  throw new CofferError(code, message, { hint })
+}

@@ -1,0 +1,213 @@
+/** Verification of one group's key records, given what is trusted of them (DESIGN §2.4, 2–13). */
+import { ROOT_GROUP } from "../format/names.js"
+import type { Finding, Refuse } from "./findings.js"
+import { type Anchors, judgeTips, type RefusedTip } from "./forks.js"
+import { buildGraph, type Graph, type RecordNode } from "./graph.js"
+import {
+  findMemberFault,
+  findOldestFault,
+  findParentFault,
+  findPreviousFault,
+  findSignatureFault,
+  readRecord,
+} from "./record-rules.js"
+import { findTrust, type GroupTask, KEYS_FOLDER, refuseFirst, type Trust } from "./trust.js"
+
+/** The records of one group that count. */
+export interface GroupKeyring {
+  readonly group: string
+  /** The records of this tree. */
+  readonly graph: Graph
+  /** Newest first. One record, or several while the keyring is diverged: then it is for reading only. */
+  readonly current: readonly RecordNode[]
+  /** Tips that a trusted line displaces. */
+  readonly refused: readonly RefusedTip[]
+  /** What was trusted: the pinned record, the records listed for the group, the newest one known. */
+  readonly anchors: Anchors
+  /** The newest record known on this machine is not in this tree. */
+  readonly behind: boolean
+}
+
+/** @returns undefined after a refusal that did not throw and leaves nothing to trust. */
+export function verifyGroup(task: GroupTask, refuse: Refuse): GroupKeyring | undefined {
+  const { files, store, group } = task
+  const nodes = files.map(file => readRecord(file, store, group, refuse)).filter(node => node !== undefined)
+  const before = verifiedBefore(task, nodes)
+  const linked = linkRecords(group, checkMembers(nodes, before, refuse), refuse)
+  const trust = findTrust(task, linked, refuse)
+  if (trust === undefined) return undefined
+  const graph = checkRecords(task, linked, { ...trust, before }, refuse)
+  return chooseCurrent(task, graph, trust, refuse)
+}
+
+/**
+ * Hashes of records that this machine has verified before: the newest one it knows with, by their
+ * hashes, all ancestors, and what else state names. They are parsed and linked, and not checked again.
+ */
+function verifiedBefore({ known, group }: GroupTask, nodes: readonly RecordNode[]): ReadonlySet<string> {
+  if (known === undefined) return new Set()
+  const byHash = new Map(nodes.map(node => [node.sha256, node]))
+  const found = new Set(known.newest.get(group))
+  for (const sha256 of found) {
+    for (const parent of byHash.get(sha256)?.record.parents ?? []) found.add(parent.sha256)
+  }
+  // Not their ancestors: those may have been trusted by the hash in another pin, unchecked.
+  for (const sha256 of byHash.keys()) if (known.verified.has(sha256)) found.add(sha256)
+  return found
+}
+
+/** Step 3. */
+function checkMembers(
+  nodes: readonly RecordNode[],
+  before: ReadonlySet<string>,
+  refuse: Refuse,
+): RecordNode[] {
+  return nodes.filter(node => {
+    const fault = before.has(node.sha256) ? undefined : findMemberFault(node)
+    if (fault !== undefined) refuse(fault)
+    return fault === undefined
+  })
+}
+
+/** Steps 4 and 5. */
+function linkRecords(group: string, nodes: readonly RecordNode[], refuse: Refuse): Graph {
+  const all = new Map(nodes.map(node => [node.sha256, node]))
+  const sound = nodes.filter(node => {
+    const fault = findParentFault(node, all)
+    if (fault !== undefined) refuse(fault)
+    return fault === undefined
+  })
+  const graph = buildGraph(group, withoutOrphans(sound))
+  const linked = [...graph.nodes.values()].filter(node => {
+    const fault = findPreviousFault(node, graph)
+    if (fault !== undefined) refuse(fault)
+    return fault === undefined
+  })
+  return linked.length === graph.nodes.size ? graph : buildGraph(group, withoutOrphans(linked))
+}
+
+/** Drops records with a parent that was dropped. Numbers rise from parent to child. */
+function withoutOrphans(nodes: readonly RecordNode[]): RecordNode[] {
+  const kept = new Map<string, RecordNode>()
+  for (const node of [...nodes].sort((a, b) => a.record.number - b.record.number)) {
+    if (node.record.parents.every(parent => kept.has(parent.sha256))) kept.set(node.sha256, node)
+  }
+  return [...kept.values()]
+}
+
+/** Steps 7–9. @returns the tree without what was refused and what descends from that. */
+function checkRecords(
+  task: GroupTask,
+  tree: Graph,
+  trust: Trust & { readonly before: ReadonlySet<string> },
+  refuse: Refuse,
+): Graph {
+  const nodes = [...tree.nodes.values()]
+  const refused = new Set<string>()
+  const run = (check: (node: RecordNode) => boolean) => {
+    for (const node of nodes) if (!refused.has(node.sha256) && !check(node)) refused.add(node.sha256)
+  }
+  run(node => {
+    if (node.record.parents.length > 0 || trust.byHash.has(node.sha256) || node.sha256 === trust.root)
+      return true
+    refuseFirst(node, "nothing that is trusted here descends from it", refuse)
+    return false
+  })
+  const unchecked = (node: RecordNode) => !trust.byHash.has(node.sha256) && !trust.before.has(node.sha256)
+  for (const findFault of [findSignatureFault, findOldestFault]) {
+    run(node => {
+      const fault = unchecked(node) ? findFault(node, tree.parents(node)) : undefined
+      if (fault !== undefined) refuse(fault)
+      return fault === undefined
+    })
+  }
+  const sound = nodes.filter(node => !refused.has(node.sha256))
+  for (const node of sound) if (!trust.byHash.has(node.sha256)) task.verified.add(node.sha256)
+  return refused.size === 0 ? tree : buildGraph(tree.group, withoutOrphans(sound))
+}
+
+/** Steps 10–13. An older tree is judged together with what state knows; its own tips are then current. */
+function chooseCurrent(
+  task: GroupTask,
+  graph: Graph,
+  trust: Trust,
+  refuse: Refuse,
+): GroupKeyring | undefined {
+  const { anchors, elsewhere } = trust
+  const behind = elsewhere.length > 0
+  const all = behind ? buildGraph(graph.group, [...graph.nodes.values(), ...elsewhere]) : graph
+  const judgement = judgeTips(all, anchors)
+  const refused = judgement.refused.filter(({ tip }) => graph.nodes.has(tip.sha256))
+  const current = graph.tips.filter(tip => !refused.some(entry => entry.tip === tip)).reverse()
+  const forked = judgement.forked ?? findUnrelated(graph, current)
+  if (forked !== undefined || current.length === 0) {
+    refuseFork(
+      task.group,
+      forked ?? { why: "its records are a line that was refused", tips: graph.tips },
+      refuse,
+    )
+    return undefined
+  }
+  const keyring = { group: task.group, graph, current, refused, anchors, behind }
+  task.findings.push(...describe(keyring))
+  return keyring
+}
+
+/** Step 14: two branches made the same group; nobody can say whose keyring it is but an admin. */
+function findUnrelated(
+  graph: Graph,
+  current: readonly RecordNode[],
+): { why: string; tips: readonly RecordNode[] } | undefined {
+  const [first, ...others] = current
+  if (first === undefined) return undefined
+  const ancestors = graph.ancestors(first.sha256)
+  const stranger = others.find(tip => ![...graph.ancestors(tip.sha256)].some(sha256 => ancestors.has(sha256)))
+  return stranger && { why: "two unrelated first records are listed for it", tips: [first, stranger] }
+}
+
+function refuseFork(
+  group: string,
+  { why, tips }: { why: string; tips: readonly RecordNode[] },
+  refuse: Refuse,
+): void {
+  const names = tips.map(tip => `"${tip.path}" by "${tip.record.author}"`)
+  refuse({
+    code: "FORKED",
+    path: tips[0]?.path ?? `${KEYS_FOLDER}/${group}`,
+    message: `the key records of "${group}" are forked: ${why}: ${names.join(", ")}`,
+    hint:
+      group === ROOT_GROUP
+        ? "ask the admins whose line counts, and pin that: coffer trust pin prints it there"
+        : `an admin of default decides: coffer rotate ${group} --merge --reason TEXT`,
+  })
+}
+
+/** Warnings on a keyring that can be used. */
+function describe({ group, current, refused, behind }: GroupKeyring): Finding[] {
+  const findings: Finding[] = refused.map(({ tip, by }) => ({
+    code: "FORK_REFUSED",
+    level: "warning",
+    path: tip.path,
+    message: `"${tip.path}" by "${tip.record.author}" is refused: "${by.path}" by "${by.record.author}" displaces it`,
+    hint: `coffer rotate ${group} --finish takes in what was sealed under its keys`,
+  }))
+  if (current.length > 1) {
+    findings.push({
+      code: "DIVERGED",
+      level: "warning",
+      path: current[0]!.path,
+      message: `the keyring of "${group}" was changed on two branches: ${current.map(node => `"${node.path}"`).join(", ")}`,
+      hint: `coffer rotate ${group} --merge`,
+    })
+  }
+  if (behind) {
+    findings.push({
+      code: "BEHIND",
+      level: "warning",
+      path: current[0]!.path,
+      message: `this branch lacks the newest key record of "${group}" known on this machine: it can be read, not written`,
+      hint: "merge or rebase onto the branch that has it",
+    })
+  }
+  return findings
+}
