@@ -1,6 +1,6 @@
 /** The data keys of a group, as far as one identity reaches (DESIGN §2.4, 19 and 20). */
 import { asDataKey, type DataKey, type DerivedKeys, deriveKeys, openPreviousKey } from "../crypto/data-key.js"
-import { CofferError } from "../errors.js"
+import { CofferError, hasCode } from "../errors.js"
 import type { Member } from "../format/key-record.js"
 import type { RecordNode } from "./graph.js"
 import type { GroupKeyring } from "./group.js"
@@ -101,8 +101,13 @@ function notAMember({ group, graph, current }: GroupKeyring, identities: readonl
 
 /** Step 19, second half: 32 bytes that give the commitment, so that all members have one and the same key. */
 async function unwrapMine(node: RecordNode, { identity, wrap }: Mine): Promise<OpenedKey | undefined> {
-  const bytes = await identity.unwrap(wrap)
-  return bytes === null ? undefined : proveKey(node, bytes)
+  try {
+    const bytes = await identity.unwrap(wrap)
+    return bytes === null ? undefined : proveKey(node, bytes)
+  } catch (error) {
+    if (hasCode(error, "WRAP_BROKEN", "WRAP_SHAPE")) return undefined
+    throw error
+  }
 }
 
 function proveKey(node: RecordNode, bytes: Uint8Array | undefined): OpenedKey | undefined {

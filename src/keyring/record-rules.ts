@@ -1,8 +1,9 @@
 /** The rules that one key record has to keep, by itself and against its parents (DESIGN §2.4, 2–4, 8, 9). */
 import { recipientType } from "../crypto/age.js"
-import { parseAgeHeader } from "../crypto/age-x25519.js"
+import { parseAgeHeader } from "../crypto/age-header.js"
 import { isSigningPublicKey, verifyRecord } from "../crypto/signing.js"
 import { CofferError } from "../errors.js"
+import { isNativeRecipient } from "../format/card.js"
 import { type Member, recordContext, recordPath } from "../format/key-record.js"
 import type { Refusal, Refuse } from "./findings.js"
 import { type Graph, makeNode, type RecordNode } from "./graph.js"
@@ -97,7 +98,8 @@ function findTwice(members: readonly Member[]): string | undefined {
   return undefined
 }
 
-function hasValidKeys({ role, signingKey }: Member): boolean {
+function hasValidKeys({ role, recipient, signingKey }: Member): boolean {
+  if (recipientType(recipient) !== "other" && !isNativeRecipient(recipient)) return false
   if (role === "reader") return signingKey === undefined
   // For a key of small order anybody can make signatures that pass.
   return signingKey !== undefined && isSigningPublicKey(signingKey)

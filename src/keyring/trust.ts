@@ -8,6 +8,7 @@ import { matchesPin, type Pin } from "./pin.js"
 import type { RecordFile } from "./record-rules.js"
 
 export const KEYS_FOLDER = ".coffer/keys"
+const FOLDER = `${KEYS_FOLDER}/${ROOT_GROUP}`
 
 /** What local state remembers of a store. */
 export interface KnownRecords {
@@ -58,7 +59,8 @@ export function findTrust(task: GroupTask, tree: Graph, refuse: Refuse): Trust |
   const chosen =
     task.group === ROOT_GROUP ? anchorRoot(task, tree, all, refuse) : anchorListed(task, tree, refuse)
   if (chosen === undefined) return undefined
-  if (absent.length > 0 && !task.mayLack) {
+  const recalled = absent.every(sha256 => all.nodes.has(sha256))
+  if (absent.length > 0 && !(task.mayLack && recalled)) {
     refuseRollback(task, elsewhere, refuse)
     return undefined
   }
@@ -83,6 +85,9 @@ function recallRecords({ group, known }: GroupTask, tree: Graph, absent: readonl
   return recalled
 }
 
+/** The anchors but for what state knows. */
+type Chosen = Anchors & { readonly root?: string }
+
 function anchorRoot(task: GroupTask, tree: Graph, all: Graph, refuse: Refuse): Chosen | undefined {
   const { pin, store } = task
   if (pin === undefined) return anchorFirst(task, tree, refuse)
@@ -90,8 +95,8 @@ function anchorRoot(task: GroupTask, tree: Graph, all: Graph, refuse: Refuse): C
   if (pinned !== undefined) return { required: [pinned.sha256], listed: [] }
   refuse({
     code: "PIN_MISMATCH",
-    path: `${KEYS_FOLDER}/${ROOT_GROUP}`,
-    message: `no key record in "${KEYS_FOLDER}/${ROOT_GROUP}" is the pinned one (number ${pin.number}): this is another store, a fork of it, or older than the pin`,
+    path: FOLDER,
+    message: `no key record in "${FOLDER}" is the pinned one (number ${pin.number}): this is another store, a fork of it, or older than the pin`,
     hint: "git pull if this clone is old; else ask an admin what coffer trust pin prints there",
   })
   return undefined
@@ -101,7 +106,12 @@ function anchorRoot(task: GroupTask, tree: Graph, all: Graph, refuse: Refuse): C
 function anchorFirst(task: GroupTask, tree: Graph, refuse: Refuse): Chosen | undefined {
   const [first, second] = [...tree.nodes.values()].filter(node => node.record.parents.length === 0)
   if (first === undefined) {
-    refuseEmpty(task, refuse)
+    refuse({
+      code: "GROUP_MISSING",
+      path: FOLDER,
+      message: `"${FOLDER}" holds no key record that can be used`,
+      hint: `git log -- ${FOLDER} shows who removed it; git checkout brings it back`,
+    })
     return undefined
   }
   if (second !== undefined) {
@@ -132,15 +142,6 @@ function anchorListed({ group, listed }: GroupTask, tree: Graph, refuse: Refuse)
     hint: `git log -- ${KEYS_FOLDER}/${group} shows who removed it; git checkout brings it back`,
   })
   return undefined
-}
-
-function refuseEmpty({ group }: GroupTask, refuse: Refuse): void {
-  refuse({
-    code: "GROUP_MISSING",
-    path: `${KEYS_FOLDER}/${group}`,
-    message: `"${KEYS_FOLDER}/${group}" holds no key record that can be used`,
-    hint: "git log shows who removed it; git checkout brings it back",
-  })
 }
 
 function refuseRollback({ group }: GroupTask, absent: readonly RecordNode[], refuse: Refuse): void {
