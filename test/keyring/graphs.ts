@@ -7,6 +7,7 @@ import {
   signingKeyFromSeed,
   signRecord,
 } from "../../src/crypto/signing.js"
+import { type ErrorCode, hasCode } from "../../src/errors.js"
 import {
   type KeyRecord,
   type Member,
@@ -21,7 +22,7 @@ import { makeNode, type RecordNode } from "../../src/keyring/graph.js"
 import type { Unwrapper } from "../../src/keyring/open.js"
 import { parsePin, printPin } from "../../src/keyring/pin.js"
 import type { KnownRecords } from "../../src/keyring/trust.js"
-import type { VerifyInput } from "../../src/keyring/verify.js"
+import { type Keyring, type VerifyInput, verifyKeyring } from "../../src/keyring/verify.js"
 
 export const STORE = "00112233445566778899aabbccddeeff"
 const START = Date.UTC(2026, 0, 1)
@@ -37,7 +38,7 @@ export interface Person {
 }
 
 export async function makePerson(name: string): Promise<Person> {
-  const identity = ageIdentity(await newIdentityLine())
+  const identity = await ageIdentity(newIdentityLine())
   const signing = signingKeyFromSeed(deriveSigningSeed(identity.secret, identity.hrp))
   const anyWrap = await wrapDataKey(identity.recipient, newDataKey())
   return { name, recipient: identity.recipient, signing, identity, anyWrap }
@@ -153,4 +154,26 @@ export function knownOf(nodes: readonly RecordNode[], ...newest: RecordNode[]): 
     records: new Map(nodes.map(node => [node.sha256, node.bytes])),
     verified: new Set(),
   }
+}
+
+/** Fails unless verification refuses with `code` and a message that names the file. */
+export function assertRefused(input: VerifyInput, code: ErrorCode, file: string | RecordNode): void {
+  const path = typeof file === "string" ? file : file.path
+  let keyring: Keyring
+  try {
+    keyring = verifyKeyring(input)
+  } catch (error) {
+    if (!hasCode(error, code)) throw error
+    if (!error.message.includes(`"${path}"`))
+      throw new Error(`the message does not name ${path}: ${error.message}`)
+    return
+  }
+  throw new Error(
+    `accepted: ${[...keyring.groups.values()].map(group => group.current.map(node => node.path))}`,
+  )
+}
+
+/** Ids of the records that count in a group. */
+export function currentOf(keyring: Keyring, group = "default"): readonly string[] {
+  return keyring.groups.get(group)!.current.map(node => node.id)
 }

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto"
 import type { Member, Role } from "../../src/format/key-record.js"
 import { rightsOf, yieldsTo } from "../../src/keyring/forks.js"
-import { buildGraph, type Graph, type RecordNode } from "../../src/keyring/graph.js"
+import { buildGraph, type RecordNode } from "../../src/keyring/graph.js"
 import { mergeMembers } from "../../src/keyring/merge.js"
 import { findMember } from "../../src/keyring/roles.js"
 import { forge, member, type Person } from "./graphs.js"
