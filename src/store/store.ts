@@ -5,8 +5,10 @@ import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { type Files, openFiles } from "../storage/files.js"
 import { type Git, type GitPreference, openGit } from "../storage/git/git.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
+import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
 import { findRepository, type Repository } from "../storage/repository.js"
 import { locateStore } from "./locate.js"
+import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -51,6 +53,8 @@ export interface Store {
   state(): LocalState
   /** Adds to it; what cannot be written is verified again next time. */
   updateState(change: StateChange): void
+  /** Where that is written; undefined for a user without a home folder. */
+  readonly stateLocation: StateLocation | undefined
 }
 
 /**
@@ -74,6 +78,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
   const identities = once(() =>
     loadIdentities({ env: options.env, files: options.identityFiles ?? [], workTree: repository?.workTree }),
   )
+  const remembered = openRemembered({ env: options.env, repository, root, key: { id, folder } })
   const absent = (path: string) => leftOut(repository, git, folder, path)
   return {
     root,
@@ -87,6 +92,9 @@ export async function openStore(options: OpenOptions): Promise<Store> {
     note: options.note ?? (() => {}),
     git,
     identities,
+    state: remembered.state,
+    updateState: remembered.update,
+    stateLocation: remembered.location,
   }
 }
 

@@ -7,6 +7,7 @@ import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, openGroup } from "./access.js"
 import { readSecret } from "./reading.js"
+import { judgeBranch } from "./rollback.js"
 import { openFile } from "./seal.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
@@ -94,7 +95,8 @@ async function attemptChange<T>(
 ): Promise<Written<T>> {
   const { commit: base } = await git.head()
   const tree = base === null ? emptyTree() : gitTree(git, base, store.folder)
-  const view = await verifyTree(store, tree, { use: "write" })
+  const verified = await verifyTree(store, tree, { use: "write" })
+  const view = { ...verified, branch: await judgeBranch(store, verified.keyring, { use: "write" }) }
   const files = new Map<string, Uint8Array | null>()
   const result = await plan(makeDraft(store, git, view, files, options.at))
   if (files.size === 0) return { result, changed: false, commit: null }
@@ -123,7 +125,8 @@ async function verifyResult(
 ): Promise<View> {
   const touchesRecords = [...files.keys()].some(path => path.startsWith(".coffer/"))
   if (!touchesRecords) return view
-  return verifyTree(store, overlayTree(view.tree, files), { use: "write" })
+  const after = await verifyTree(store, overlayTree(view.tree, files), { use: "write" })
+  return { ...after, branch: view.branch }
 }
 
 function makeDraft(

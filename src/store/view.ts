@@ -1,22 +1,22 @@
 /** A tree whose keyring has been verified, and is trusted for what it is going to be used for. */
 import { CofferError } from "../errors.js"
-import { ROOT_GROUP, type SecretName } from "../format/names.js"
-import { KEYS_FOLDER } from "../keyring/trust.js"
+import type { SecretName } from "../format/names.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
-import { groupsBehind, judgeBranch, markSeen } from "./rollback.js"
+import { readRecords } from "./records.js"
+import { rememberKeyring } from "./remembered.js"
+import { type BranchPosition, groupsBehind, judgeBranch, markSeen } from "./rollback.js"
 import type { Store } from "./store.js"
-import { isBadFile, type Tree } from "./tree.js"
-import { choosePin, confirmPin } from "./trust.js"
-
-/** What a verified tree is used for: only looking at names and structure, opening values, or writing. */
-export type Use = "look" | "open" | "write"
+import type { Tree } from "./tree.js"
+import { choosePin, confirmPin, type Use } from "./trust.js"
 
 export interface View {
   readonly tree: Tree
   readonly keyring: Keyring
   /** The tree lacks the newest record this machine knows: an older branch. Reading only. */
   readonly behind: boolean
+  /** Where the current branch stands, once it has been judged. */
+  readonly branch?: BranchPosition | undefined
 }
 
 /**
@@ -33,8 +33,7 @@ export async function viewStore(
     use: request.use,
     groups: request.names === undefined ? undefined : groupFolders(request.names),
   })
-  await judgeBranch(store, view)
-  return view
+  return { ...view, branch: await judgeBranch(store, view.keyring, request) }
 }
 
 /** Verifies the keyring of any tree: a commit, the index, a draft. */
@@ -45,8 +44,8 @@ export async function verifyTree(
 ): Promise<View> {
   const choice = choosePin(store, use)
   const state = store.state()
-  const files = await readRecords(tree, groups)
-  const behind = await groupsBehind(store, state, files)
+  const files = await readRecords(tree, { groups })
+  const behind = await groupsBehind(store, state, { tree, files })
   const keyring = verifyKeyring({
     store: store.id,
     files,
@@ -60,27 +59,10 @@ export async function verifyTree(
   return { tree, keyring, behind: behind.size > 0 }
 }
 
-/** Key record files of some groups besides the root group (default: all), as verification takes them. */
-export async function readRecords(
-  tree: Tree,
-  groups?: readonly string[],
-): Promise<{ path: string; bytes: Uint8Array }[]> {
-  const folders =
-    groups === undefined ? [KEYS_FOLDER] : [ROOT_GROUP, ...groups].map(group => `${KEYS_FOLDER}/${group}`)
-  const records = new Map<string, { path: string; bytes: Uint8Array }>()
-  for (const folder of folders) {
-    for await (const file of tree.files(folder)) {
-      if (isBadFile(file)) throw file.error
-      records.set(file.path, file)
-    }
-  }
-  return [...records.values()]
-}
-
 /** Remembers what has been verified, and with `commit` that this branch is there now. */
 export async function remember(store: Store, view: View, commit?: Oid): Promise<void> {
-  store.updateState(learnt(view.keyring))
-  await markSeen(store, view, commit)
+  rememberKeyring(store, view.keyring)
+  await markSeen(store, view.branch, commit)
 }
 
 /** Groups that a name could belong to; whether they are listed is for verification. */
@@ -96,7 +78,7 @@ function groupFolders(names: readonly SecretName[]): string[] {
 function requireWritable(keyring: Keyring, behind: boolean): void {
   if (behind) {
     throw new CofferError("BEHIND", "this branch has an older key record than the newest one known here", {
-      hint: "git merge or git rebase onto the branch with the newer keys, then again",
+      hint: "git merge or git rebase onto the branch with the newer keys, then again; if they were dropped on purpose: coffer trust accept --all",
     })
   }
   for (const { group, current } of keyring.groups.values()) {

@@ -1,0 +1,201 @@
+/**
+ * What a store lost between two commits: secrets that went back or vanished, key records that changed.
+ * Needs no key, and no state but the two commits.
+ *
+ * @see DESIGN §2.1 and §2.4, 18
+ */
+import { CofferError } from "../errors.js"
+import { nameOfPath, type SecretName } from "../format/names.js"
+import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { findRollback } from "../keyring/compare.js"
+import type { Refusal } from "../keyring/findings.js"
+import { hashRecord } from "../keyring/graph.js"
+import type { Pin } from "../keyring/pin.js"
+import { verifySecret } from "../keyring/secret.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
+import { collectKeyring, type Keyring } from "../keyring/verify.js"
+import type { Change, Git, Oid } from "../storage/git/git.js"
+import type { LocalState } from "../storage/local-state.js"
+import { readRecords } from "./records.js"
+import { gitTree } from "./tree.js"
+
+/** Something that is out of order; `name` is absent where it concerns more than one secret. */
+export interface Loss extends Refusal {
+  readonly name?: SecretName
+  /** State of the secret that `trust accept NAME` would accept. */
+  readonly state?: string
+}
+
+export interface Comparison {
+  readonly losses: readonly Loss[]
+  /** Paths whose content cannot be read here or is no store file: nothing is known of them. */
+  readonly unjudged: readonly string[]
+}
+
+/** What is being compared: the store's folder and, to judge what lies in between, its verified keyring. */
+export interface Compared {
+  readonly git: Git
+  /** Relative to the work tree. */
+  readonly folder: string
+  readonly keyring: Keyring
+  /** What the keyring was verified with: older states are judged with the same. */
+  readonly pin: Pin | undefined
+  readonly known: LocalState | undefined
+}
+
+/** How a secret stands at one commit, in the form that `seen` keeps of what was accepted. */
+export function describeState(file: SecretFile | undefined): string {
+  return file === undefined ? "missing" : `${file.version}-${file.digest}`
+}
+
+/** Compares the store of two commits. Only files that differ are read. */
+export async function compareCommits(compared: Compared, from: Oid, to: Oid): Promise<Comparison> {
+  const { git, folder } = compared
+  const losses: Loss[] = []
+  const unjudged: string[] = []
+  const goneRecords: string[] = []
+  for await (const [change, before, after] of readChanges(git, git.changes(from, to, folder))) {
+    const path = change.path.slice(folder.length + 1)
+    const name = nameOfPath(path)
+    if (path.startsWith(`${KEYS_FOLDER}/`)) {
+      if (change.from !== undefined && change.to === undefined) goneRecords.push(path)
+      else if (change.from !== undefined) losses.push(recordLoss(path, "was changed"))
+    } else if (name !== undefined && change.from !== undefined) {
+      const verdict = await judgeSecret(compared, { name, path, change, before, after, to })
+      if (verdict === "unjudged") unjudged.push(path)
+      else if (verdict !== undefined) losses.push(verdict)
+    }
+  }
+  if (goneRecords.length > 0) losses.push(...(await judgeGoneRecords(compared, from, goneRecords)))
+  return { losses, unjudged }
+}
+
+interface SecretChange {
+  readonly name: SecretName
+  readonly path: string
+  readonly change: Change
+  readonly before: Uint8Array | undefined
+  readonly after: Uint8Array | undefined
+  readonly to: Oid
+}
+
+async function judgeSecret(
+  compared: Compared,
+  { name, path, change, before, after, to }: SecretChange,
+): Promise<Loss | "unjudged" | undefined> {
+  const seen = before === undefined ? "unreadable" : findSecret(before)
+  // What was no secret of this store then says nothing about now.
+  if (seen === undefined || (seen !== "unreadable" && seen.store !== compared.keyring.store)) return undefined
+  const present = change.to === undefined || after === undefined ? undefined : findSecret(after)
+  if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
+  const side = present && { header: present, oid: change.to!.oid }
+  const loss = findRollback({ header: seen, oid: change.from!.oid }, side)
+  if (loss === undefined) return undefined
+  const tombstone = await findTombstone(compared, { name, path, after: seen.version, to })
+  if (tombstone !== undefined && findRollback(tombstone, side) === undefined) return undefined
+  return { ...loss, path, name, state: describeState(present) }
+}
+
+/**
+ * A secret that was deleted and then purged between the two commits leaves no tombstone at the end: history
+ * shows whether there was one. It has to be signed by a writer, or anybody could invent it.
+ */
+async function findTombstone(
+  { git, folder, keyring }: Compared,
+  wanted: { name: SecretName; path: string; after: number; to: Oid },
+): Promise<{ header: SecretFile; oid: Oid } | undefined> {
+  for await (const { oid } of git.log(`${folder}/${wanted.path}`, wanted.to)) {
+    if (oid === undefined) continue
+    const file = findSecret(await readBlob(git, oid))
+    if (file === undefined || file.name !== wanted.name || file.version <= wanted.after) return undefined
+    if (file.state === "deleted" && isSigned(keyring, file, wanted.path)) return { header: file, oid }
+  }
+  return undefined
+}
+
+function isSigned(keyring: Keyring, file: SecretFile, path: string): boolean {
+  try {
+    verifySecret(keyring, file, { path, old: true })
+    return true
+  } catch (error) {
+    if (error instanceof CofferError) return false
+    throw error
+  }
+}
+
+/** Records of a refused fork may be removed; those that the current records of the seen side descend from may not. */
+async function judgeGoneRecords(
+  { git, folder, keyring, pin, known }: Compared,
+  from: Oid,
+  paths: readonly string[],
+): Promise<Loss[]> {
+  const files = await readRecords(gitTree(git, from, folder), { skipBad: true })
+  const groups = new Set(files.map(({ path }) => path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/"))))
+  const seen = collectKeyring({ store: keyring.store, files, pin, known, behind: groups })
+  return paths.filter(path => !isRefused(seen.keyring, files, path)).map(path => recordLoss(path, "is gone"))
+}
+
+function isRefused(
+  seen: Keyring | undefined,
+  files: readonly { path: string; bytes: Uint8Array }[],
+  path: string,
+): boolean {
+  const group = seen?.groups.get(path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/")))
+  const file = files.find(candidate => candidate.path === path)
+  if (group === undefined || file === undefined) return false
+  const sha256 = hashRecord(file.bytes)
+  return !group.current.some(tip => group.graph.ancestors(tip.sha256).has(sha256))
+}
+
+function recordLoss(path: string, what: string): Loss {
+  return {
+    code: "ROLLED_BACK",
+    path,
+    message: `the key record "${path}" ${what}, though records only ever get added`,
+    hint: "git log shows who did it, git checkout brings it back; if it was on purpose: coffer trust accept --all",
+  }
+}
+
+const BATCH = 256
+
+/** The changes with the content of both sides, read in batches: a rotation changes every file. */
+async function* readChanges(
+  git: Git,
+  changes: AsyncIterable<Change>,
+): AsyncGenerator<[Change, Uint8Array | undefined, Uint8Array | undefined]> {
+  let batch: Change[] = []
+  for await (const change of changes) {
+    batch.push(change)
+    if (batch.length < BATCH) continue
+    yield* readBatch(git, batch)
+    batch = []
+  }
+  yield* readBatch(git, batch)
+}
+
+async function* readBatch(
+  git: Git,
+  batch: readonly Change[],
+): AsyncGenerator<[Change, Uint8Array | undefined, Uint8Array | undefined]> {
+  const oids = new Set(batch.flatMap(({ from, to }) => [from, to].flatMap(side => (side ? [side.oid] : []))))
+  const contents = new Map<Oid, Uint8Array | undefined>()
+  if (oids.size > 0) for await (const { oid, bytes } of git.blobs(oids)) contents.set(oid, bytes)
+  for (const change of batch) {
+    const contentOf = (side: Change["from"]) => (side === undefined ? undefined : contents.get(side.oid))
+    yield [change, contentOf(change.from), contentOf(change.to)]
+  }
+}
+
+async function readBlob(git: Git, oid: Oid): Promise<Uint8Array | undefined> {
+  for await (const { bytes } of git.blobs([oid])) return bytes
+  return undefined
+}
+
+function findSecret(bytes: Uint8Array | undefined): SecretFile | undefined {
+  try {
+    return bytes === undefined ? undefined : parseSecretFile(bytes)
+  } catch (error) {
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,103 @@
+/** What this machine remembers of an open store: read once, kept up to date, written where that is possible. */
+import { hasCode } from "../errors.js"
+import type { Keyring } from "../keyring/verify.js"
+import {
+  type LocalState,
+  locateState,
+  READ_PATIENCE_MS,
+  readLocalState,
+  type StateChange,
+  type StateLocation,
+  type StateRecord,
+  type StoreKey,
+  updateLocalState,
+} from "../storage/local-state.js"
+import type { Repository } from "../storage/repository.js"
+import type { Environment, Store } from "./store.js"
+
+/** Local state of one open store. */
+export interface Remembered {
+  /** Undefined where the user has no home folder: nothing is remembered then. */
+  readonly location: StateLocation | undefined
+  readonly key: StoreKey
+  /** @throws CofferError `STORE_CHANGED`, `DAMAGED`, `NEWER_FORMAT` */
+  state(): LocalState
+  /**
+   * Adds to it. What cannot be written (read-only home, another process) holds for this process only: all
+   * of it is verified again next time.
+   */
+  update(change: StateChange): void
+}
+
+const NOTHING: LocalState = {
+  pin: undefined,
+  newest: new Map(),
+  verified: new Set(),
+  records: new Map(),
+}
+
+/** Opens the local state of a store. Nothing is read yet. */
+export function openRemembered(options: {
+  env: Environment
+  repository: Repository | undefined
+  root: string
+  key: StoreKey
+}): Remembered {
+  const { env, repository, root, key } = options
+  const home = env.HOME || env.USERPROFILE
+  const location =
+    home === undefined || home === ""
+      ? undefined
+      : locateState({ stateHome: env.XDG_STATE_HOME, home, place: repository?.commonDir ?? root })
+  let known: LocalState | undefined
+  const state = () => {
+    known ??= location === undefined ? NOTHING : readLocalState(location, key)
+    return known
+  }
+  return {
+    location,
+    key,
+    state,
+    update(change) {
+      const before = state()
+      try {
+        if (location === undefined) throw noHome
+        updateLocalState(location, key, change, READ_PATIENCE_MS)
+        known = undefined
+      } catch (error) {
+        if (error !== noHome && !hasCode(error, "IO_FAILED", "STORE_LOCKED")) throw error
+        known = { ...before, pin: change.pin === undefined ? before.pin : (change.pin ?? undefined) }
+      }
+    },
+  }
+}
+
+const noHome = new Error("no home folder")
+
+/**
+ * Remembers a keyring that was verified under a pin: its newest records with their ancestors, and whose
+ * signatures need not be checked again. Of an unpinned one nothing is: its root may be anybody's.
+ */
+export function rememberKeyring(store: Store, keyring: Keyring): void {
+  if (!keyring.pinned) return
+  store.updateState(keyringChange(keyring))
+}
+
+/** The state change that a verified keyring amounts to. */
+export function keyringChange(keyring: Keyring): StateChange {
+  const newest = new Map(
+    [...keyring.groups].map(([group, { current }]) => [group, current.map(node => node.sha256)]),
+  )
+  return { newest, records: recordsOf(keyring), verified: keyring.verified }
+}
+
+/** A generator, so that nothing is gathered where the state has nothing to learn. */
+function* recordsOf(keyring: Keyring): Generator<StateRecord> {
+  for (const { group, graph, current } of keyring.groups.values()) {
+    const accepted = new Set(current.flatMap(node => [...graph.ancestors(node.sha256)]))
+    for (const { sha256, record, bytes } of graph.nodes.values()) {
+      if (!accepted.has(sha256)) continue
+      yield { group, sha256, parents: record.parents.map(parent => parent.sha256), bytes }
+    }
+  }
+}

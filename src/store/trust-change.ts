@@ -1,0 +1,129 @@
+/** What `coffer trust` does: tell the pin, take a change on purpose, forget a store. */
+import { CofferError } from "../errors.js"
+import type { SecretName } from "../format/names.js"
+import { printPin } from "../keyring/pin.js"
+import { type Keyring, verifyKeyring } from "../keyring/verify.js"
+import { forgetStore, WRITE_PATIENCE_MS } from "../storage/local-state.js"
+import { readHead } from "../storage/repository.js"
+import { writeSeen } from "../storage/seen.js"
+import { readRecords } from "./records.js"
+import { keyringChange } from "./remembered.js"
+import { reportBranch } from "./rollback.js"
+import type { Store } from "./store.js"
+import { choosePin, confirmPin, pinnableRecord } from "./trust.js"
+import { viewStore } from "./view.js"
+
+/** What is trusted of a store on this machine. */
+export interface TrustReport {
+  readonly storeId: string
+  /** The newest pin: what `COFFER_PIN` is best set to. */
+  readonly pin: string
+  /** Whether this call was verified with a pin. */
+  readonly pinned: boolean
+  readonly from: "environment" | "state" | "tofu" | "nowhere"
+}
+
+/** What of a store is pinned here. */
+export async function showTrust(store: Store): Promise<TrustReport> {
+  const { from } = choosePin(store, "look")
+  const { keyring } = await viewStore(store, { use: "look" })
+  return {
+    storeId: store.id,
+    pin: printPin(store.id, pinnableRecord(keyring)),
+    pinned: keyring.pinned,
+    from,
+  }
+}
+
+/**
+ * The newest pin of a store that is pinned here; a person is asked first where it is not.
+ *
+ * @throws CofferError `UNPINNED` and every refusal of verification
+ */
+export async function printStorePin(store: Store): Promise<string> {
+  const { keyring } = await viewStore(store, { use: "open", names: [] })
+  return printPin(store.id, pinnableRecord(keyring))
+}
+
+/**
+ * Remembers a pin: the given one (`COFFER_PIN` at `init`), else the newest of this keyring.
+ */
+export function storePin(store: Store, keyring: Keyring, pin?: string): string {
+  const chosen = pin ?? printPin(store.id, pinnableRecord(keyring))
+  store.updateState({ pin: chosen, ...keyringChange(keyring) })
+  return chosen
+}
+
+/**
+ * Takes what is out of order for good: for the named secrets as they are now, or (`names` absent) for
+ * everything, key records included.
+ *
+ * @throws CofferError `UNPINNED`, `PIN_MISMATCH` and other refusals that no acceptance lifts; `NOT_FOUND` if
+ * nothing about a name is out of order
+ */
+export async function acceptChanges(
+  store: Store,
+  request: { names?: readonly SecretName[] | undefined },
+): Promise<{ storeId: string; accepted: readonly string[] }> {
+  const accepted =
+    request.names === undefined ? await acceptAll(store) : await acceptNames(store, request.names)
+  return { storeId: store.id, accepted }
+}
+
+/** Forgets pin, records and everything else this machine knows of the store in this folder. */
+export function resetTrust(store: Store): { storeId: string; accepted: readonly string[] } {
+  if (store.stateLocation !== undefined)
+    forgetStore(store.stateLocation, { id: store.id, folder: store.folder })
+  return { storeId: store.id, accepted: [] }
+}
+
+async function acceptAll(store: Store): Promise<readonly string[]> {
+  const choice = choosePin(store, "open")
+  // The remembered records are what is being given up; what they verified stays verified.
+  const known = { ...store.state(), newest: new Map<string, readonly string[]>() }
+  const files = await readRecords(store.tree)
+  const keyring = verifyKeyring({ store: store.id, files, pin: choice.pin, known, behind: new Set() })
+  if (choice.pin === undefined) await confirmPin(store, choice, keyring, "open")
+  const { losses } = await reportBranch(store, keyring)
+  store.updateState({ ...keyringChange(keyring), accept: true })
+  await acceptBranch(store)
+  return losses.map(loss => loss.name ?? loss.path)
+}
+
+/** The branch counts as seen where it stands, whatever it was compared with before. */
+async function acceptBranch(store: Store): Promise<void> {
+  const head = store.repository && (readHead(store.repository) ?? (await (await store.git()).head()))
+  if (store.repository === undefined || head === undefined || head.ref === null || head.commit === null)
+    return
+  const upstream = (await (await store.git()).branchUpstream())?.commit
+  writeSeen(
+    store.repository.commonDir,
+    { store: store.id, ref: head.ref },
+    { commit: head.commit, upstream, accepted: new Map() },
+    { patienceMs: WRITE_PATIENCE_MS, repair: true },
+  )
+}
+
+async function acceptNames(store: Store, names: readonly SecretName[]): Promise<readonly string[]> {
+  const { keyring } = await viewStore(store, { use: "look" })
+  const { position, losses } = await reportBranch(store, keyring)
+  const accepted = new Map(position?.seen?.accepted)
+  for (const name of names) {
+    const loss = losses.find(candidate => candidate.name === name)
+    if (position?.commit == null || loss?.state === undefined) throw nothingToAccept(name)
+    accepted.set(name, loss.state)
+  }
+  writeSeen(
+    store.repository!.commonDir,
+    { store: store.id, ref: position!.ref },
+    { ...position!.seen!, accepted },
+    { patienceMs: WRITE_PATIENCE_MS },
+  )
+  return names
+}
+
+function nothingToAccept(name: SecretName): CofferError {
+  return new CofferError("NOT_FOUND", `nothing about "${name}" is out of order here`, {
+    hint: "coffer check says what is; coffer trust accept --all takes all of it",
+  })
+}

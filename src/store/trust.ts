@@ -1,0 +1,102 @@
+/**
+ * Whom this machine trusts a store to: the pin of the environment, the remembered one, or a person's answer.
+ *
+ * @see DESIGN §2.1
+ */
+import { CofferError } from "../errors.js"
+import { ROOT_GROUP } from "../format/names.js"
+import type { RecordNode } from "../keyring/graph.js"
+import { type Pin, parsePin, printPin } from "../keyring/pin.js"
+import type { Keyring } from "../keyring/verify.js"
+import { keyringChange } from "./remembered.js"
+import type { Store } from "./store.js"
+
+/** What a verified tree is used for: only looking at names and structure, opening values, or writing. */
+export type Use = "look" | "open" | "write"
+
+/** The pin to verify with, and where it comes from. */
+export interface PinChoice {
+  readonly pin: Pin | undefined
+  readonly from: "environment" | "state" | "tofu" | "nowhere"
+}
+
+/** COFFER_PIN of a build that trusts whatever it finds. */
+const TRUST_ON_FIRST_USE = "tofu"
+
+/**
+ * The pin that holds for this call: COFFER_PIN in place of the remembered one.
+ *
+ * @throws CofferError `SETTING_INVALID` for a COFFER_PIN that is none; `UNPINNED` for writing under
+ * `tofu`: a value would be sealed to whoever the repository names.
+ */
+export function choosePin(store: Store, use: Use): PinChoice {
+  const given = store.env.COFFER_PIN?.trim() ?? ""
+  if (given === TRUST_ON_FIRST_USE) {
+    if (use === "write")
+      throw unpinned("COFFER_PIN=tofu reads only: nothing is written to a store that is not pinned")
+    return { pin: undefined, from: "tofu" }
+  }
+  if (given !== "") return { pin: parsePin(given), from: "environment" }
+  const { pin } = store.state()
+  return pin === undefined ? { pin, from: "nowhere" } : { pin: parsePin(pin), from: "state" }
+}
+
+/**
+ * Decides about a store verified without a pin: `look` goes on with a warning, `tofu` too; a person is shown
+ * the newest pin and asked, and the answer is remembered.
+ *
+ * @throws CofferError `UNPINNED` where nobody can be asked, or says no.
+ */
+export async function confirmPin(store: Store, choice: PinChoice, keyring: Keyring, use: Use): Promise<void> {
+  if (choice.from === "tofu") {
+    store.note(
+      `warning: COFFER_PIN=tofu: whoever can write to this repository decides who is trusted (UNPINNED)`,
+    )
+    return
+  }
+  if (use === "look") {
+    store.note(
+      "warning: this store is not pinned on this machine: its own first key record was believed (UNPINNED)",
+    )
+    return
+  }
+  if (store.confirm === undefined) {
+    throw unpinned("this store is not pinned on this machine and there is no terminal to ask")
+  }
+  const node = pinnableRecord(keyring)
+  const pin = printPin(store.id, node)
+  if (!(await store.confirm(firstUseQuestion(store, keyring, node, pin)))) {
+    throw unpinned("this store is not pinned on this machine")
+  }
+  store.updateState({ pin, ...keyringChange(keyring) })
+}
+
+/**
+ * The newest record of the default group that all its current ones descend from: what a pin taken now names.
+ */
+export function pinnableRecord(keyring: Keyring): RecordNode {
+  const { graph, current } = keyring.groups.get(ROOT_GROUP)!
+  const ancestors = current.map(node => graph.ancestors(node.sha256))
+  // Lower numbers come first in a graph, so the last common one is the newest.
+  return [...graph.nodes.values()].filter(node => ancestors.every(set => set.has(node.sha256))).at(-1)!
+}
+
+function firstUseQuestion(store: Store, keyring: Keyring, node: RecordNode, pin: string): string {
+  const admins = node.record.members.filter(member => member.role === "admin").map(member => member.name)
+  const first = [...keyring.groups.get(ROOT_GROUP)!.graph.nodes.values()][0]!
+  return [
+    `The store "${store.folder}" is used on this machine for the first time.`,
+    `  founded by  ${first.record.author}, ${first.record.created}`,
+    `  admins now  ${admins.join(", ")}`,
+    `  pin         ${pin}`,
+    'Compare the pin with what "coffer trust pin" prints for a colleague. An older pin of theirs proves it too:',
+    "COFFER_PIN=THEIR_PIN coffer init accepts this store only if it descends from that.",
+    "Trust it?",
+  ].join("\n")
+}
+
+function unpinned(message: string): CofferError {
+  return new CofferError("UNPINNED", message, {
+    hint: 'on a machine that trusts it run "coffer trust pin" and set COFFER_PIN to what it prints (it is not a secret)',
+  })
+}
