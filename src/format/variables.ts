@@ -17,6 +17,12 @@ const EVERYTHING = "."
 const REFUSED_NAMES = new Set(["PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV", "NODE_OPTIONS"])
 const REFUSED_PREFIXES = ["LD_", "DYLD_", "GIT_", "COFFER_"]
 
+/** Whether `prefixes` select a name: decided by names alone, never by groups. */
+export function isSelected(name: string, prefixes: readonly string[]): boolean {
+  if (prefixes.length === 0) return !name.includes("/")
+  return prefixes.some(prefix => isBelow(name, cleanPrefix(prefix)))
+}
+
 /**
  * The variable of a secret: meta `env` where set, else the path relative to `prefix` with `/ . -` as
  * `_`, in upper case, behind a `_` where it would begin with a digit.
@@ -48,12 +54,28 @@ export function selectVariables<S extends Selectable>(
 ): Map<string, S> {
   if (prefixes.length === 0) return selectRoot(secrets)
   const selected = new Map<string, S>()
-  for (const prefix of prefixes.map(path => path.replace(/\/+$/, ""))) {
-    const below = secrets.filter(({ name }) => prefix === EVERYTHING || name.startsWith(`${prefix}/`))
+  for (const prefix of prefixes.map(cleanPrefix)) {
+    const below = secrets.filter(({ name }) => isBelow(name, prefix))
     if (below.length === 0 && prefix !== EVERYTHING) throw nothingBelow(secrets, prefix)
     for (const [variable, secret] of assignVariables(below, prefix)) selected.set(variable, secret)
   }
   return selected
+}
+
+/** Whether a variable decides what programs do: no secret becomes it. */
+export function isRefusedVariable(variable: string): boolean {
+  // Windows takes `Path` for `PATH`.
+  const upper = variable.toUpperCase()
+  return REFUSED_NAMES.has(upper) || REFUSED_PREFIXES.some(prefix => upper.startsWith(prefix))
+}
+
+/** `prod/` is meant as `prod`. */
+function cleanPrefix(prefix: string): string {
+  return prefix.replace(/\/+$/, "")
+}
+
+function isBelow(name: string, prefix: string): boolean {
+  return prefix === EVERYTHING || name.startsWith(`${prefix}/`)
 }
 
 function selectRoot<S extends Selectable>(secrets: readonly S[]): Map<string, S> {
@@ -84,9 +106,7 @@ function assignVariables<S extends Selectable>(secrets: readonly S[], prefix: st
 }
 
 function refuse(name: string, variable: string): void {
-  // Windows takes `Path` for `PATH`.
-  const upper = variable.toUpperCase()
-  if (!REFUSED_NAMES.has(upper) && !REFUSED_PREFIXES.some(prefix => upper.startsWith(prefix))) return
+  if (!isRefusedVariable(variable)) return
   throw new CofferError("NAME_INVALID", `"${name}" gives ${variable}, which decides what programs do`, {
     hint: `coffer set ${name} --meta env=ANOTHER_NAME`,
   })

@@ -1,0 +1,156 @@
+/** Taking over the variables of a dotenv file as secrets, and what git knows of that file. */
+import { relative, sep } from "node:path"
+import { decodeUtf8, encodeUtf8, equalBytes } from "../encoding.js"
+import { CofferError, hasCode } from "../errors.js"
+import { type DotenvEntry, type DotenvWarning, parseDotenv } from "../format/dotenv.js"
+import { parseSecretName, type SecretName } from "../format/names.js"
+import { isRefusedVariable, variableOf } from "../format/variables.js"
+import { type StepResult, setSecretIn } from "./draft-secrets.js"
+import { openSecret } from "./reading.js"
+import { describeSeveral, type SecretsWritten, several } from "./secrets.js"
+import type { Store } from "./store.js"
+import { change, type Draft, type WriteOptions } from "./transaction.js"
+
+export interface ImportRequest {
+  /** The file's bytes. */
+  readonly content: Uint8Array
+  /** Path to store them below; `.` or undefined: none. */
+  readonly prefix?: string | undefined
+  /** Secrets that have another value get the file's as their next version. */
+  readonly force?: boolean | undefined
+  /** Only says what would be done. */
+  readonly dryRun?: boolean | undefined
+}
+
+export interface Imported extends SecretsWritten {
+  /** Names that had this value already. */
+  readonly unchanged: readonly SecretName[]
+  /** Lines that other readers of dotenv may see differently. */
+  readonly warnings: readonly { readonly line: number; readonly key: string; readonly kind: DotenvWarning }[]
+}
+
+/** Where git has a file: now, only in earlier commits, or not at all. */
+export type GitKnowledge = "tracked" | "history" | "none"
+
+/**
+ * Stores each variable as a secret in one commit, all or nothing. A name that gives another variable
+ * than the file has (`database_url`) keeps it as meta `env`: `run` gives back what the file gave.
+ *
+ * @throws CofferError `IMPORT_INVALID` with the line, `EXISTS` naming secrets that have another value
+ */
+export async function importDotenv(store: Store, request: ImportRequest & WriteOptions): Promise<Imported> {
+  const entries = readEntries(request)
+  const unchanged: SecretName[] = []
+  const written = await change(
+    store,
+    request,
+    async draft => {
+      unchanged.length = 0
+      const compared = await compareEntries(draft, entries)
+      const same = compared.filter(({ is }) => is === "same").map(({ entry }) => entry.name)
+      unchanged.push(...same)
+      const different = compared.filter(({ is }) => is === "different").map(({ entry }) => entry.name)
+      if (different.length > 0 && request.force !== true) throw haveOtherValues(different)
+      return storeEntries(draft, compared, request)
+    },
+    results => describeSeveral("Import", results),
+  )
+  const warnings = entries.flatMap(({ line, key, warnings }) => warnings.map(kind => ({ line, key, kind })))
+  return { ...several(written), unchanged, warnings }
+}
+
+/** Asks git about a file, by its absolute path. Outside the repository it knows nothing. */
+export async function findInGit(store: Store, file: string): Promise<GitKnowledge> {
+  const git = await store.git()
+  const path = relative(git.workTree, file).split(sep).join("/")
+  if (path === "" || path.startsWith("../")) return "none"
+  if (await git.isTracked(path)) return "tracked"
+  const { commit } = await git.head()
+  if (commit === null) return "none"
+  for await (const { oid } of git.log(path, commit)) if (oid !== undefined) return "history"
+  return "none"
+}
+
+interface Entry extends DotenvEntry {
+  readonly name: SecretName
+}
+
+interface Compared {
+  readonly entry: Entry
+  readonly is: "new" | "same" | "different"
+  readonly version: number
+}
+
+function readEntries({ content, prefix = "." }: ImportRequest): Entry[] {
+  const text = decodeUtf8(content)
+  if (text === undefined) {
+    throw new CofferError("IMPORT_INVALID", "the file is not UTF-8 text", {
+      hint: "save it as UTF-8 without a conversion of its values, then again",
+    })
+  }
+  return parseDotenv(text).entries.map(entry => {
+    if (isRefusedVariable(entry.key)) {
+      throw invalid(entry, `${entry.key}, which decides what programs do and is never taken from a secret`)
+    }
+    return { ...entry, name: nameFor(entry, prefix) }
+  })
+}
+
+function nameFor(entry: DotenvEntry, prefix: string): SecretName {
+  const folder = prefix.replace(/\/+$/, "")
+  try {
+    return parseSecretName(folder === "." ? entry.key : `${folder}/${entry.key}`)
+  } catch (error) {
+    if (!hasCode(error, "NAME_INVALID")) throw error
+    throw invalid(entry, `"${entry.key}", which gives no name for a secret: ${error.message}`)
+  }
+}
+
+async function compareEntries(draft: Draft, entries: readonly Entry[]): Promise<Compared[]> {
+  const compared: Compared[] = []
+  for (const entry of entries) {
+    const found = await draft.find(entry.name)
+    if (found?.file.state !== "current") {
+      compared.push({ entry, is: "new", version: (found?.file.version ?? 0) + 1 })
+      continue
+    }
+    const access = await draft.openForWriting(found.file.group)
+    const { value } = await openSecret(access, found.file)
+    const same = equalBytes(value, encodeUtf8(entry.value))
+    const { version } = found.file
+    compared.push({ entry, is: same ? "same" : "different", version: same ? version : version + 1 })
+  }
+  return compared
+}
+
+async function storeEntries(
+  draft: Draft,
+  compared: readonly Compared[],
+  { prefix = ".", dryRun = false }: ImportRequest,
+): Promise<StepResult[]> {
+  const results: StepResult[] = []
+  for (const { entry, is, version } of compared) {
+    const { name, key, value } = entry
+    if (is === "same" || dryRun) {
+      results.push({ name, version, changed: is !== "same" })
+      continue
+    }
+    const isNatural = variableOf({ name, meta: new Map() }, prefix.replace(/\/+$/, "")) === key
+    const meta = is === "new" && !isNatural ? new Map([["env", key]]) : undefined
+    results.push(await setSecretIn(draft, { name, value: encodeUtf8(value), meta }))
+  }
+  return results
+}
+
+function haveOtherValues(names: readonly SecretName[]): CofferError {
+  const listed = names.map(name => `"${name}"`).join(", ")
+  return new CofferError("EXISTS", `${listed} ${names.length === 1 ? "has" : "have"} another value here`, {
+    hint: "coffer import --force makes the file's values the next versions",
+  })
+}
+
+function invalid({ line }: DotenvEntry, what: string): CofferError {
+  return new CofferError("IMPORT_INVALID", `line ${line} sets ${what}`, {
+    hint: "take the line out, or store it by hand under another name: coffer set NAME --meta env=VARIABLE",
+  })
+}
