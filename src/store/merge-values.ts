@@ -5,7 +5,7 @@ import type { SecretFile } from "../format/secret-file.js"
 import type { Oid } from "../storage/git/git.js"
 import type { GroupAccess } from "./access.js"
 import { type OpenedValue, sealVersion } from "./seal.js"
-import { enterGroup, succeed } from "./succession.js"
+import { enterGroup, type Predecessor, succeed } from "./succession.js"
 
 /** One side, opened. */
 export interface Side {
@@ -52,6 +52,43 @@ export function combine(
       meta,
     },
     value,
+    access.sealKey,
+    access.signer,
+  )
+}
+
+/** A value that was changed at the old name while `target` is where the secret was moved to. */
+export function sealFollowing(access: GroupAccess, target: Predecessor, changed: Side, at: Date): SecretFile {
+  const { store, name, group } = target.file
+  const { type, meta, valueKeys } = changed.file
+  return sealVersion(
+    {
+      store,
+      group,
+      name,
+      ...succeed([target, changed], at),
+      state: "current",
+      type,
+      valueKeys: enterGroup(valueKeys, group, access.sealKey.id),
+      meta,
+    },
+    changed.value,
+    access.sealKey,
+    access.signer,
+  )
+}
+
+/** A tombstone above both sides, so that no clone sees a number twice. */
+export function sealTombstone(
+  access: GroupAccess,
+  moved: SecretFile,
+  predecessors: readonly Predecessor[],
+  at: Date,
+): SecretFile {
+  const { store, name, group, meta, valueKeys } = moved
+  return sealVersion(
+    { store, group, name, ...succeed(predecessors, at), state: "deleted", type: "text", valueKeys, meta },
+    new Uint8Array(0),
     access.sealKey,
     access.signer,
   )

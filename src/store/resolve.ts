@@ -1,6 +1,6 @@
 /** Settling a merge: by rule what has one right answer, by a person's choice what has two. */
 import { CofferError } from "../errors.js"
-import { pathOf, type SecretName } from "../format/names.js"
+import { isSecretName, pathOf, type SecretName } from "../format/names.js"
 import { parseSecretFile, printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { type MergeSide, settle } from "../keyring/resolve-rule.js"
 import { verifySecret } from "../keyring/secret.js"
@@ -8,8 +8,8 @@ import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, openGroup } from "./access.js"
 import { notFound } from "./draft-secrets.js"
-import { combine, type Side, sideOf } from "./merge-values.js"
-import { openSecret } from "./reading.js"
+import { combine, type Side, sealFollowing, sealTombstone, sideOf } from "./merge-values.js"
+import { openSecret, readSecret } from "./reading.js"
 import { resealFile } from "./seal.js"
 import type { Store } from "./store.js"
 import { gitTree } from "./tree.js"
@@ -53,12 +53,12 @@ export async function resolveMerge(store: Store, request: { at: Date }): Promise
     const resolved: SecretName[] = []
     const conflicts: Conflict[] = []
     for (const [name, sides] of secrets) {
-      const settled = await settleByRule(store, view, name, sides, request.at)
+      const settled =
+        (await settleByRule(store, view, name, sides, request.at)) ??
+        (await followMove(store, view, name, sides, request.at))
       if (settled === undefined) conflicts.push(conflictOf(name, sides))
-      else {
-        resolved.push(name)
-        staged.set(pathOf(name), settled.bytes)
-      }
+      else resolved.push(name)
+      for (const [path, bytes] of settled ?? []) staged.set(path, bytes)
     }
     clearPaths(paths, secrets, conflicts, staged)
     if (staged.size > 0) await git.stage({ files: inRepository(store, staged) })
@@ -154,25 +154,57 @@ function ignoreConflict(error: unknown): undefined {
   throw error
 }
 
-/** @returns undefined for a true conflict; `bytes` null where the secret is gone on purpose */
+/** What a settled secret's files become, by path; null where one is gone on purpose. */
+type Settled = ReadonlyMap<string, Uint8Array | null>
+
+/** @returns undefined for a true conflict */
 async function settleByRule(
   store: Store,
   view: View,
   name: SecretName,
   sides: Sides,
   at: Date,
-): Promise<{ bytes: Uint8Array | null } | undefined> {
+): Promise<Settled | undefined> {
   const { take } = settle(sides.base, sides.ours, sides.theirs)
   if (take !== "conflict") {
     const taken = sides[take]
-    return { bytes: taken === undefined ? null : await reseal(store, view, taken.file) }
+    return new Map([[pathOf(name), taken === undefined ? null : await reseal(store, view, taken.file)]])
   }
   const access = await findWriter(store, view, name, sides)
   if (access === undefined || sides.base === undefined) return undefined
   const [base, ours, theirs] = await openSides(access, [sides.base, sides.ours, sides.theirs])
   if (base === undefined || ours === undefined || theirs === undefined) return undefined
   const file = combine({ access, store: store.id, name, at }, base, ours, theirs)
-  return file === undefined ? undefined : { bytes: printSecretFile(file) }
+  return file === undefined ? undefined : new Map([[pathOf(name), printSecretFile(file)]])
+}
+
+/** One side moved the secret, the other changed it: the changed value follows to the new name. */
+async function followMove(
+  store: Store,
+  view: View,
+  name: SecretName,
+  sides: Sides,
+  at: Date,
+): Promise<Settled | undefined> {
+  const [moved, changed] = [sides.ours, sides.theirs].sort((a, b) => Number(isMoved(b)) - Number(isMoved(a)))
+  const to = moved?.file.meta.get("movedTo")
+  if (to === undefined || changed?.file.state !== "current" || !isSecretName(to)) return undefined
+  const access = await findWriter(store, view, name, sides)
+  const found = await readSecret(view, to)
+  if (access === undefined || found === undefined) return undefined
+  const target = { file: found.file, oid: found.oid! }
+  const targetAccess = await openGroup(store, view, target.file.group)
+  const { value } = await openSecret(access, changed.file)
+  const followed = sealFollowing(targetAccess, target, { ...changed, value }, at)
+  const tombstone = sealTombstone(access, moved!.file, [moved!, changed], at)
+  return new Map([
+    [pathOf(to), printSecretFile(followed)],
+    [pathOf(name), printSecretFile(tombstone)],
+  ])
+}
+
+function isMoved(side: MergeInput | undefined): boolean {
+  return side?.file.state === "deleted" && side.file.meta.has("movedTo")
 }
 
 async function settleByChoice(
