@@ -6,7 +6,7 @@ import { type Files, openFiles } from "../storage/files.js"
 import { type Git, type GitPreference, openGit } from "../storage/git/git.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
-import { findRepository, type Repository } from "../storage/repository.js"
+import { findRepository, inProgress, type Repository } from "../storage/repository.js"
 import { locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
@@ -79,6 +79,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
     loadIdentities({ env: options.env, files: options.identityFiles ?? [], workTree: repository?.workTree }),
   )
   const remembered = openRemembered({ env: options.env, repository, root, key: { id, folder } })
+  const conflicts = once(() => findConflicts(repository, git, folder))
   const absent = (path: string) => leftOut(repository, git, folder, path)
   return {
     root,
@@ -87,7 +88,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
     repository,
     env: options.env,
     files,
-    tree: workTree(files, absent),
+    tree: workTree(files, { absent, conflicts }),
     confirm: options.confirm,
     note: options.note ?? (() => {}),
     git,
@@ -125,6 +126,20 @@ async function leftOut(
     }
   }
   return undefined
+}
+
+/** Store paths in conflict. Git is asked only in the middle of a merge, rebase and the like. */
+async function findConflicts(
+  repository: Repository | undefined,
+  git: () => Promise<Git>,
+  folder: string,
+): Promise<ReadonlySet<string>> {
+  const paths = new Set<string>()
+  if (repository === undefined || inProgress(repository) === "clean") return paths
+  for await (const { path, stage } of (await git()).entries("index", folder)) {
+    if (stage !== 0) paths.add(path.slice(folder.length + 1))
+  }
+  return paths
 }
 
 /** Flag or COFFER_GIT, else `auto`. */

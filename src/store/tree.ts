@@ -37,19 +37,19 @@ export function isBadFile(file: TreeFile | BadFile): file is BadFile {
 
 /**
  * The files as they lie in the work tree: no git binary, no history, no `.git` is needed.
- *
- * @param absent - asked for a path that is not there: a sparse checkout leaves out files that exist.
  */
 export function workTree(files: Files, absent: (path: string) => Promise<TreeFile | undefined>): Tree {
   return {
     at: "worktree",
     async find(path) {
+      if ((await git.conflicts()).has(path)) throw inConflict(path)
       const bytes = files.read(path, limitOf(path))
-      return bytes === undefined ? absent(path) : { path, bytes }
+      return bytes === undefined ? git.absent(path) : { path, bytes }
     },
     async *files(prefix) {
       for (const entry of files.walk(prefix)) {
         try {
+          if ((await git.conflicts()).has(entry.path)) throw inConflict(entry.path)
           const bytes = files.read(entry.path, limitOf(entry.path))
           if (bytes !== undefined) yield { path: entry.path, bytes }
         } catch (error) {
@@ -127,13 +127,15 @@ async function* readBatch(
 }
 
 function refusal(entry: { path: string; mode: string; stage: number }): CofferError | undefined {
-  if (entry.stage !== 0) {
-    return new CofferError("CONFLICTED", `"${entry.path}" is in conflict in this merge`, {
-      hint: "coffer resolve",
-    })
-  }
+  if (entry.stage !== 0) return inConflict(entry.path)
   if (entry.mode === "100644") return undefined
   return notRegular(entry.path, `its mode in git is ${entry.mode}, not 100644`)
+}
+
+function inConflict(path: string): CofferError {
+  return new CofferError("CONFLICTED", `"${path}" is in conflict in this merge`, {
+    hint: "coffer resolve settles what has one right answer, and names the rest",
+  })
 }
 
 function notRegular(path: string, why: string): CofferError {
