@@ -1,0 +1,156 @@
+/** The files of a store looked at one by one: everything that has no place there, or is not what it says. */
+import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
+import { encodeUtf8, equalBytes } from "../encoding.js"
+import { CofferError } from "../errors.js"
+import { findClash, nameOfPath } from "../format/names.js"
+import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
+import type { Finding } from "../keyring/findings.js"
+import { badSignature, placeSecret } from "../keyring/secret.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
+import type { Keyring } from "../keyring/verify.js"
+import { inFile } from "./reading.js"
+import { isBadFile, type Tree, type TreeFile } from "./tree.js"
+
+/** A secret's file that passed every check that needs no key. */
+export interface CheckedSecret {
+  readonly path: string
+  readonly file: SecretFile
+}
+
+export interface FileCheck {
+  /** How many files there are, good and bad. */
+  files: number
+  readonly findings: Finding[]
+}
+
+/** So many signatures are verified at once on the thread pool, and so many files are in memory. */
+const BATCH = 256
+
+/**
+ * Looks at every file of a tree except key records, which {@link Keyring} verification reads itself.
+ *
+ * @param keyring - undefined where it was refused: then files are only parsed.
+ * @param result - takes the findings.
+ * @returns the secrets that are sound.
+ */
+export async function* checkFiles(
+  tree: Tree,
+  keyring: Keyring | undefined,
+  result: FileCheck,
+): AsyncGenerator<CheckedSecret> {
+  const names = new Set<string>()
+  const required = new Set([".gitattributes", STORE_FILE_PATH])
+  let batch: CheckedSecret[] = []
+  for await (const file of tree.files("")) {
+    result.files++
+    required.delete(file.path)
+    const secret = collect(result, file.path, () => checkFile(file, names))
+    if (secret === undefined) continue
+    batch.push(secret)
+    if (batch.length < BATCH) continue
+    yield* checkBatch(keyring, batch, result)
+    batch = []
+  }
+  yield* checkBatch(keyring, batch, result)
+  for (const path of required) result.findings.push(missingFile(path))
+}
+
+/** What a file is by its path. @returns a secret's file, parsed */
+function checkFile(
+  file: TreeFile | { path: string; error: CofferError },
+  names: Set<string>,
+): CheckedSecret | undefined {
+  const { path } = file
+  if (path.startsWith(".coffer/") && !path.startsWith(`${KEYS_FOLDER}/`) && path !== STORE_FILE_PATH) {
+    throw unknownFolder(path)
+  }
+  if (isBadFile(file)) throw file.error
+  if (path.startsWith(`${KEYS_FOLDER}/`)) return undefined
+  if (path === STORE_FILE_PATH) {
+    parseStoreFile(file.bytes)
+    return undefined
+  }
+  if (path === ".gitattributes" && equalBytes(file.bytes, encodeUtf8(GIT_ATTRIBUTES))) return undefined
+  if (path.endsWith(".gitattributes")) throw foreignAttributes(path)
+  const name = nameOfPath(path)
+  if (name === undefined) throw notASecret(path)
+  const clash = findClash(name, names)
+  names.add(name)
+  if (clash !== undefined)
+    throw new CofferError(
+      "NAME_INVALID",
+      `"${name}" and "${clash}" cannot stand side by side on every file system`,
+    )
+  return { path, file: inFile(path, () => parseSecretFile(file.bytes)) }
+}
+
+/** Steps 15–17 for many files. */
+async function* checkBatch(
+  keyring: Keyring | undefined,
+  batch: readonly CheckedSecret[],
+  result: FileCheck,
+): AsyncGenerator<CheckedSecret> {
+  if (keyring === undefined) return
+  const placed: (CheckedSecret & { write: SignedWrite })[] = []
+  for (const secret of batch) {
+    const place = collect(result, secret.path, () => placeSecret(keyring, secret.file, { path: secret.path }))
+    if (place !== undefined) placed.push({ ...secret, write: place.write })
+  }
+  const answers = await verifyWrites(placed.map(({ write }) => write))
+  for (const [index, secret] of placed.entries()) {
+    if (answers[index] === true) yield secret
+    else addFinding(result, secret.path, badSignature(secret.file, { path: secret.path }))
+  }
+}
+
+function collect<T>(result: FileCheck, path: string, check: () => T): T | undefined {
+  try {
+    return check()
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    addFinding(result, path, error)
+    return undefined
+  }
+}
+
+/** A refusal as a finding. */
+export function addFinding(result: FileCheck, path: string, { code, message, hint }: CofferError): void {
+  const level = code === "CHECK_INCOMPLETE" ? "note" : "error"
+  result.findings.push({ code, level, path, message, ...(hint === undefined ? {} : { hint }) })
+}
+
+// Readers ignore what a later coffer keeps there; somebody should still know that it is there.
+function unknownFolder(path: string): CofferError {
+  return new CofferError(
+    "CHECK_INCOMPLETE",
+    `"${path}" is nothing that this coffer knows: it was not looked at`,
+  )
+}
+
+/** A deeper one would override the store's own and have git convert or merge secrets as text. */
+function foreignAttributes(path: string): CofferError {
+  return new CofferError(
+    "NOT_CANONICAL",
+    path === ".gitattributes"
+      ? `"${path}" is not the one that coffer writes`
+      : `"${path}" does not belong in a store: it overrides the store's own`,
+    { hint: "git log shows who put it there; without it git keeps secrets byte for byte" },
+  )
+}
+
+function notASecret(path: string): CofferError {
+  return new CofferError("NOT_CANONICAL", `"${path}" is no secret: a store holds nothing else`, {
+    hint: "move it out of the store; if it is plaintext that was to be a secret: coffer set",
+  })
+}
+
+function missingFile(path: string): Finding {
+  return {
+    code: "NOT_CANONICAL",
+    level: "error",
+    path,
+    message: `"${path}" is missing`,
+    hint: "git log shows who removed it, git checkout brings it back",
+  }
+}

@@ -1,0 +1,267 @@
+/** `coffer check`: everything that can be verified about a store, as a list of findings. */
+import { CofferError } from "../errors.js"
+import { findOldAnchors } from "../keyring/anchors.js"
+import { exposureOf } from "../keyring/exposure.js"
+import type { Finding } from "../keyring/findings.js"
+import { collectKeyring, type Keyring } from "../keyring/verify.js"
+import type { Git, Oid } from "../storage/git/git.js"
+import { type GroupAccess, openGroup } from "./access.js"
+import { addFinding, type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
+import { compareCommits, type Loss } from "./compare-commits.js"
+import { findKeyDue, findSecretDue } from "./due.js"
+import { findLostUpdates } from "./merge-audit.js"
+import { openSecret } from "./reading.js"
+import { readRecords } from "./records.js"
+import { groupsBehind, reportBranch } from "./rollback.js"
+import type { Store } from "./store.js"
+import { gitTree, type Tree } from "./tree.js"
+import { choosePin } from "./trust.js"
+import { remember } from "./view.js"
+
+/** Warnings that `--fail-on` can make count. */
+export const FAIL_ON = {
+  exposed: ["EXPOSED"],
+  overdue: ["OVERDUE"],
+  stale: ["STALE"],
+  behind: ["BEHIND"],
+  diverged: ["DIVERGED", "FORK_REFUSED"],
+  pin: ["UNPINNED", "PIN_OLD", "ANCHOR_OLD"],
+} as const
+
+export type FailOn = keyof typeof FAIL_ON
+
+export interface CheckRequest {
+  readonly at: Date
+  /** The index in place of the work tree. */
+  readonly staged?: boolean | undefined
+  /** A commit in place of the work tree. */
+  readonly commit?: string | undefined
+  /** Nothing that this commit had may be lost. */
+  readonly since?: string | undefined
+  readonly requirePin?: boolean | undefined
+  readonly failOn?: readonly FailOn[] | undefined
+}
+
+export interface CheckReport {
+  readonly checked: { readonly files: number; readonly opened: number }
+  readonly problems: readonly Finding[]
+  /** Whether something counts as found: errors always, warnings where `failOn` names them. */
+  readonly failed: boolean
+}
+
+/**
+ * Verifies a state of the store as far as possible: without an identity structure, signatures and places, with
+ * one also every value it opens.
+ *
+ * @throws CofferError `CHECK_INCOMPLETE` for `requirePin` without a pin, `HISTORY_MISSING` for commits that
+ * are not here, `GIT_…`
+ */
+export async function checkStore(store: Store, request: CheckRequest): Promise<CheckReport> {
+  const { pin } = choosePin(store, "look")
+  if (request.requirePin === true && pin === undefined) throw noPin()
+  const tree = await chooseTree(store, request)
+  const result: FileCheck = { files: 0, findings: [] }
+  const keyring = await checkKeyring(store, tree, result)
+  const sound: CheckedSecret[] = []
+  for await (const secret of checkFiles(tree, keyring, result)) sound.push(secret)
+  const opened = keyring === undefined ? 0 : await checkValues(store, { tree, keyring }, sound, result)
+  if (keyring !== undefined) {
+    result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, sound, request.at))
+    await checkHistory(store, { tree, keyring, since: request.since }, result)
+  }
+  const problems = result.findings
+  const failed = problems.some(problem => counts(problem, request.failOn ?? []))
+  return { checked: { files: result.files, opened }, problems, failed }
+}
+
+/** Whether a finding makes `check` and `status --fail-on` fail. */
+export function counts({ level, code }: Finding, failOn: readonly FailOn[]): boolean {
+  return level === "error" || failOn.some(kind => (FAIL_ON[kind] as readonly string[]).includes(code))
+}
+
+async function chooseTree(store: Store, { staged, commit }: CheckRequest): Promise<Tree> {
+  if (commit !== undefined) {
+    const git = await store.git()
+    return gitTree(git, await requireCommit(git, commit), store.folder)
+  }
+  return staged === true ? gitTree(await store.git(), "index", store.folder) : store.tree
+}
+
+/** Steps 1–14. */
+async function checkKeyring(store: Store, tree: Tree, result: FileCheck): Promise<Keyring | undefined> {
+  const { pin } = choosePin(store, "look")
+  const state = store.state()
+  // A bad record file is among the findings of checkFiles; what follows from it is found here.
+  const files = await readRecords(tree, { skipBad: true })
+  const behind = await groupsBehind(store, state, { tree, files })
+  const { keyring, findings } = collectKeyring({ store: store.id, files, pin, known: state, behind })
+  result.findings.push(...findings)
+  return keyring
+}
+
+/** Steps 19–23, group by group, for the groups that an identity here opens. */
+async function checkValues(
+  store: Store,
+  view: { tree: Tree; keyring: Keyring },
+  secrets: readonly CheckedSecret[],
+  result: FileCheck,
+): Promise<number> {
+  const groups = new Map<string, CheckedSecret[]>()
+  for (const secret of secrets) {
+    const members = groups.get(secret.file.group) ?? []
+    members.push(secret)
+    groups.set(secret.file.group, members)
+  }
+  let opened = 0
+  for (const [group, members] of groups) {
+    const access = await openGroup(store, { ...view, behind: false }, group).catch(error => {
+      if (!(error instanceof CofferError)) throw error
+      // Not to be a member is no finding; a broken wrap is.
+      if (error.exit !== 11) addFinding(result, `.coffer/keys/${group}`, error)
+      return undefined
+    })
+    if (access !== undefined) opened += await openAll(access, members, result)
+  }
+  return opened
+}
+
+async function openAll(
+  access: GroupAccess,
+  members: readonly CheckedSecret[],
+  result: FileCheck,
+): Promise<number> {
+  let opened = 0
+  for (const { path, file } of members) {
+    try {
+      await openSecret(access, file)
+      opened++
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      addFinding(result, path, error)
+    }
+  }
+  return opened
+}
+
+/** What is in order and should still be taken care of. */
+export function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date): Finding[] {
+  const findings: Finding[] = []
+  const exposed = exposureOf(keyring)
+  for (const { path, file } of secrets) {
+    const warn = (code: Finding["code"], message: string, hint: string) =>
+      findings.push({ code, level: "warning", path, message, hint })
+    const members = exposed(file).map(({ member }) => member)
+    if (members.length > 0) {
+      warn(
+        "EXPOSED",
+        `"${file.name}" is known to ${members.join(", ")}, no longer a member`,
+        `coffer set ${file.name}`,
+      )
+    }
+    const due = findSecretDue(file, at)
+    if (due !== undefined) warn("OVERDUE", `"${file.name}" ${due}`, `coffer set ${file.name}`)
+    const newest = keyring.groups.get(file.group)!.current
+    if (!newest.some(node => node.id === file.key)) {
+      warn(
+        "STALE",
+        `"${file.name}" is sealed under the data key ${file.key}, not the newest`,
+        `coffer rotate ${file.group} --finish`,
+      )
+    }
+  }
+  for (const keyringOf of keyring.groups.values()) {
+    const due = findKeyDue(keyringOf, at)
+    const [node] = keyringOf.current
+    if (due === undefined || node === undefined) continue
+    const message = `the data key ${node.id} of "${keyringOf.group}" ${due}`
+    findings.push({
+      code: "OVERDUE",
+      level: "warning",
+      path: node.path,
+      message,
+      hint: `coffer rotate ${keyringOf.group}`,
+    })
+  }
+  return findings
+}
+
+/** Step 18, and merges that dropped a value. Without git there is no history to look at. */
+async function checkHistory(
+  store: Store,
+  { tree, keyring, since }: { tree: Tree; keyring: Keyring; since: string | undefined },
+  result: FileCheck,
+): Promise<void> {
+  if (store.repository === undefined) {
+    if (since !== undefined) await store.git()
+    return
+  }
+  const git = await store.git()
+  const { commit: head } = await git.head()
+  const tip = tree.at === "worktree" || tree.at === "index" ? head : tree.at
+  if (tip === null) return
+  if (tip === head) await checkBranch(store, { tree, keyring }, result)
+  if (since !== undefined) result.findings.push(...(await findSince(store, git, { keyring, since, tip })))
+  const parents = await parentsOf(git, tip)
+  if (parents.length > 1) {
+    result.findings.push(...(await findLostUpdates(git, store.folder, { parents, result: tip })))
+  }
+}
+
+async function checkBranch(
+  store: Store,
+  view: { tree: Tree; keyring: Keyring },
+  result: FileCheck,
+): Promise<void> {
+  const { position, losses, unjudged } = await reportBranch(store, view.keyring)
+  result.findings.push(...losses.map(asFinding))
+  const isClean = !result.findings.some(finding => finding.level === "error") && unjudged.length === 0
+  if (isClean) await remember(store, { ...view, behind: false, branch: position })
+}
+
+/** Everything of a commit has to be there still, whether HEAD descends from it or not. */
+async function findSince(
+  store: Store,
+  git: Git,
+  { keyring, since, tip }: { keyring: Keyring; since: string; tip: Oid },
+): Promise<Finding[]> {
+  const from = await requireCommit(git, since)
+  const { pin } = choosePin(store, "look")
+  const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
+  const { losses } = await compareCommits(compared, from, tip)
+  if (losses.length === 0 || (await git.mergeBase(from, tip)) === from) return losses.map(asFinding)
+  const rewritten: Finding = {
+    code: "HISTORY_REWRITTEN",
+    level: "error",
+    path: store.folder,
+    message: `commit ${from.slice(0, 7)} is not in the history of what is checked, and what it had is lost`,
+    hint: "ask who force-pushed, and merge that commit to keep it",
+  }
+  return [rewritten, ...losses.map(asFinding)]
+}
+
+async function requireCommit(git: Git, revision: string): Promise<Oid> {
+  const commit = revision.startsWith("-") ? undefined : await git.find(revision)
+  if (commit !== undefined) return commit
+  throw new CofferError("HISTORY_MISSING", `this clone has no commit "${revision}"`, {
+    hint: git.shallow ? "git fetch --unshallow" : "git fetch",
+  })
+}
+
+async function parentsOf(git: Git, commit: Oid): Promise<readonly Oid[]> {
+  const parents: Oid[] = []
+  for (;;) {
+    const parent = await git.find(`${commit}^${parents.length + 1}`)
+    if (parent === undefined) return parents
+    parents.push(parent)
+  }
+}
+
+function asFinding({ code, path, message, hint }: Loss): Finding {
+  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
+}
+
+function noPin(): CofferError {
+  return new CofferError("CHECK_INCOMPLETE", "--require-pin: this store is not pinned here", {
+    hint: 'set COFFER_PIN to what "coffer trust pin" prints on a machine that trusts the store',
+  })
+}
