@@ -38,7 +38,15 @@ export function isBadFile(file: TreeFile | BadFile): file is BadFile {
 /**
  * The files as they lie in the work tree: no git binary, no history, no `.git` is needed.
  */
-export function workTree(files: Files, absent: (path: string) => Promise<TreeFile | undefined>): Tree {
+export function workTree(
+  files: Files,
+  git: {
+    /** Asked for a path that is not there: a sparse checkout leaves out files that exist. */
+    absent(path: string): Promise<TreeFile | undefined>
+    /** Paths that a merge has left in conflict; the file there is one side, whole. */
+    conflicts(): Promise<ReadonlySet<string>>
+  },
+): Tree {
   return {
     at: "worktree",
     async find(path) {
