@@ -48,7 +48,7 @@ export interface Store {
   note(line: string): void
   /** @throws CofferError `GIT_NO_REPOSITORY` */
   git(): Promise<Git>
-  identities(): LoadedIdentities
+  identities(): Promise<LoadedIdentities>
   /** What this machine remembers of the store. @throws CofferError `STORE_CHANGED`, `DAMAGED` */
   state(): LocalState
   /** Adds to it; what cannot be written is verified again next time. */
