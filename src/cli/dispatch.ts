@@ -1,11 +1,11 @@
 /** From the words of a call to the command that they mean, or to the help that was asked for. */
 import { CofferError } from "../errors.js"
+import { nearest } from "../format/nearest.js"
 import type { Command, CommandGroup } from "./command.js"
 import { findEntry, LIKELY_WORDS, words } from "./commands/index.js"
 import type { Globals } from "./globals.js"
 import { commandHelp, groupHelp, overview } from "./help.js"
 import type { Host } from "./host.js"
-import { nearest } from "./nearest.js"
 import { runCommand } from "./output.js"
 import { findWord, parseWords } from "./parse.js"
 import { startSession } from "./session.js"

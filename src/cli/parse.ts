@@ -1,9 +1,9 @@
 /** Words of the command line to a command's arguments. yargs splits them; what is refused, and how, is decided here. */
 import type { Options as YargsOption } from "yargs"
 import { CofferError } from "../errors.js"
+import { nearest } from "../format/nearest.js"
 import { type Command, flagOf, kebab, labelOf, type Option, type Options } from "./command.js"
 import { GLOBALS, type Globals } from "./globals.js"
-import { nearest } from "./nearest.js"
 
 export interface Parsed {
   readonly globals: Globals

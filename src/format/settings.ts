@@ -1,0 +1,117 @@
+/** The settings of a repository (`.coffer.yaml`, untrusted) and of a user (`config.yaml`), checked key by key. */
+import { decodeUtf8 } from "../encoding.js"
+import { CofferError } from "../errors.js"
+import { nearest } from "./nearest.js"
+
+/**
+ * What a repository may say: where its store is, and what its scanner passes over. Never a group, a
+ * command, a host or a key: whoever can push decides what stands here.
+ */
+export interface Settings {
+  /** The store's folder, relative to the repository. */
+  readonly store?: string
+  readonly scan?: {
+    /** Globs of paths whose content the scanner passes over. */
+    readonly allow?: readonly string[]
+  }
+}
+
+/** What names a path outside the repository or a command: only the user's own file may. */
+export interface UserConfig {
+  /** Identity files in place of the default one. */
+  readonly identities?: readonly string[]
+  /** The editor and its arguments. */
+  readonly editor?: readonly string[]
+}
+
+/** How a value is checked: a text, a list of texts, or a map of more settings. */
+type Shape = "text" | "texts" | { readonly [key: string]: Shape }
+
+const REPOSITORY: Shape = { store: "text", scan: { allow: "texts" } }
+const USER: Shape = { identities: "texts", editor: "texts" }
+const MAX_DEPTH = 32
+
+/** Reads `.coffer.yaml`. @throws CofferError `SETTING_UNKNOWN` with the nearest known key, `SETTING_INVALID` */
+export async function parseSettings(bytes: Uint8Array): Promise<Settings> {
+  return (await parseShaped(bytes, REPOSITORY, ".coffer.yaml")) as Settings
+}
+
+/** Reads the user's `config.yaml`. @throws CofferError `SETTING_UNKNOWN`, `SETTING_INVALID` */
+export async function parseUserConfig(bytes: Uint8Array): Promise<UserConfig> {
+  return (await parseShaped(bytes, USER, "config.yaml")) as UserConfig
+}
+
+async function parseShaped(bytes: Uint8Array, shape: Shape, file: string): Promise<unknown> {
+  const { parseDocument } = await import("yaml")
+  const text = decodeUtf8(bytes)
+  if (text === undefined || depthOf(text) > MAX_DEPTH)
+    throw invalid(file, "it is not UTF-8 text of moderate depth")
+  const document = parseDocument(text, {
+    schema: "core",
+    version: "1.2",
+    uniqueKeys: true,
+    merge: false,
+    strict: true,
+    prettyErrors: false,
+  })
+  if (document.errors.length > 0 || document.warnings.length > 0) throw invalid(file, "it is not valid YAML")
+  return checkShape(toValue(document, file) ?? new Map(), shape, file, [])
+}
+
+/** Maps, not objects: `__proto__` is a key like any other. */
+function toValue(document: { toJS(options: object): unknown }, file: string): unknown {
+  try {
+    return document.toJS({ mapAsMap: true, maxAliasCount: 0 })
+  } catch {
+    throw invalid(file, "aliases are not allowed")
+  }
+}
+
+function checkShape(value: unknown, shape: Shape, file: string, at: readonly string[]): unknown {
+  if (shape === "text") {
+    if (typeof value === "string" && value !== "") return value
+    throw invalid(file, `"${at.join(".")}" has to be text`)
+  }
+  if (shape === "texts") {
+    if (Array.isArray(value) && value.every(item => typeof item === "string" && item !== "")) return value
+    throw invalid(file, `"${at.join(".")}" has to be a list of texts`)
+  }
+  if (!(value instanceof Map))
+    throw invalid(file, `${at.length === 0 ? "it" : `"${at.join(".")}"`} has to be a map`)
+  const entries: [string, unknown][] = []
+  for (const [key, item] of value) {
+    const known = typeof key === "string" && Object.hasOwn(shape, key) ? shape[key] : undefined
+    if (known === undefined) throw unknownKey(file, String(key), Object.keys(shape))
+    entries.push([String(key), checkShape(item, known, file, [...at, String(key)])])
+  }
+  return Object.fromEntries(entries)
+}
+
+/** An upper bound, found before a parser recurses: indentation steps and brackets. */
+function depthOf(text: string): number {
+  let brackets = 0
+  let deepest = 0
+  for (const character of text) {
+    if (character === "[" || character === "{") deepest = Math.max(deepest, ++brackets)
+    else if (character === "]" || character === "}") brackets--
+  }
+  const dashes = Math.max(
+    0,
+    ...[...text.matchAll(/^[ ]*(?:- ?)+/gm)].map(([run]) => run.replaceAll(" ", "").length),
+  )
+  return Math.max(deepest, dashes)
+}
+
+function unknownKey(file: string, key: string, known: readonly string[]): CofferError {
+  const meant = nearest(key, known)
+  const quoted = /^[A-Za-z][A-Za-z0-9_-]{0,40}$/.test(key)
+    ? `"${key}" is no setting`
+    : "there is an unknown setting"
+  return new CofferError("SETTING_UNKNOWN", `${file}: ${quoted}`, {
+    hint: meant === undefined ? `known here: ${known.join(", ")}` : `did you mean "${meant}"?`,
+  })
+}
+
+function invalid(file: string, what: string): CofferError {
+  return new CofferError("SETTING_INVALID", `${file}: ${what}`, { hint: "docs/cli.md lists the settings" })
+}
