@@ -49,6 +49,16 @@ export interface CheckReport {
   readonly failed: boolean
 }
 
+/** What looking at a store gives. */
+export interface Examination {
+  /** Undefined where the key records were refused. */
+  readonly keyring: Keyring | undefined
+  /** Secrets whose file is sound, by path. */
+  readonly secrets: readonly CheckedSecret[]
+  readonly checked: { readonly files: number; readonly opened: number }
+  readonly problems: readonly Finding[]
+}
+
 /**
  * Verifies a state of the store as far as possible: without an identity structure, signatures and places, with
  * one also every value it opens.
@@ -57,21 +67,29 @@ export interface CheckReport {
  * are not here, `GIT_…`
  */
 export async function checkStore(store: Store, request: CheckRequest): Promise<CheckReport> {
-  const { pin } = choosePin(store, "look")
-  if (request.requirePin === true && pin === undefined) throw noPin()
+  if (request.requirePin === true && choosePin(store, "look").pin === undefined) throw noPin()
+  const { checked, problems } = await examineStore(store, { ...request, values: true })
+  return { checked, problems, failed: problems.some(problem => counts(problem, request.failOn ?? [])) }
+}
+
+/** Looks at everything. @param request.values - whether values are opened too. */
+export async function examineStore(
+  store: Store,
+  request: CheckRequest & { values: boolean },
+): Promise<Examination> {
   const tree = await chooseTree(store, request)
   const result: FileCheck = { files: 0, findings: [] }
   const keyring = await checkKeyring(store, tree, result)
-  const sound: CheckedSecret[] = []
-  for await (const secret of checkFiles(tree, keyring, result)) sound.push(secret)
-  const opened = keyring === undefined ? 0 : await checkValues(store, { tree, keyring }, sound, result)
+  const secrets: CheckedSecret[] = []
+  for await (const secret of checkFiles(tree, keyring, result)) secrets.push(secret)
+  let opened = 0
   if (keyring !== undefined) {
-    result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, sound, request.at))
+    if (request.values) opened = await checkValues(store, { tree, keyring }, secrets, result)
+    const { pin } = choosePin(store, "look")
+    result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, request.at))
     await checkHistory(store, { tree, keyring, since: request.since }, result)
   }
-  const problems = result.findings
-  const failed = problems.some(problem => counts(problem, request.failOn ?? []))
-  return { checked: { files: result.files, opened }, problems, failed }
+  return { keyring, secrets, checked: { files: result.files, opened }, problems: result.findings }
 }
 
 /** Whether a finding makes `check` and `status --fail-on` fail. */
@@ -144,7 +162,7 @@ async function openAll(
 }
 
 /** What is in order and should still be taken care of. */
-export function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date): Finding[] {
+function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date): Finding[] {
   const findings: Finding[] = []
   const exposed = exposureOf(keyring)
   for (const { path, file } of secrets) {

@@ -1,0 +1,107 @@
+/** `coffer status`: one screen about a store, and the exposure list. */
+import type { SecretName } from "../format/names.js"
+import { type Exposure, exposureOf } from "../keyring/exposure.js"
+import type { Finding } from "../keyring/findings.js"
+import type { GroupKeyring } from "../keyring/group.js"
+import { printPin } from "../keyring/pin.js"
+import { counts, type Examination, examineStore, type FailOn } from "./check.js"
+import { ageDays, findSecretDue } from "./due.js"
+import { hooksStatus } from "./hooks.js"
+import { listFiles } from "./secrets.js"
+import type { Store } from "./store.js"
+import { pinnableRecord } from "./trust.js"
+import { remember, viewStore } from "./view.js"
+
+/** One group on the screen. */
+export interface GroupStatus {
+  readonly group: string
+  readonly members: number
+  /** Secrets that hold a value; of them exposed and overdue ones. */
+  readonly secrets: number
+  /** Id of the newest data key. */
+  readonly key: string
+  /** Whole days. */
+  readonly keyAge: number
+  readonly exposed: number
+  readonly overdue: number
+}
+
+export interface StatusReport {
+  /** The store's folder in the repository. */
+  readonly store: string
+  readonly storeId: string
+  /** The newest pin; null where the key records were refused. */
+  readonly pin: string | null
+  /** Whether it was verified with a pin of this machine or of COFFER_PIN. */
+  readonly trusted: boolean
+  /** Null where there is no git. */
+  readonly hooks: { readonly installed: boolean; readonly live: boolean } | null
+  readonly groups: readonly GroupStatus[]
+  readonly problems: readonly Finding[]
+  /** Whether one of the problems is an error, or a warning that `failOn` names. */
+  readonly failed: boolean
+}
+
+/** A value that somebody may know who is no member of its group. */
+export interface ExposedSecret {
+  readonly name: SecretName
+  readonly group: string
+  readonly version: number
+  readonly by: readonly Exposure[]
+}
+
+/** Everything about a store that can be told without opening a value. */
+export async function reportStatus(
+  store: Store,
+  request: { at: Date; failOn?: readonly FailOn[] | undefined },
+): Promise<StatusReport> {
+  const examination = await examineStore(store, { at: request.at, values: false })
+  const { keyring, problems } = examination
+  return {
+    store: store.folder,
+    storeId: store.id,
+    pin: keyring === undefined ? null : printPin(store.id, pinnableRecord(keyring)),
+    trusted: keyring?.pinned ?? false,
+    hooks: await findHooks(store),
+    groups: [...(keyring?.groups.values() ?? [])].map(group => describeGroup(group, examination, request.at)),
+    problems,
+    failed: request.failOn !== undefined && problems.some(problem => counts(problem, request.failOn!)),
+  }
+}
+
+/** The exposure list: what should be changed because of who left. */
+export async function listExposed(store: Store): Promise<readonly ExposedSecret[]> {
+  const view = await viewStore(store, { use: "look" })
+  const exposedTo = exposureOf(view.keyring)
+  const exposed: ExposedSecret[] = []
+  for (const file of await listFiles(store, view, {})) {
+    const by = exposedTo(file)
+    if (by.length > 0) exposed.push({ name: file.name, group: file.group, version: file.version, by })
+  }
+  await remember(store, view)
+  return exposed
+}
+
+function describeGroup({ group, current }: GroupKeyring, examination: Examination, at: Date): GroupStatus {
+  const { keyring, secrets } = examination
+  const exposedTo = exposureOf(keyring!)
+  const files = secrets
+    .map(({ file }) => file)
+    .filter(file => file.group === group && file.state === "current")
+  const newest = current[0]!
+  return {
+    group,
+    members: newest.record.members.length,
+    secrets: files.length,
+    key: newest.id,
+    keyAge: Math.max(0, ageDays(newest.record.created, at)),
+    exposed: files.filter(file => exposedTo(file).length > 0).length,
+    overdue: files.filter(file => findSecretDue(file, at) !== undefined).length,
+  }
+}
+
+async function findHooks(store: Store): Promise<StatusReport["hooks"]> {
+  if (store.repository === undefined) return null
+  const { installed, live } = await hooksStatus(await store.git(), { stores: [store.folder], env: store.env })
+  return { installed, live }
+}
