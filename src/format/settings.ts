@@ -1,4 +1,5 @@
 /** The settings of a repository (`.coffer.yaml`, untrusted) and of a user (`config.yaml`), checked key by key. */
+import type { Document } from "yaml"
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { nearest } from "./nearest.js"
@@ -59,7 +60,7 @@ async function parseShaped(bytes: Uint8Array, shape: Shape, file: string): Promi
 }
 
 /** Maps, not objects: `__proto__` is a key like any other. */
-function toValue(document: { toJS(options: object): unknown }, file: string): unknown {
+function toValue(document: Document, file: string): unknown {
   try {
     return document.toJS({ mapAsMap: true, maxAliasCount: 0 })
   } catch {
