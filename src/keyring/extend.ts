@@ -156,7 +156,7 @@ async function tryKey(open: OpenKeyring, id: string): Promise<OpenedKey | undefi
   try {
     return await open.keyFor(id)
   } catch (error) {
-    if (hasCode(error, "HISTORY_CUT", "PREVIOUS_BROKEN", "KEY_UNKNOWN")) return undefined
+    if (hasCode(error, "HISTORY_CUT", "PREVIOUS_BROKEN", "WRAP_BROKEN")) return undefined
     throw error
   }
 }

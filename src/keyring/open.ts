@@ -48,7 +48,7 @@ export async function openKeys(
 ): Promise<OpenKeyring> {
   const { node: newest, member } = findMe(group, identities)
   const opened = new Map<string, OpenedKey>()
-  const chain: Chain = { group, identities, opened, broken: new Set() }
+  const chain: Chain = { group, identities, opened, brokenLinks: new Set(), brokenWraps: new Map() }
   for (const tip of group.current) {
     const mine = findMine(tip, identities)
     if (mine === undefined) continue
@@ -128,13 +128,13 @@ function wrapBroken(node: RecordNode, member: Member): CofferError {
   )
 }
 
-/** Keys opened so far, by id, and records found not to open. */
+/** Keys opened so far, by id, and what was found not to give its key. */
 interface Chain {
   readonly group: GroupKeyring
   readonly identities: readonly Unwrapper[]
   readonly opened: Map<string, OpenedKey>
-  /** Records whose link or wrap was there and did not give their key. */
-  readonly broken: Set<RecordNode>
+  readonly brokenLinks: Set<RecordNode>
+  readonly brokenWraps: Map<RecordNode, Member>
 }
 
 /** Step 20: along `previous`; where a link lacks or fails, my own wrap in an older record. */
@@ -146,7 +146,7 @@ async function reachKey(chain: Chain, id: string): Promise<OpenedKey> {
     const mine = chain.opened.has(node.id) ? undefined : findMine(node, chain.identities)
     if (mine === undefined) continue
     const key = await unwrapMine(node, mine)
-    if (key === undefined) chain.broken.add(node)
+    if (key === undefined) chain.brokenWraps.set(node, mine.member)
     else chain.opened.set(node.id, key)
     const reached = key && followLinks(chain, target)
     if (reached !== undefined) return reached
@@ -172,7 +172,7 @@ function followLinks(chain: Chain, target: RecordNode): OpenedKey | undefined {
         continue
       const ancestor = proveKey(node, openPreviousKey(key.keys.previous, key.node.id, link.id, link))
       if (ancestor === undefined) {
-        chain.broken.add(node)
+        chain.brokenLinks.add(node)
         continue
       }
       chain.opened.set(node.id, ancestor)
@@ -190,18 +190,19 @@ function descentOf({ graph, current }: GroupKeyring, target: RecordNode): Record
   )
 }
 
-function unreachable({ group, broken }: Chain, target: RecordNode): CofferError {
-  const [culprit] = broken
-  if (culprit !== undefined) {
+function unreachable({ group, brokenLinks, brokenWraps }: Chain, target: RecordNode): CofferError {
+  const what = `the data key ${target.id} of "${group.group}"`
+  const [unlinked] = brokenLinks
+  if (unlinked !== undefined) {
     return new CofferError(
       "PREVIOUS_BROKEN",
-      `the data key ${target.id} of "${group.group}" cannot be reached: "${culprit.path}" or a later record holds a wrong copy of it`,
+      `${what} cannot be reached: what a later record holds as the key of "${unlinked.path}" is another one`,
       { hint: "another member may still open it with a wrap of their own" },
     )
   }
-  return new CofferError(
-    "HISTORY_CUT",
-    `the data key ${target.id} of "${group.group}" is not handed on to its present members`,
-    { hint: "an older identity of yours may still open it: coffer -i FILE" },
-  )
+  const [wrapped] = brokenWraps
+  if (wrapped !== undefined) return wrapBroken(...wrapped)
+  return new CofferError("HISTORY_CUT", `${what} is not handed on to its present members`, {
+    hint: "an older identity of yours may still open it: coffer -i FILE",
+  })
 }

@@ -101,7 +101,9 @@ export function forge(forgery: Forgery): RecordNode {
     policy: {},
     ...(group === "default" ? { groups: parents[0]?.record.groups ?? new Map() } : {}),
     oldest: oldestOf(parents, sorted, number),
-    created: printTime(new Date(START + number * 60_000)),
+    created: [printTime(new Date(START + number * 60_000)), ...parents.map(parent => parent.record.created)]
+      .sort()
+      .at(-1)!,
     author: by.name,
     wrap: sorted.map(entry => people.get(entry.recipient)?.anyWrap ?? by.anyWrap),
     previous: parents

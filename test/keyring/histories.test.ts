@@ -11,8 +11,9 @@ const people = Object.values(
   await makePeople("ana", "bob", "cat", "dan", "eva", "fay", "gus", "hal", "ida", "jon"),
 )
 register(...people)
-const HISTORIES = 150
-const MUTATIONS = 300
+/** Short runs; the storm script plays thousands. */
+const HISTORIES = 60
+const MUTATIONS = 100
 
 /** What verification makes of it: the keyring, or the code of the refusal. */
 function judge(...input: Parameters<typeof inputOf>): Keyring | string {
