@@ -232,7 +232,7 @@ function readAll(fd: number, size: number, maxBytes: number): Uint8Array | undef
   }
 }
 
-function writeAll(fd: number, bytes: Uint8Array): void {
+export function writeAll(fd: number, bytes: Uint8Array): void {
   let offset = 0
   while (offset < bytes.length) offset += writeSync(fd, bytes, offset)
 }
@@ -250,7 +250,7 @@ function openTemporary(folder: string, name: string): { fd: number; temporary: s
 }
 
 /** Makes the rename durable where folders can be synced; elsewhere (Windows, some network drives) there is no way. */
-function syncFolder(folder: string): void {
+export function syncFolder(folder: string): void {
   try {
     const fd = openSync(folder, constants.O_RDONLY)
     try {

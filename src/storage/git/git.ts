@@ -135,14 +135,15 @@ export async function openGit(
 }
 
 async function openBackend(dir: string, env: Environment, prefer: GitPreference): Promise<Backend> {
-  let reason = "there is no other back end than the git binary"
   if (prefer !== "embedded") {
     const { openSystem } = await import("./system.js")
     const system = await openSystem(dir, env)
     if (typeof system !== "string") return system
-    reason = system
+    if (prefer === "system")
+      throw new CofferError("GIT_UNSUPPORTED", system, { hint: "install git, 2.31 or newer" })
   }
-  throw new CofferError("GIT_UNSUPPORTED", reason, { hint: "install git, 2.31 or newer" })
+  const { openEmbedded } = await import("./embedded.js")
+  return openEmbedded(dir, env)
 }
 
 /** Reading goes on beside a write, and inside a hook of a `git commit` that holds the index. */

@@ -1,6 +1,7 @@
 /** Reader of git's index file, versions 2 to 4: where each entry lies, without changing a byte. */
 import { createHash } from "node:crypto"
 import { CofferError } from "../../errors.js"
+import { unsupported } from "./unsupported.js"
 
 /** Bytes of an entry before its flags: ten 32-bit numbers of stat data, then the object id. */
 export const STAT_BYTES = 40
@@ -229,11 +230,5 @@ function extendedFlags(index: IndexFile, slot: IndexSlot): number {
 function damaged(why: string): CofferError {
   return new CofferError("GIT_FAILED", `git's index is damaged: ${why}`, {
     hint: "git fsck; to rebuild the index from HEAD, losing what is staged: rm .git/index && git reset",
-  })
-}
-
-function unsupported(feature: string): CofferError {
-  return new CofferError("GIT_UNSUPPORTED", `without git coffer cannot handle: ${feature}`, {
-    hint: "install git 2.31 or later",
   })
 }

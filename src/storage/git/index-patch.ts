@@ -10,33 +10,25 @@ import {
   type IndexExtension,
   type IndexFile,
   type IndexSlot,
-  isSkipWorktree,
   STAT_BYTES,
   slotsAt,
   slotsBelow,
 } from "./index-file.js"
 
-/** What an entry is set to. Without stat data git hashes the file once, at its next status. */
+/**
+ * What an entry is set to. It gets no stat data, since the file is put in place later: git hashes it once, at its
+ * next status.
+ */
 export interface IndexEntry {
   readonly mode: string
   readonly oid: string
-  readonly stat?: IndexStat
-}
-
-/** The fields of `lstat` that git compares, as `fs.lstat(path, { bigint: true })` returns them. */
-export interface IndexStat {
-  readonly ctimeNs: bigint
-  readonly mtimeNs: bigint
-  readonly dev: bigint
-  readonly ino: bigint
-  readonly uid: bigint
-  readonly gid: bigint
-  readonly size: bigint
+  /** Whether a sparse checkout leaves the file out of the work tree. */
+  readonly skipWorktree: boolean
 }
 
 /**
  * Returns the index with the given paths set, or removed where the value is null; all stages of such a path
- * give way. A path that sparse checkout leaves out stays left out.
+ * give way.
  *
  * Kept: every other entry with its flags, resolve-undo, and the cached trees of untouched folders. Dropped, as
  * git itself drops what a program does not maintain: untracked cache, fsmonitor (they point at entries by
@@ -47,19 +39,17 @@ export interface IndexStat {
 export function patchIndex(index: IndexFile, changes: ReadonlyMap<string, IndexEntry | null>): Uint8Array {
   const wanted = new Map([...changes].map(([path, entry]) => [Buffer.from(path).toString("latin1"), entry]))
   for (const [path, entry] of wanted) if (entry !== null) checkPlace(index, wanted, path)
-  const sparse = new Set(
-    index.slots.filter(slot => wanted.has(slot.path) && isSkipWorktree(index, slot)).map(slot => slot.path),
-  )
   const entries: Output[] = index.slots
     .filter(slot => !wanted.has(slot.path))
     .map(slot => ({ path: slot.path, stage: slot.stage, slot }))
   const added = [...wanted].flatMap(([path, entry]): Output[] =>
-    entry === null
-      ? []
-      : [{ path, stage: 0, fixed: fixedPart(path, entry, sparse.has(path) && index.version > 2) }],
+    entry === null ? [] : [{ path, stage: 0, fixed: fixedPart(path, entry) }],
   )
   const merged = mergeSorted(entries, added.sort(compareSlots))
   const header = Buffer.from(index.bytes.subarray(0, HEADER_BYTES))
+  // Version 2 has no place for the flag of a sparse checkout; version 3 is the same with one.
+  const isSparse = [...wanted.values()].some(entry => entry?.skipWorktree)
+  header.writeUInt32BE(Math.max(index.version, isSparse ? 3 : 2), 4)
   header.writeUInt32BE(merged.length, 8)
   const body = [header, ...printEntries(index, merged), ...printExtensions(index, wanted.keys())]
   const hash = createHash("sha1")
@@ -102,24 +92,14 @@ function mergeSorted(kept: readonly Output[], added: readonly Output[]): Output[
   return merged
 }
 
-function fixedPart(path: string, entry: IndexEntry, skipWorktree: boolean): Buffer {
+function fixedPart(path: string, { mode, oid, skipWorktree }: IndexEntry): Buffer {
   const fixed = Buffer.alloc(FIXED_BYTES + (skipWorktree ? 2 : 0))
-  if (entry.stat !== undefined) writeStat(fixed, entry.stat)
-  fixed.writeUInt32BE(Number.parseInt(entry.mode, 8), 24)
-  fixed.write(entry.oid, STAT_BYTES, "hex")
+  fixed.writeUInt32BE(Number.parseInt(mode, 8), 24)
+  fixed.write(oid, STAT_BYTES, "hex")
   const length = Math.min(path.length, 0xfff)
   fixed.writeUInt16BE(skipWorktree ? length | FLAG_EXTENDED : length, FIXED_BYTES - 2)
   if (skipWorktree) fixed.writeUInt16BE(EXTENDED_SKIP_WORKTREE, FIXED_BYTES)
   return fixed
-}
-
-function writeStat(fixed: Buffer, stat: IndexStat): void {
-  const second = 1_000_000_000n
-  const { ctimeNs, mtimeNs, dev, ino, uid, gid, size } = stat
-  const times = [ctimeNs / second, ctimeNs % second, mtimeNs / second, mtimeNs % second]
-  // The mode lies between the inode and the owner. Git, too, keeps the low 32 bits of each.
-  const numbers: readonly bigint[] = [...times, dev, ino, 0n, uid, gid, size]
-  for (const [at, value] of numbers.entries()) fixed.writeUInt32BE(Number(BigInt.asUintN(32, value)), at * 4)
 }
 
 /**

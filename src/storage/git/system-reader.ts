@@ -87,7 +87,7 @@ export async function* changes(
   const isTree = "tree" in to
   const args = isTree
     ? ["diff-tree", "-r", ...options, from, to.tree]
-    : ["diff-index", "--cached", ...options, from]
+    : ["diff-index", "--cached", "--ita-invisible-in-index", ...options, from]
   const paths = prefix === "" ? [] : [prefix]
   const env = isTree ? {} : indexEnvironment(to.index)
   let about: string | undefined

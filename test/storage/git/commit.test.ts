@@ -138,14 +138,22 @@ for (const kind of KINDS) {
       makeUserWork(folder)
       git(folder, "status")
       const before = userState(folder)
+      const untouched = userState(folder, "none")
       const head = git(folder, "rev-parse", "HEAD").trim()
       const branch = git(folder, "rev-parse", "--abbrev-ref", "HEAD")
-      const opened = await open(join(folder, "secrets"), kind)
       const files = {
         "secrets/A.yaml": "second A\n",
         "secrets/prod/C.yaml": null,
         "secrets/new/deep/D.yaml": "D\n",
       }
+      if (kind === "embedded" && shape.embedded === "refuses") {
+        const attempt = async () => commit(await open(folder, kind), files)
+        assert.is(await codeOf(attempt()), "GIT_UNSUPPORTED")
+        assert.equal([userState(folder, "none"), git(folder, "rev-parse", "HEAD").trim()], [untouched, head])
+        assert.equal(leftovers(folder), [])
+        return
+      }
+      const opened = await open(join(folder, "secrets"), kind)
       const id = await commit(opened, files, { message: "Set A\n\nbody\n" })
 
       assert.equal(userState(folder), before)

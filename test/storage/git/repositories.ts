@@ -6,7 +6,7 @@ import { dirname, join } from "node:path"
 import { type Git, openGit } from "../../../src/storage/git/git.js"
 import type { Step } from "../../../src/storage/git/write.js"
 
-export const KINDS = ["system"] as const
+export const KINDS = ["system", "embedded"] as const
 export type Kind = (typeof KINDS)[number]
 
 const scratch = realpathSync(mkdtempSync(join(tmpdir(), "coffer-git-")))

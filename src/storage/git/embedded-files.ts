@@ -1,0 +1,157 @@
+/** Writes files inside a git directory as git does: whole or not at all, durable, with the modes it shares them by. */
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from "node:fs"
+import { dirname, join } from "node:path"
+import { errnoOf, ioError, syncFolder, writeAll } from "../files.js"
+import { createLock } from "./disk.js"
+
+/** Git's modes before the umask: objects never change, so nobody may write them. */
+export const OBJECT_MODE = 0o444
+const FILE_MODE = 0o666
+const FOLDER_MODE = 0o777
+const SET_GROUP_ID = 0o2000
+
+export interface GitFiles {
+  /** Writes a temporary file, syncs it, and renames it into place over whatever is there. */
+  replace(path: string, parts: readonly Uint8Array[], mode: number): void
+  /** Makes a lock file, which becomes the real one by a rename. @returns false where there is one already. */
+  lock(path: string, temporary: string, content: string): boolean
+  /** Adds a line to a log. */
+  append(path: string, line: string): void
+}
+
+/** @param shared - `core.sharedRepository` */
+export function gitFiles(shared: string | undefined): GitFiles {
+  const share = parseShared(shared)
+  return {
+    replace(path, parts, mode) {
+      const folder = dirname(path)
+      makeFolders(folder, share)
+      const temporary = writeTemporary(folder, parts, share(mode, false) ?? mode, mode)
+      try {
+        renameSync(temporary, path)
+      } catch (error) {
+        rmSync(temporary, { force: true })
+        throw ioError("write", path, error)
+      }
+      syncFolder(folder)
+    },
+    lock(path, temporary, content) {
+      makeFolders(dirname(path), share)
+      if (!createLock(path, temporary, content)) return false
+      const mode = share(FILE_MODE, false)
+      if (mode !== undefined) chmodSync(path, mode)
+      syncFile(path)
+      return true
+    },
+    append(path, line) {
+      makeFolders(dirname(path), share)
+      const mode = share(FILE_MODE, false)
+      try {
+        // One write to a file opened for appending: lines of two processes never mix.
+        appendFileSync(path, line, { mode: FILE_MODE })
+        if (mode !== undefined) chmodSync(path, mode)
+      } catch (error) {
+        throw ioError("write", path, error)
+      }
+    },
+  }
+}
+
+/** The mode that sharing gives; undefined where the umask decides. */
+type Share = (mode: number, isFolder: boolean) => number | undefined
+
+/** Git's calc_shared_perm: sharing adds bits, an octal number sets them; who may not write, gets no such bit. */
+function parseShared(value: string | undefined): Share {
+  const name = (value ?? "umask").toLowerCase()
+  const octal = /^0?[0-7]{3}$/.test(name) ? Number.parseInt(name, 8) & 0o666 : undefined
+  const bits = octal ?? (GROUP.includes(name) ? 0o660 : EVERYBODY.includes(name) ? 0o664 : 0)
+  if (bits === 0 || process.platform === "win32") return () => undefined
+  return (mode, isFolder) => {
+    let added = mode & 0o200 ? bits : bits & 0o444
+    if (isFolder) added |= (added & 0o444) >> 2
+    const base = octal === undefined ? mode & ~process.umask() : mode & ~0o777
+    return base | added | (isFolder && added & 0o060 ? SET_GROUP_ID : 0)
+  }
+}
+
+const GROUP = ["group", "true", "yes", "on", "1"]
+const EVERYBODY = ["all", "world", "everybody", "2"]
+
+function makeFolders(folder: string, share: Share): void {
+  if (statSync(folder, { throwIfNoEntry: false }) !== undefined) return
+  makeFolders(dirname(folder), share)
+  try {
+    mkdirSync(folder, { mode: FOLDER_MODE })
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return
+    throw ioError("make the folder", folder, error)
+  }
+  const mode = share(FOLDER_MODE, true)
+  if (mode !== undefined) chmodSync(folder, mode)
+  syncFolder(dirname(folder))
+}
+
+/** Git's own names for unfinished objects: `git gc` removes what a killed process leaves. */
+function writeTemporary(folder: string, parts: readonly Uint8Array[], shared: number, mode: number): string {
+  for (let attempt = 0; ; attempt++) {
+    const temporary = join(folder, `tmp_obj_${process.pid}-${attempt}`)
+    const fd = openNew(temporary, mode)
+    if (fd === undefined) continue
+    try {
+      writeAndClose(fd, temporary, parts, shared === mode ? undefined : shared)
+    } catch (error) {
+      rmSync(temporary, { force: true })
+      throw error
+    }
+    return temporary
+  }
+}
+
+function openNew(path: string, mode: number): number | undefined {
+  try {
+    return openSync(path, "wx", mode)
+  } catch (error) {
+    if (errnoOf(error) === "EEXIST") return undefined
+    throw ioError("write", path, error)
+  }
+}
+
+function writeAndClose(
+  fd: number,
+  path: string,
+  parts: readonly Uint8Array[],
+  mode: number | undefined,
+): void {
+  try {
+    for (const part of parts) writeAll(fd, part)
+    if (mode !== undefined) fchmodSync(fd, mode)
+    fsyncSync(fd)
+  } catch (error) {
+    throw ioError("write", path, error)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Makes what a file holds survive a power cut. */
+export function syncFile(path: string): void {
+  const fd = openSync(path, "r+")
+  try {
+    fsyncSync(fd)
+  } catch (error) {
+    throw ioError("write", path, error)
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,99 @@
+/** The file system that isomorphic-git sees: one object folder, with git's alternates behind it. */
+import { readdirSync, readFileSync, statSync } from "node:fs"
+import { join, relative, resolve, sep } from "node:path"
+import type { PromiseFsClient } from "isomorphic-git"
+import { CofferError } from "../../errors.js"
+import { errnoOf, ioError } from "../files.js"
+import { type GitFiles, OBJECT_MODE } from "./embedded-files.js"
+import { unsupported } from "./unsupported.js"
+
+/**
+ * Maps the paths below the first object folder onto all of them, and writes files whole. isomorphic-git knows
+ * neither alternates nor temporary names; the common folder of a linked work tree it is simply given.
+ *
+ * The calls below are synchronous: a promise for each of the many failing look-ups costs ten times the look-up.
+ */
+export function objectFileSystem(objectFolders: readonly string[], files: GitFiles): PromiseFsClient {
+  const places = (path: string) => {
+    const inside = relative(objectFolders[0]!, path)
+    if (inside === ".." || inside.startsWith(`..${sep}`)) return [path]
+    return objectFolders.map(folder => join(folder, inside))
+  }
+  const refuse = () => Promise.reject(new Error("isomorphic-git may not do this"))
+  return {
+    promises: {
+      readFile: async (path: string) => firstThere(places(path), readObjectFile),
+      readdir: async (path: string) => [...new Set(places(path).flatMap(findNames))],
+      stat: async (path: string) => firstThere(places(path), place => statSync(place)),
+      writeFile: async (path: string, content: Uint8Array) => files.replace(path, [content], OBJECT_MODE),
+      lstat: refuse,
+      mkdir: refuse,
+      readlink: refuse,
+      rmdir: refuse,
+      symlink: refuse,
+      unlink: refuse,
+    },
+  }
+}
+
+/** The repository's object folders: its own first, then those its alternates name, five levels deep as in git. */
+export function findObjectFolders(commonDir: string): string[] {
+  const found: string[] = []
+  const visit = (folder: string, depth: number) => {
+    if (found.includes(folder)) return
+    found.push(folder)
+    if (depth === 5) return
+    for (const line of readAlternates(folder)) visit(resolve(folder, line), depth + 1)
+  }
+  visit(join(commonDir, "objects"), 0)
+  return found
+}
+
+function readAlternates(objectFolder: string): string[] {
+  const path = join(objectFolder, "info", "alternates")
+  let text: string
+  try {
+    text = readFileSync(path, "utf8")
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return []
+    throw ioError("read", path, error)
+  }
+  const lines = text.split("\n").filter(line => line !== "" && !line.startsWith("#"))
+  if (lines.some(line => line.startsWith('"'))) throw unsupported("a quoted path in objects/info/alternates")
+  return lines
+}
+
+function firstThere<T>(places: readonly string[], read: (place: string) => T): T {
+  for (const [at, place] of places.entries()) {
+    try {
+      return read(place)
+    } catch (error) {
+      if (at === places.length - 1 || errnoOf(error) !== "ENOENT") throw error
+    }
+  }
+  throw new TypeError("no place to read from")
+}
+
+/** What isomorphic-git would answer with a TypeError, or with the advice that an object is missing. */
+export function readObjectFile(place: string): Buffer {
+  try {
+    const bytes = readFileSync(place)
+    if (place.endsWith(".idx") && bytes.toString("latin1", 0, 4) !== "\xfftOc") {
+      throw unsupported("pack index version 1")
+    }
+    return bytes
+  } catch (error) {
+    if (errnoOf(error) === "ERR_FS_FILE_TOO_LARGE") throw unsupported("pack larger than 2 GiB")
+    if (error instanceof CofferError || errnoOf(error) === "ENOENT") throw error
+    throw ioError("read", place, error)
+  }
+}
+
+export function findNames(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return []
+    throw ioError("list", folder, error)
+  }
+}

@@ -1,0 +1,114 @@
+/** The repository's index as the embedded back end reads and edits it. */
+import { readFileSync, writeFileSync } from "node:fs"
+import { errnoOf, ioError } from "../files.js"
+import type { IndexEdit } from "./backend.js"
+import { syncFile } from "./embedded-files.js"
+import type { ObjectStore } from "./embedded-objects.js"
+import { compareFiles, filesBelow, type TreeFile } from "./embedded-trees.js"
+import type { Change, Entry, Oid } from "./git.js"
+import {
+  emptyIndex,
+  type IndexFile,
+  type IndexSlot,
+  isIntentToAdd,
+  isSkipWorktree,
+  parseIndex,
+  slotMode,
+  slotOid,
+  slotsAt,
+  slotsBelow,
+} from "./index-file.js"
+import { patchIndex } from "./index-patch.js"
+
+/** Reads an index; where there is no file, nothing was ever added. */
+export function readIndex(file: string): IndexFile {
+  try {
+    return parseIndex(readFileSync(file))
+  } catch (error) {
+    if (errnoOf(error) === "ENOENT") return emptyIndex()
+    throw errnoOf(error) === undefined ? error : ioError("read", file, error)
+  }
+}
+
+/** All entries at or below a prefix ("" for all). */
+export function listIndex(index: IndexFile, prefix: string): Entry[] {
+  return slotsWithin(index, prefix).map(slot => toEntry(index, slot))
+}
+
+/** The entries of one path, in all stages. */
+export function findInIndex(index: IndexFile, path: string): Entry[] {
+  return slotsAt(index, toLatin1(path)).map(slot => toEntry(index, slot))
+}
+
+/**
+ * What differs between a tree (null: an empty one) and the index at or below a prefix. A path that will only be
+ * added (`git add -N`) is not there yet.
+ */
+export async function* diffTreeAndIndex(
+  objects: ObjectStore,
+  tree: Oid | null,
+  index: IndexFile,
+  prefix: string,
+): AsyncGenerator<Change> {
+  const staged = new Map<string, TreeFile>()
+  const conflicted = new Set<string>()
+  for (const slot of slotsWithin(index, prefix)) {
+    const { path, stage } = slot
+    if (stage !== 0) conflicted.add(path)
+    else if (!isIntentToAdd(index, slot)) {
+      staged.set(path, { path, mode: slotMode(index, slot), oid: slotOid(index, slot) })
+    }
+  }
+  const committed = new Map<string, TreeFile>()
+  if (tree !== null) {
+    for await (const file of filesBelow(objects, tree, prefix)) committed.set(file.path, file)
+  }
+  for (const path of [...new Set([...committed.keys(), ...staged.keys(), ...conflicted])].sort()) {
+    const from = committed.get(path)
+    const change = compareFiles(from, staged.get(path))
+    if (!conflicted.has(path)) {
+      if (change !== undefined) yield change
+      continue
+    }
+    yield {
+      path: toText(path),
+      ...(from ? { from: { mode: from.mode, oid: from.oid } } : {}),
+      conflicted: true,
+    }
+  }
+}
+
+/** Changes entries of the index in a private file, which is made where it is not there. */
+export function editIndexFile(file: string, edits: readonly IndexEdit[]): void {
+  const changes = new Map(edits.map(({ path, to }) => [path, to]))
+  const bytes = patchIndex(readIndex(file), changes)
+  try {
+    writeFileSync(file, bytes)
+    syncFile(file)
+  } catch (error) {
+    throw ioError("write", file, error)
+  }
+}
+
+function slotsWithin(index: IndexFile, prefix: string): readonly IndexSlot[] {
+  const path = toLatin1(prefix)
+  return path === "" ? index.slots : [...slotsAt(index, path), ...slotsBelow(index, path)]
+}
+
+function toEntry(index: IndexFile, slot: IndexSlot): Entry {
+  return {
+    path: toText(slot.path),
+    mode: slotMode(index, slot),
+    oid: slotOid(index, slot),
+    stage: slot.stage,
+    skipWorktree: isSkipWorktree(index, slot),
+  }
+}
+
+function toLatin1(text: string): string {
+  return Buffer.from(text).toString("latin1")
+}
+
+function toText(path: string): string {
+  return Buffer.from(path, "latin1").toString()
+}

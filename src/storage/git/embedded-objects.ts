@@ -1,0 +1,125 @@
+/** The object store: read through isomorphic-git, written as loose files or, in bulk, as one pack. */
+import { join } from "node:path"
+import { deflateSync } from "node:zlib"
+import { CofferError } from "../../errors.js"
+import { type GitFiles, OBJECT_MODE } from "./embedded-files.js"
+import { findNames, findObjectFolders, objectFileSystem, readObjectFile } from "./embedded-fs.js"
+import type { Oid } from "./git.js"
+import { type GitObject, oidOf, wrapObject } from "./object.js"
+import { packName, printPack } from "./pack.js"
+
+/** Above this, an fsync per file costs more than a pack and its index. */
+const MAX_LOOSE = 100
+
+export interface ObjectStore {
+  /** An object, or undefined where the repository does not have it. */
+  find(oid: Oid): Promise<GitObject | undefined>
+  /** @throws CofferError `GIT_MISSING_OBJECT`, `GIT_FAILED` where it is of another type */
+  get(oid: Oid, type: GitObject["type"]): Promise<Buffer>
+  /** The ids that begin so: at least four hex digits. */
+  findByPrefix(prefix: string): Oid[]
+  /** Writes objects so that they survive a power cut. */
+  write(objects: readonly GitObject[]): Promise<void>
+}
+
+/** @param commonDir - the git directory that holds the objects. */
+export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
+  const folders = findObjectFolders(commonDir)
+  const fs = objectFileSystem(folders, files)
+  // isomorphic-git keeps each pack it has read, whole, in this object: without it every read starts again.
+  let cache = {}
+  const read = async (oid: Oid) => {
+    const { readObject } = await import("isomorphic-git")
+    const { type, object } = await readObject({ fs, gitdir: commonDir, oid, format: "content", cache })
+    return { type, bytes: Buffer.from(object as Uint8Array) } as GitObject
+  }
+  const find = async (oid: Oid) => {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await read(oid)
+      } catch (error) {
+        if (codeOf(error) === "NotFoundError") return undefined
+        if (error instanceof CofferError) throw error
+        // A `git gc` meanwhile removes the packs whose indexes are remembered.
+        if (attempt > 1) throw unreadable(oid, error)
+        cache = {}
+      }
+    }
+  }
+  return {
+    find,
+    async get(oid, type) {
+      const object = await find(oid)
+      if (object === undefined) throw missing(oid)
+      if (object.type !== type) {
+        throw new CofferError("GIT_FAILED", `git object ${oid} is a ${object.type}, not a ${type}`)
+      }
+      return object.bytes
+    },
+    findByPrefix: prefix => [...new Set(folders.flatMap(folder => oidsWithPrefix(folder, prefix)))],
+    async write(objects) {
+      // Equal ones once: a pack with an object twice has two places for it in its index.
+      const unique = new Map(objects.map(object => [oidOf(object), object]))
+      if (unique.size > MAX_LOOSE) return writePack(commonDir, fs, files, unique)
+      for (const [oid, object] of unique) {
+        const path = join(folders[0]!, oid.slice(0, 2), oid.slice(2))
+        files.replace(path, [deflateSync(wrapObject(object))], OBJECT_MODE)
+      }
+    },
+  }
+}
+
+/**
+ * Git takes a pack as there once its index is, so the index comes last. isomorphic-git makes it from the pack
+ * alone, which checks what was written.
+ */
+async function writePack(
+  commonDir: string,
+  fs: ReturnType<typeof objectFileSystem>,
+  files: GitFiles,
+  objects: ReadonlyMap<Oid, GitObject>,
+): Promise<void> {
+  const { indexPack } = await import("isomorphic-git")
+  const pack = printPack([...objects.values()])
+  const filepath = `objects/pack/pack-${packName(pack)}.pack`
+  files.replace(join(commonDir, filepath), [pack], OBJECT_MODE)
+  const { oids } = await indexPack({ fs, dir: commonDir, gitdir: commonDir, filepath })
+  const written = new Set(oids)
+  for (const oid of objects.keys()) if (!written.has(oid)) throw unreadable(oid, undefined)
+}
+
+/** Looks through one object folder: names of loose files, sorted lists of ids in pack indexes. */
+function oidsWithPrefix(folder: string, prefix: string): Oid[] {
+  const loose = findNames(join(folder, prefix.slice(0, 2))).map(name => prefix.slice(0, 2) + name)
+  const packed = findNames(join(folder, "pack"))
+    .filter(name => name.endsWith(".idx"))
+    .flatMap(name =>
+      indexedOids(readObjectFile(join(folder, "pack", name)), Number.parseInt(prefix.slice(0, 2), 16)),
+    )
+  return [...loose, ...packed].filter(oid => oid.startsWith(prefix))
+}
+
+/** The ids with one first byte: a table of 256 counts says where they lie. */
+function indexedOids(index: Buffer, firstByte: number): Oid[] {
+  const countAt = (byte: number) => (byte < 0 ? 0 : index.readUInt32BE(8 + 4 * byte))
+  const [from, to] = [countAt(firstByte - 1), countAt(firstByte)]
+  const start = 8 + 4 * 256
+  return Array.from({ length: to - from }, (_, at) =>
+    index.toString("hex", start + 20 * (from + at), start + 20 * (from + at + 1)),
+  )
+}
+
+/** isomorphic-git's errors carry their kind in `code`. */
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined
+}
+
+function missing(oid: Oid): CofferError {
+  return new CofferError("GIT_MISSING_OBJECT", `git object ${oid} is not in this clone`, {
+    hint: "a shallow or partial clone lacks objects: git fetch --unshallow, or install git, which fetches them",
+  })
+}
+
+function unreadable(oid: Oid, cause: unknown): CofferError {
+  return new CofferError("GIT_FAILED", `git object ${oid} cannot be read`, { hint: "git fsck", cause })
+}

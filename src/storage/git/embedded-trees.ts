@@ -1,0 +1,209 @@
+/** Looks paths up in trees, lists folders, compares two trees: only the folders that matter are read. */
+import { CofferError } from "../../errors.js"
+import type { ObjectStore } from "./embedded-objects.js"
+import type { Change, Entry, Oid } from "./git.js"
+import { EMPTY_TREE, isFolder, parseTree, type TreeEntry } from "./object.js"
+
+/** A file of a tree; its path is Latin-1, like the names in trees. */
+export interface TreeFile {
+  readonly path: string
+  readonly mode: string
+  readonly oid: Oid
+}
+
+/**
+ * What a tree has at a path: `<mode> <oid>`, or undefined.
+ *
+ * @param path - as text.
+ * @param known - answers of earlier calls, which this one adds to: neighbouring commits share most folders.
+ */
+export async function findInTree(
+  objects: ObjectStore,
+  tree: Oid,
+  path: string,
+  known = new Map<string, string | undefined>(),
+): Promise<string | undefined> {
+  const key = `${tree} ${path}`
+  if (known.has(key)) return known.get(key)
+  const slash = path.indexOf("/")
+  const name = slash < 0 ? path : path.slice(0, slash)
+  const entry = findEntry(await readTree(objects, tree), Buffer.from(name))
+  let place: string | undefined
+  if (entry !== undefined && slash < 0) place = `${printMode(entry.mode)} ${entry.oid}`
+  else if (entry !== undefined && isFolder(entry.mode)) {
+    place = await findInTree(objects, entry.oid, path.slice(slash + 1), known)
+  }
+  known.set(key, place)
+  return place
+}
+
+/** What a tree has at each of many paths, by path; every folder on their ways is read once. */
+export async function findFilesInTree(
+  objects: ObjectStore,
+  tree: Oid,
+  paths: readonly string[],
+): Promise<Map<string, TreeFile>> {
+  const found = new Map<string, TreeFile>()
+  const visit = async (oid: Oid, wanted: readonly string[], folder: string) => {
+    const entries = new Map((await readEntries(objects, oid)).map(entry => [entry.name, entry]))
+    const below = new Map<string, string[]>()
+    for (const path of wanted) {
+      const slash = path.indexOf("/", folder.length)
+      const name = path.slice(folder.length, slash < 0 ? undefined : slash)
+      const entry = entries.get(toLatin1(name))
+      if (entry === undefined) continue
+      if (slash < 0 && !isFolder(entry.mode))
+        found.set(path, { path, mode: printMode(entry.mode), oid: entry.oid })
+      if (slash >= 0 && isFolder(entry.mode)) addTo(below, name, path)
+    }
+    for (const [name, inside] of below)
+      await visit(entries.get(toLatin1(name))!.oid, inside, `${folder}${name}/`)
+  }
+  await visit(tree, paths, "")
+  return found
+}
+
+/** All files of a tree at or below a prefix ("" for all), in the order of their bytes. */
+export async function* listTree(objects: ObjectStore, tree: Oid, prefix: string): AsyncGenerator<Entry> {
+  for await (const file of filesBelow(objects, tree, prefix)) {
+    yield { ...toText(file), stage: 0, skipWorktree: false }
+  }
+}
+
+/** What differs between two trees at or below a prefix; null: nothing there. Equal folders are not read. */
+export async function* diffTrees(
+  objects: ObjectStore,
+  from: Oid | null,
+  to: Oid | null,
+  prefix: string,
+): AsyncGenerator<Change> {
+  const [old, current] = await Promise.all([from, to].map(tree => placesAt(objects, tree, prefix)))
+  yield* diffEntries(objects, old!, current!, parentOf(prefix))
+}
+
+/** All files of a tree at or below a prefix, their paths as bytes. */
+export async function* filesBelow(objects: ObjectStore, tree: Oid, prefix: string): AsyncGenerator<TreeFile> {
+  yield* expand(objects, await placesAt(objects, tree, prefix), parentOf(prefix))
+}
+
+async function* diffEntries(
+  objects: ObjectStore,
+  from: readonly TreeEntry[],
+  to: readonly TreeEntry[],
+  folder: string,
+): AsyncGenerator<Change> {
+  for (const [before, after] of zip(from, to, sortKey)) {
+    if (before?.oid === after?.oid && before?.mode === after?.mode) continue
+    const [name, mode] = [(before ?? after)!.name, (before ?? after)!.mode]
+    if (!isFolder(mode)) {
+      const change = compareFiles(before && place(before, folder), after && place(after, folder))
+      if (change !== undefined) yield change
+      continue
+    }
+    const below = [before, after].map(entry => (entry === undefined ? [] : readEntries(objects, entry.oid)))
+    const [old, current] = await Promise.all(below)
+    yield* diffEntries(objects, old!, current!, `${folder}${name}/`)
+  }
+}
+
+async function* expand(
+  objects: ObjectStore,
+  entries: readonly TreeEntry[],
+  folder: string,
+): AsyncGenerator<TreeFile> {
+  for (const entry of entries) {
+    if (!isFolder(entry.mode)) yield place(entry, folder)
+    else yield* expand(objects, await readEntries(objects, entry.oid), `${folder}${entry.name}/`)
+  }
+}
+
+/** The entries to start from: all of the tree for "", else the one file or folder that the prefix names. */
+async function placesAt(objects: ObjectStore, tree: Oid | null, prefix: string): Promise<TreeEntry[]> {
+  if (tree === null) return []
+  if (prefix === "") return readEntries(objects, tree)
+  const found = await findInTree(objects, tree, prefix)
+  if (found === undefined) return []
+  const mode = found.slice(0, 6)
+  const name = prefix.slice(prefix.lastIndexOf("/") + 1)
+  return [{ mode: mode.replace(/^0/, ""), name: toLatin1(name), oid: found.slice(-40) }]
+}
+
+function addTo(groups: Map<string, string[]>, name: string, item: string): void {
+  const group = groups.get(name)
+  if (group === undefined) groups.set(name, [item])
+  else group.push(item)
+}
+
+function parentOf(prefix: string): string {
+  return toLatin1(prefix.slice(0, prefix.lastIndexOf("/") + 1))
+}
+
+function sortKey({ mode, name }: TreeEntry): string {
+  return isFolder(mode) ? `${name}/` : name
+}
+
+/** Pairs up two lists that are sorted by `key`. */
+function* zip<T>(
+  a: readonly T[],
+  b: readonly T[],
+  key: (item: T) => string,
+): Generator<[T | undefined, T | undefined]> {
+  let [atA, atB] = [0, 0]
+  while (atA < a.length || atB < b.length) {
+    const [keyA, keyB] = [a[atA], b[atB]].map(item => (item === undefined ? undefined : key(item)))
+    const takesA = keyA !== undefined && (keyB === undefined || keyA <= keyB)
+    const takesB = keyB !== undefined && (keyA === undefined || keyB <= keyA)
+    yield [takesA ? a[atA++] : undefined, takesB ? b[atB++] : undefined]
+  }
+}
+
+async function readTree(objects: ObjectStore, oid: Oid): Promise<Buffer> {
+  return oid === EMPTY_TREE ? Buffer.alloc(0) : objects.get(oid, "tree")
+}
+
+async function readEntries(objects: ObjectStore, oid: Oid): Promise<TreeEntry[]> {
+  return parseTree(await readTree(objects, oid))
+}
+
+/** Finds one entry without making strings of the others. */
+function findEntry(tree: Buffer, name: Buffer): { mode: string; oid: Oid } | undefined {
+  for (let at = 0; at < tree.length; ) {
+    const space = tree.indexOf(32, at)
+    const nul = tree.indexOf(0, space)
+    if (space < at || nul < space || nul + 21 > tree.length) {
+      throw new CofferError("GIT_FAILED", "a git tree object is damaged", { hint: "git fsck" })
+    }
+    if (nul - space - 1 === name.length && tree.compare(name, 0, name.length, space + 1, nul) === 0) {
+      return { mode: tree.toString("latin1", at, space), oid: tree.toString("hex", nul + 1, nul + 21) }
+    }
+    at = nul + 21
+  }
+  return undefined
+}
+
+function place({ name, mode, oid }: TreeEntry, folder: string): TreeFile {
+  return { path: folder + name, mode: printMode(mode), oid }
+}
+
+/** The change from one file to another at the same path; undefined where they are the same, or both not there. */
+export function compareFiles(from: TreeFile | undefined, to: TreeFile | undefined): Change | undefined {
+  const file = from ?? to
+  if (file === undefined || (from?.oid === to?.oid && from?.mode === to?.mode)) return undefined
+  return {
+    path: toText(file).path,
+    ...(from === undefined ? {} : { from: { mode: from.mode, oid: from.oid } }),
+    ...(to === undefined ? {} : { to: { mode: to.mode, oid: to.oid } }),
+  }
+}
+
+function toText(file: TreeFile): TreeFile {
+  return { ...file, path: Buffer.from(file.path, "latin1").toString() }
+}
+
+function toLatin1(text: string): string {
+  return Buffer.from(text).toString("latin1")
+}
+
+function printMode(mode: string): string {
+  return mode.padStart(6, "0")
+}

@@ -1,0 +1,67 @@
+/** What the embedded back end supplies to the write protocol: objects, the edited index, the moved ref. */
+import { isAbsolute, join } from "node:path"
+import type { Repository } from "../repository.js"
+import type { Backend } from "./backend.js"
+import type { EmbeddedRepository } from "./embedded.js"
+import { findPerson } from "./embedded-author.js"
+import type { GitConfig } from "./embedded-config.js"
+import { checkCommit } from "./embedded-gate.js"
+import { editIndexFile } from "./embedded-index.js"
+import { lockRefs } from "./embedded-ref-lock.js"
+import type { CommitChange, Oid } from "./git.js"
+import { type GitObject, oidOf, printCommit } from "./object.js"
+import { editTree, type FileEdit } from "./tree-edit.js"
+
+type EmbeddedWriter = Pick<Backend, "writeBlobs" | "writeCommit" | "editIndex" | "lockRef">
+
+export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
+  const { at, env, config, files, objects, refs } = repository
+  return {
+    async writeBlobs(blobs) {
+      await objects.write([...blobs].map(toBlob))
+    },
+    async writeCommit(change) {
+      checkCommit(config, hooksFolder(at, config), change)
+      return writeCommit(repository, change)
+    },
+    async editIndex(file, edits) {
+      editIndexFile(file, edits)
+    },
+    async lockRef(update) {
+      const committer = findPerson("committer", config, env)
+      return lockRefs({ repository: at, refs, files, config, committer }, update)
+    },
+  }
+}
+
+/** Where hooks are: `core.hooksPath` counts from the top of the work tree, where git runs them. */
+export function hooksFolder({ workTree, commonDir }: Repository, config: GitConfig): string {
+  const path = config.getPath("core.hookspath")
+  if (!path) return join(commonDir, "hooks")
+  return isAbsolute(path) ? path : join(workTree, path)
+}
+
+async function writeCommit(repository: EmbeddedRepository, change: CommitChange): Promise<Oid> {
+  const { env, config, graph, objects } = repository
+  const { base, message, at } = change
+  const author = findPerson("author", config, env)
+  const committer = findPerson("committer", config, env)
+  const blobs: GitObject[] = []
+  const edits = new Map<string, FileEdit>()
+  for (const [path, bytes] of change.files) {
+    const blob = bytes === null ? null : toBlob(bytes)
+    if (blob !== null) blobs.push(blob)
+    edits.set(path, blob === null ? null : { mode: "100644", oid: oidOf(blob) })
+  }
+  const baseTree = base === null ? null : (await graph.get(base)).tree
+  const edited = await editTree(baseTree, edits, oid => objects.get(oid, "tree"))
+  const parents = base === null ? [] : [base]
+  const bytes = printCommit({ tree: edited.tree, parents, author, committer, message, at })
+  const commit: GitObject = { type: "commit", bytes }
+  await objects.write([...blobs, ...edited.objects, commit])
+  return oidOf(commit)
+}
+
+function toBlob(bytes: Uint8Array): GitObject {
+  return { type: "blob", bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
+}

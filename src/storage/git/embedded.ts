@@ -1,0 +1,150 @@
+/** The embedded back end: git's files read and written by ourselves, for machines without a git binary. */
+import { join } from "node:path"
+import { CofferError } from "../../errors.js"
+import { findRepository, type Head, inProgress, type Repository, readHead } from "../repository.js"
+import type { Backend } from "./backend.js"
+import { findPerson } from "./embedded-author.js"
+import { type GitConfig, readConfig } from "./embedded-config.js"
+import { type GitFiles, gitFiles } from "./embedded-files.js"
+import { checkOwner, checkReadable } from "./embedded-gate.js"
+import { type CommitGraph, findMergeBase, findReachable, logPath, openGraph } from "./embedded-history.js"
+import { isIgnoredPath } from "./embedded-ignore.js"
+import { diffTreeAndIndex, findInIndex, listIndex, readIndex } from "./embedded-index.js"
+import { type ObjectStore, openObjects } from "./embedded-objects.js"
+import { openRefs, type Refs } from "./embedded-refs.js"
+import { findRevision } from "./embedded-revision.js"
+import { diffTrees, findFilesInTree, listTree } from "./embedded-trees.js"
+import { findUpstream } from "./embedded-upstream.js"
+import { embeddedWriter, hooksFolder } from "./embedded-writer.js"
+import { findForeignIndex } from "./foreign-index.js"
+import type { Entry, Oid } from "./git.js"
+import type { Environment } from "./git-process.js"
+import { unsupported } from "./unsupported.js"
+
+/** An open repository, as the functions of this back end pass it to each other. */
+export interface EmbeddedRepository {
+  readonly at: Repository
+  readonly env: Environment
+  readonly config: GitConfig
+  readonly files: GitFiles
+  readonly objects: ObjectStore
+  readonly graph: CommitGraph
+  readonly refs: Refs
+}
+
+/**
+ * Opens the repository around `dir` without a git binary.
+ *
+ * @throws CofferError `GIT_NO_REPOSITORY`; `GIT_REFUSED` (another user's); `GIT_UNSUPPORTED`, naming what only git
+ * itself handles right
+ */
+export async function openEmbedded(dir: string, env: Environment): Promise<Backend> {
+  const at = findRepository(dir)
+  if (at === undefined) {
+    throw new CofferError("GIT_NO_REPOSITORY", `"${dir}" is not in a git repository`, { hint: "git init" })
+  }
+  checkReadable(at, env)
+  const config = readConfig(at, headOf(at).ref, env)
+  checkOwner(at, config, env)
+  const files = gitFiles(config.get("core.sharedrepository"))
+  const objects = openObjects(at.commonDir, files)
+  const graph = openGraph(at.commonDir, objects)
+  const repository = { at, env, config, files, objects, graph, refs: openRefs(at) }
+  return { ...embeddedReader(repository), ...embeddedWriter(repository) }
+}
+
+type EmbeddedReader = Omit<Backend, keyof ReturnType<typeof embeddedWriter>>
+
+function embeddedReader(repository: EmbeddedRepository): EmbeddedReader {
+  const { at, env, config, objects, graph, refs } = repository
+  const foreignIndex = findForeignIndex(env, at)
+  const ownIndex = join(at.gitDir, "index")
+  const index = () => readIndex(foreignIndex ?? ownIndex)
+  const treeOf = async (oid: Oid) =>
+    (await objects.find(oid))?.type === "tree" ? oid : (await graph.get(oid)).tree
+  const treeOrNone = (oid: Oid | null) => (oid === null ? null : treeOf(oid))
+  const upstreamOf = (branch: string) => findUpstream(config, branch)
+  return {
+    kind: "embedded",
+    ...at,
+    oidHex: 40,
+    shallow: graph.shallow,
+    foreignIndex,
+    head: async () => headOf(at),
+    find: revision => findRevision({ objects, graph, refs, upstreamOf }, revision),
+    mergeBase: (a, b) => findMergeBase(graph, a, b),
+    async *entries(from, prefix) {
+      if (from === "index") yield* listIndex(index(), prefix)
+      else yield* listTree(objects, await treeOf(from), prefix)
+    },
+    async *changes(from, to, prefix) {
+      const tree = await treeOrNone(from)
+      if (to === "index") yield* diffTreeAndIndex(objects, tree, index(), prefix)
+      else yield* diffTrees(objects, tree, await treeOf(to), prefix)
+    },
+    async *blobs(oids) {
+      for (const oid of oids) {
+        const object = await objects.find(oid)
+        yield object?.type === "blob" ? { oid, bytes: object.bytes } : { oid }
+      }
+    },
+    log: (path, from) => logPath(graph, objects, path, from),
+    missing: (tips, remote, known) => missing(repository, tips, remote, known),
+    config: async key => readSetting(config, key),
+    state: async () => inProgress(at),
+    author: async () => findPerson("author", config, env),
+    async isIgnored(path) {
+      return listIndex(index(), path).length === 0 && isIgnoredPath(at, config, env, path)
+    },
+    isTracked: async path => listIndex(index(), path).length > 0,
+    hooksPath: async () => hooksFolder(at, config),
+    async branchUpstream() {
+      const { ref } = headOf(at)
+      const upstream = ref === null ? undefined : upstreamOf(ref)
+      return upstream === undefined ? undefined : { ref: upstream, commit: refs.find(upstream) }
+    },
+    async lookup(from, paths) {
+      if (from !== "index") return lookupInTree(objects, await treeOf(from), paths)
+      const own = readIndex(ownIndex)
+      const found = paths.map(path => [path, findInIndex(own, path)] as const)
+      return new Map(found.filter(([, entries]) => entries.length > 0))
+    },
+  }
+}
+
+function headOf(at: Repository): Head {
+  const head = readHead(at)
+  if (head === undefined) throw unsupported("HEAD that names no ordinary branch")
+  return head
+}
+
+async function lookupInTree(
+  objects: ObjectStore,
+  tree: Oid,
+  paths: readonly string[],
+): Promise<Map<string, readonly Entry[]>> {
+  const found = await findFilesInTree(objects, tree, paths)
+  return new Map([...found].map(([path, file]) => [path, [{ ...file, stage: 0, skipWorktree: false }]]))
+}
+
+async function* missing(
+  { graph, objects, refs }: EmbeddedRepository,
+  tips: readonly Oid[],
+  remote: string,
+  known: readonly Oid[],
+): AsyncGenerator<Oid> {
+  // A URL in place of a remote's name has no branches here.
+  const branches = /^[A-Za-z0-9._/-]+$/.test(remote) ? [...refs.list(`refs/remotes/${remote}`).values()] : []
+  const present: Oid[] = []
+  for (const oid of [...branches, ...known]) {
+    if ((await objects.find(oid))?.type === "commit") present.push(oid)
+  }
+  yield* await findReachable(graph, tips, present)
+}
+
+/** Keys are looked up as git does: section and name in any case. A name without "=" means true. */
+function readSetting(config: GitConfig, key: string): string | undefined {
+  const [first, last] = [key.indexOf("."), key.lastIndexOf(".")]
+  const canonical = key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
+  return config.has(canonical) ? (config.get(canonical) ?? "true") : undefined
+}

@@ -1,0 +1,130 @@
+/** Git's objects as bytes: ids, trees and commits, read and printed without touching what is not understood. */
+import { createHash } from "node:crypto"
+import { CofferError } from "../../errors.js"
+import type { Oid } from "./git.js"
+
+export type ObjectType = "blob" | "tree" | "commit" | "tag"
+
+export interface GitObject {
+  readonly type: ObjectType
+  readonly bytes: Buffer
+}
+
+/** One line of a tree; `name` holds the name's bytes as Latin-1, `mode` is as written there ("40000"). */
+export interface TreeEntry {
+  readonly mode: string
+  readonly name: string
+  readonly oid: Oid
+}
+
+export interface Commit {
+  readonly tree: Oid
+  readonly parents: readonly Oid[]
+  /** The author's name. */
+  readonly author: string
+  readonly committerSeconds: number
+}
+
+export const TREE_MODE = "40000"
+export const NO_OID = "0".repeat(40)
+export const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+/** The bytes that are hashed and, in a loose object, compressed. */
+export function wrapObject({ type, bytes }: GitObject): Buffer {
+  return Buffer.concat([Buffer.from(`${type} ${bytes.length}\0`, "latin1"), bytes])
+}
+
+export function oidOf(object: GitObject): Oid {
+  const hash = createHash("sha1").update(`${object.type} ${object.bytes.length}\0`, "latin1")
+  return hash.update(object.bytes).digest("hex")
+}
+
+/** @throws CofferError `GIT_FAILED` for a damaged tree */
+export function parseTree(bytes: Buffer): TreeEntry[] {
+  const entries: TreeEntry[] = []
+  for (let at = 0; at < bytes.length; ) {
+    const space = bytes.indexOf(32, at)
+    const nul = bytes.indexOf(0, space)
+    if (space < at || nul < space || nul + 21 > bytes.length) throw damaged("tree")
+    entries.push({
+      mode: bytes.toString("latin1", at, space),
+      name: bytes.toString("latin1", space + 1, nul),
+      oid: bytes.toString("hex", nul + 1, nul + 21),
+    })
+    at = nul + 21
+  }
+  return entries
+}
+
+/** Prints entries in the order given: {@link sortTree} has put them in git's. */
+export function printTree(entries: readonly TreeEntry[]): Buffer {
+  const parts = entries.flatMap(({ mode, name, oid }) => [
+    Buffer.from(`${mode} ${name}\0`, "latin1"),
+    Buffer.from(oid, "hex"),
+  ])
+  return Buffer.concat(parts)
+}
+
+/** Git sorts a folder as if its name ended in "/". */
+export function sortTree(entries: readonly TreeEntry[]): TreeEntry[] {
+  const key = ({ mode, name }: TreeEntry) => (isFolder(mode) ? `${name}/` : name)
+  const keyed = entries.map(entry => ({ entry, key: key(entry) }))
+  return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ entry }) => entry)
+}
+
+export function isFolder(mode: string): boolean {
+  return mode === TREE_MODE || mode === "040000"
+}
+
+/** @throws CofferError `GIT_FAILED` for a commit without a tree or an author */
+export function parseCommit(bytes: Buffer): Commit {
+  const text = bytes.toString("utf8")
+  const end = text.indexOf("\n\n")
+  const head = end < 0 ? text : text.slice(0, end)
+  const tree = /^tree ([0-9a-f]{40})$/m.exec(head)?.[1]
+  const author = /^author (.*?) ?<.*> -?\d+ [+-]\d+$/m.exec(head)
+  const committer = /^committer .* (-?\d+) [+-]\d+$/m.exec(head)
+  if (tree === undefined || author === null || committer === null) throw damaged("commit")
+  return {
+    tree,
+    parents: [...head.matchAll(/^parent ([0-9a-f]{40})$/gm)].map(match => match[1]!),
+    author: author[1]!,
+    committerSeconds: Number(committer[1]),
+  }
+}
+
+export interface Person {
+  readonly name: string
+  readonly email: string
+}
+
+/** A person and a time as commits and reflogs have it: seconds and the local zone at that time. */
+export function printPerson({ name, email }: Person, at: Date): string {
+  const minutes = -at.getTimezoneOffset()
+  const zone = Math.trunc(Math.abs(minutes) / 60) * 100 + (Math.abs(minutes) % 60)
+  const sign = minutes < 0 ? "-" : "+"
+  return `${name} <${email}> ${Math.floor(at.getTime() / 1000)} ${sign}${String(zone).padStart(4, "0")}`
+}
+
+export interface NewCommit {
+  readonly tree: Oid
+  readonly parents: readonly Oid[]
+  readonly author: Person
+  readonly committer: Person
+  readonly message: string
+  readonly at: Date
+}
+
+export function printCommit({ tree, parents, author, committer, message, at }: NewCommit): Buffer {
+  const lines = [
+    `tree ${tree}`,
+    ...parents.map(parent => `parent ${parent}`),
+    `author ${printPerson(author, at)}`,
+    `committer ${printPerson(committer, at)}`,
+  ]
+  return Buffer.from(`${lines.join("\n")}\n\n${message}`)
+}
+
+function damaged(type: ObjectType): CofferError {
+  return new CofferError("GIT_FAILED", `a git ${type} object is damaged`, { hint: "git fsck" })
+}
