@@ -31,9 +31,15 @@ type Shape = "text" | "texts" | { readonly [key: string]: Shape }
 const REPOSITORY: Shape = { store: "text", scan: { allow: "texts" } }
 const USER: Shape = { identities: "texts", editor: "texts" }
 const MAX_DEPTH = 32
+/** All that most settings files hold: read without loading a YAML library, which costs half a `get`. */
+const STORE_LINE = /^store: ([A-Za-z][A-Za-z0-9._-]*(?:\/[A-Za-z0-9][A-Za-z0-9._-]*)*)\n$/
+/** Words that are not text for YAML. */
+const NOT_TEXT = /^(?:null|true|false)$/i
 
 /** Reads `.coffer.yaml`. @throws CofferError `SETTING_UNKNOWN` with the nearest known key, `SETTING_INVALID` */
 export async function parseSettings(bytes: Uint8Array): Promise<Settings> {
+  const store = STORE_LINE.exec(decodeUtf8(bytes) ?? "")?.[1]
+  if (store !== undefined && !NOT_TEXT.test(store)) return { store }
   return (await parseShaped(bytes, REPOSITORY, ".coffer.yaml")) as Settings
 }
 
@@ -47,6 +53,8 @@ async function parseShaped(bytes: Uint8Array, shape: Shape, file: string): Promi
   const text = decodeUtf8(bytes)
   if (text === undefined || depthOf(text) > MAX_DEPTH)
     throw invalid(file, "it is not UTF-8 text of moderate depth")
+  // A directive could choose YAML 1.1, where `no` is false.
+  if (/^%/m.test(text)) throw invalid(file, "it has YAML directives")
   const document = parseDocument(text, {
     schema: "core",
     version: "1.2",

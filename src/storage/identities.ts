@@ -17,6 +17,7 @@ import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { errnoOf, ioError, makePrivateFolder, writePrivateFile } from "./files.js"
 import { type Identity, parseIdentities } from "./identity-lines.js"
+import { configFolder, homeFolder, readUserConfig } from "./user-config.js"
 
 export { type Identity, parseIdentities } from "./identity-lines.js"
 
@@ -41,7 +42,7 @@ const MAX_FILE_BYTES = 1024 * 1024
 
 /**
  * Loads identities from the first source that is given: `--identity`, then `COFFER_IDENTITY` and
- * `COFFER_IDENTITY_FILE` together, then the default file. A source that is given and holds none is an
+ * `COFFER_IDENTITY_FILE` together, then the user's configuration, then the default file. A source that is given and holds none is an
  * error, but an empty variable counts as unset: that is what a pull request from a fork gets.
  *
  * @throws CofferError `IDENTITY_INVALID`, `IO_FAILED`
@@ -54,8 +55,7 @@ export async function loadIdentities(options: IdentityOptions): Promise<LoadedId
   } else {
     await addVariables(search)
     if (!isGiven(options.env.COFFER_IDENTITY) && !isGiven(options.env.COFFER_IDENTITY_FILE)) {
-      const file = findDefaultFile(options.env)
-      if (file !== undefined) await addFile(search, file, "default")
+      await addConfigured(search)
     }
   }
   const { identities, looked, warnings } = search
@@ -70,7 +70,7 @@ interface Search {
   readonly warnings: string[]
 }
 
-type FileOrigin = "flag" | "variable" | "default"
+type FileOrigin = "flag" | "named" | "default"
 
 async function addVariables(search: Search): Promise<void> {
   const { COFFER_IDENTITY: lines, COFFER_IDENTITY_FILE: paths } = search.options.env
@@ -78,8 +78,19 @@ async function addVariables(search: Search): Promise<void> {
   else search.looked.push(`COFFER_IDENTITY is ${lines === undefined ? "not set" : "empty"}`)
   if (!isGiven(paths)) return
   for (const path of paths.split(delimiter)) {
-    if (path !== "") await addFile(search, path, "variable")
+    if (path !== "") await addFile(search, path, "named")
   }
+}
+
+/** The files that the user's configuration names, else the default file. */
+async function addConfigured(search: Search): Promise<void> {
+  const { env } = search.options
+  const { identities: files } = await readUserConfig(env)
+  for (const file of files ?? []) {
+    await addFile(search, file.replace(/^~(?=\/)/, homeFolder(env) ?? "~"), "named")
+  }
+  const file = findDefaultFile(env)
+  if (files === undefined && file !== undefined) await addFile(search, file, "default")
 }
 
 /** White space alone is what templates of CI systems make of an absent variable. */
@@ -104,7 +115,7 @@ async function addFile(search: Search, file: string, origin: FileOrigin): Promis
   if (found.loose) checkMode(search, name, origin)
   const text = decodeUtf8(found.bytes)
   if (text === undefined) throw new CofferError("IDENTITY_INVALID", `${name}: it is not text`)
-  if (origin === "variable" && text.trim() === "") {
+  if (origin === "named" && text.trim() === "") {
     search.looked.push(`${name} is empty`)
     return
   }
@@ -142,19 +153,12 @@ export function defaultIdentityFile(env: IdentityOptions["env"]): string {
 }
 
 function findDefaultFile(env: IdentityOptions["env"]): string | undefined {
-  const { XDG_CONFIG_HOME: config } = env
-  // A relative path there is to be ignored, says the XDG specification.
-  if (config !== undefined && isAbsolute(config)) return join(config, "coffer", "identity.txt")
-  const home = homeOf(env)
-  return home === undefined ? undefined : join(home, ".config", "coffer", "identity.txt")
-}
-
-function homeOf({ HOME, USERPROFILE }: IdentityOptions["env"]): string | undefined {
-  return HOME || USERPROFILE || undefined
+  const folder = configFolder(env)
+  return folder === undefined ? undefined : join(folder, "identity.txt")
 }
 
 function displayPath(path: string, env: IdentityOptions["env"]): string {
-  const home = homeOf(env)
+  const home = homeFolder(env)
   return home !== undefined && isInside(path, home) ? `~/${relative(home, path)}` : path
 }
 

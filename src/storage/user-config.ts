@@ -1,0 +1,40 @@
+/** The user's own configuration file, outside every repository. */
+import { isAbsolute, join } from "node:path"
+import { CofferError } from "../errors.js"
+import { parseUserConfig, type UserConfig } from "../format/settings.js"
+import { readPlainFile } from "./files.js"
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const MAX_BYTES = 64 * 1024
+
+/** The folder of what the user keeps for coffer, or undefined where there is no home. */
+export function configFolder(env: Environment): string | undefined {
+  const { XDG_CONFIG_HOME: config } = env
+  // A relative path there is to be ignored, says the XDG specification.
+  if (config !== undefined && isAbsolute(config)) return join(config, "coffer")
+  const home = homeFolder(env)
+  return home === undefined ? undefined : join(home, ".config", "coffer")
+}
+
+export function homeFolder({ HOME, USERPROFILE }: Environment): string | undefined {
+  return HOME || USERPROFILE || undefined
+}
+
+/**
+ * Reads the file that `COFFER_CONFIG` names, or `config.yaml` in the folder for configuration; no file
+ * is an empty configuration.
+ *
+ * @throws CofferError `SETTING_UNKNOWN`, `SETTING_INVALID`, `IO_FAILED`
+ */
+export async function readUserConfig(env: Environment): Promise<UserConfig> {
+  const named = env.COFFER_CONFIG || undefined
+  const folder = configFolder(env)
+  const path = named ?? (folder === undefined ? undefined : join(folder, "config.yaml"))
+  const bytes = path === undefined ? undefined : readPlainFile(path, MAX_BYTES)
+  if (bytes !== undefined) return parseUserConfig(bytes)
+  if (named === undefined) return {}
+  throw new CofferError("SETTING_INVALID", "COFFER_CONFIG names a file that is not there", {
+    hint: "unset COFFER_CONFIG, or name the file that you mean",
+  })
+}
