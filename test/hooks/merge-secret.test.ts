@@ -111,7 +111,7 @@ function runDriver(
 }
 
 test("settles what the rule settles, as the rule does", ({ dir }) => {
-  const triples = fc.sample(triple, 400)
+  const triples = fc.sample(triple, 150)
   const results = runDriver(
     dir,
     triples.map(({ base, ours, theirs }) => [base, ours, theirs].map(side => side && printSide(side))),
@@ -127,7 +127,7 @@ test("settles what the rule settles, as the rule does", ({ dir }) => {
     taken.set(take, (taken.get(take) ?? 0) + 1)
   })
   assert.ok(
-    [...taken.values()].length === 3 && [...taken.values()].every(count => count > 20),
+    [...taken.values()].length === 3 && [...taken.values()].every(count => count > 8),
     "all outcomes occur",
   )
 })
