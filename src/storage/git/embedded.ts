@@ -10,6 +10,7 @@ import { checkOwner, checkReadable } from "./embedded-gate.js"
 import { type CommitGraph, findMergeBase, findReachable, logPath, openGraph } from "./embedded-history.js"
 import { isIgnoredPath } from "./embedded-ignore.js"
 import { diffTreeAndIndex, findInIndex, listIndex, readIndex } from "./embedded-index.js"
+import { introduced } from "./embedded-introduced.js"
 import { type ObjectStore, openObjects } from "./embedded-objects.js"
 import { openRefs, type Refs } from "./embedded-refs.js"
 import { findRevision } from "./embedded-revision.js"
@@ -90,6 +91,7 @@ function embeddedReader(repository: EmbeddedRepository): EmbeddedReader {
     },
     log: (path, from) => logPath(graph, objects, path, from),
     missing: (tips, remote, known) => missing(repository, tips, remote, known),
+    introduced: commits => introduced(graph, objects, commits),
     config: async key => readSetting(config, key),
     state: async () => inProgress(at),
     author: async () => findPerson("author", config, env),

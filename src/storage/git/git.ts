@@ -41,6 +41,13 @@ export interface LogEntry {
   readonly oid?: Oid
 }
 
+/** A commit, and the files in it that none of its parents has at that path. */
+export interface Introduced {
+  readonly commit: Oid
+  readonly parents: readonly Oid[]
+  readonly files: readonly { readonly path: string; readonly mode: string; readonly oid: Oid }[]
+}
+
 /** Files to write, by path; null removes one. */
 export type FileChanges = ReadonlyMap<string, Uint8Array | null>
 
@@ -80,6 +87,8 @@ export interface GitReader {
   log(path: string, from: Oid): AsyncIterable<LogEntry>
   /** Commits of `tips` that neither the remote's branches nor `known` reach; unknown ids in `known` are left out. */
   missing(tips: readonly Oid[], remote: string, known: readonly Oid[]): AsyncIterable<Oid>
+  /** What each of the commits brought, in their order; all files of one without parents (the edge of a shallow clone too). */
+  introduced(commits: Iterable<Oid>): AsyncIterable<Introduced>
   config(key: string): Promise<string | undefined>
   state(): Promise<GitState>
   /** @throws CofferError `GIT_NO_AUTHOR` */

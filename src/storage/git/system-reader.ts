@@ -232,7 +232,7 @@ async function presentCommits(git: GitProgram, at: Repository, oids: readonly Oi
 }
 
 /** What a command prints, record by record. @throws CofferError `GIT_FAILED` with git's words */
-async function* records(
+export async function* records(
   git: GitProgram,
   args: readonly string[],
   options: RunOptions,

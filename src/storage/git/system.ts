@@ -6,6 +6,7 @@ import type { Backend } from "./backend.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, Oid } from "./git.js"
 import { type Environment, findGit, type GitProgram, isAtLeast, readVersion, wordsOf } from "./git-process.js"
+import { introduced } from "./system-introduced.js"
 import * as reader from "./system-reader.js"
 import { systemWriter } from "./system-writer.js"
 
@@ -45,6 +46,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     blobs: oids => reader.blobs(git, at, oids),
     log: (path, from) => reader.log(git, at, path, from),
     missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
+    introduced: commits => introduced(git, at, commits),
     state: async () => inProgress(at),
     isIgnored: path => isIgnored(git, at, path),
     async isTracked(path) {
