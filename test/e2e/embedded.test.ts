@@ -1,0 +1,3 @@
+import { runScripts } from "./run-scripts.js"
+
+runScripts("embedded")
