@@ -1,6 +1,7 @@
 /** Options that several commands share, and words of the command line in the types of the store. */
 import { CofferError, type ErrorCode } from "../errors.js"
 import { parseSecretName } from "../format/names.js"
+import { parseTime } from "../format/times.js"
 import type { WriteOptions } from "../store/transaction.js"
 import type { Options } from "./command.js"
 import type { Session } from "./session.js"
@@ -52,6 +53,13 @@ export function writeOptions(session: Session, { commit, verify, message }: Writ
 export function parsePrefix(text: string): string {
   const path = text.replace(/\/+$/, "")
   return path === "." ? "" : parseSecretName(path)
+}
+
+/** A moment: `2026-01-31T12:00:00Z`, or a day, which means its beginning. @throws CofferError `USAGE` */
+export function parseAt(text: string): Date {
+  const time = parseTime(/^\d{4}-\d{2}-\d{2}$/.test(text) ? `${text}T00:00:00Z` : text)
+  if (time !== undefined) return time
+  throw new CofferError("USAGE", "--at wants a time in UTC", { hint: "--at 2026-01-31T12:00:00Z" })
 }
 
 /** Entries `key=value` of `--meta`. @throws CofferError `USAGE`, without repeating them */

@@ -1,5 +1,5 @@
 /** The shape of a command: one plain object that parsing, help, documentation and running all read. */
-import type { ErrorCode } from "../errors.js"
+import type { CofferError, ErrorCode } from "../errors.js"
 import type { Session } from "./session.js"
 
 export interface Option {
@@ -45,6 +45,8 @@ export interface CommandFacts {
   readonly errors: readonly ErrorCode[]
   /** Exit statuses that are not errors, with their meaning. */
   readonly statuses?: Readonly<Record<number, string>>
+  /** The exit status of every error, where it is not the error's own; higher ones stay. */
+  readonly failureStatus?: number
   readonly examples: readonly Example[]
   /** What is said about a word too many. The word itself is never repeated: it may be a secret. */
   surplus?(words: readonly string[]): { message: string; hint: string }
@@ -55,6 +57,7 @@ export interface Command extends CommandFacts {
   run(session: Session, args: never): Promise<unknown>
   text(result: never, session: Session): string | Uint8Array
   json?(result: never): unknown
+  complaints?(result: never): readonly CofferError[]
   status?(result: never): number
 }
 
@@ -66,6 +69,8 @@ export interface CommandOf<P extends Positionals, O extends Options, Result> ext
   text(result: Result, session: Session): string | Uint8Array
   /** The result as `--json` has it, where that is not the result itself; undefined prints nothing. */
   json?(result: Result): unknown
+  /** What of the result is for stderr, in the form of errors; not with `--json`. */
+  complaints?(result: Result): readonly CofferError[]
   /** The exit status, where a result is not simply success. */
   status?(result: Result): number
 }

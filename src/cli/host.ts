@@ -1,6 +1,7 @@
 /** The process that coffer runs in: the one reader of its clock, environment, arguments and console. */
-import { fstatSync, writeSync } from "node:fs"
+import { fstatSync, realpathSync, writeSync } from "node:fs"
 import { constants } from "node:os"
+import { dirname } from "node:path"
 import { CofferError } from "../errors.js"
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -33,6 +34,8 @@ export interface Host {
   readonly stdout: Output
   readonly stderr: Output
   now(): Date
+  /** What git hooks start: the node binary, and the package folder with `bin/` and `hooks/` below it. */
+  readonly program: { readonly node: string; readonly folder: string }
   /** Calls `listener` in place of what the signal does; the function returned puts that back. */
   onSignal(signal: Signal, listener: () => void): () => void
   /** Registers work to be done however the program ends, short of SIGKILL; the function returned drops it. */
@@ -54,6 +57,9 @@ export function processHost(): Host {
     stdout: outputOf(1),
     stderr: outputOf(2),
     now: () => new Date(),
+    get program() {
+      return { node: process.execPath, folder: dirname(dirname(realpathSync(process.argv[1] ?? "."))) }
+    },
     ...ending,
   }
 }

@@ -20,24 +20,34 @@ export async function runCommand(
   } else {
     const text = command.text(result, session)
     stdout.write(typeof text === "string" ? printableLines(text) : text)
+    for (const complaint of command.complaints?.(result) ?? []) printError(session.host, complaint)
   }
   return command.status?.(result) ?? 0
 }
 
-/** Prints an error. @returns the exit status */
-export function reportError(host: Host, error: unknown, options: { json: boolean; debug: boolean }): number {
-  const known = error instanceof CofferError
-  const { code, message, hint, exit } = known ? error : bug(error)
+/** Prints an error. @returns the exit status: `status`, else the error's own */
+export function reportError(
+  host: Host,
+  error: unknown,
+  options: { json: boolean; debug: boolean; status?: number | undefined },
+): number {
+  const known = error instanceof CofferError ? error : bug(error)
+  const { code, message, hint } = known
+  const exit = options.status ?? known.exit
   if (options.json) {
     const line = JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }), exit } })
     host.stderr.write(`${printableJson(line)}\n`)
   } else {
-    const paint = painter(host)
-    host.stderr.write(`${paint(RED, "coffer: error:")} ${indented(message)}\n`)
-    if (hint !== undefined) host.stderr.write(`${paint(CYAN, "coffer: hint:")} ${indented(hint)}\n`)
+    printError(host, known)
   }
   if (options.debug) host.stderr.write(traceOf(error))
   return exit
+}
+
+function printError(host: Host, { message, hint }: CofferError): void {
+  const paint = painter(host)
+  host.stderr.write(`${paint(RED, "coffer: error:")} ${indented(message)}\n`)
+  if (hint !== undefined) host.stderr.write(`${paint(CYAN, "coffer: hint:")} ${indented(hint)}\n`)
 }
 
 // The message of an unknown error may hold anything, a value too: it is shown only when asked for.

@@ -10,7 +10,7 @@ import { notFound } from "./draft-secrets.js"
 import { openSecret, readSecret } from "./reading.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
-import type { View } from "./view.js"
+import { type View, viewStore } from "./view.js"
 
 /** What reading old versions needs: a draft has it, and so has a view with its store. */
 export interface HistoryContext {
@@ -286,6 +286,12 @@ function wasDeleted(name: SecretName, { version, author, created }: SecretFile):
       hint: `coffer versions ${name}`,
     },
   )
+}
+
+/** {@link readHistory} of a store's secret: needs no identity. @throws CofferError `NOT_FOUND`, `HISTORY_MISSING` */
+export async function listVersions(store: Store, request: { name: SecretName }): Promise<History> {
+  const view = await viewStore(store, { use: "look" })
+  return readHistory(await historyOf(store, view), request.name)
 }
 
 /** What reading history from a verified view needs. @throws CofferError `HISTORY_MISSING` without git */

@@ -60,6 +60,7 @@ export function fakeHost(argv: readonly string[], options: FakeOptions = {}): Fa
       },
     },
     now: () => new Date("2026-05-04T03:02:01Z"),
+    program: { node: "/usr/bin/node", folder: "/opt/coffer" },
     onSignal(signal, listener) {
       const own = listeners.get(signal) ?? new Set()
       listeners.set(signal, own.add(listener))

@@ -1,7 +1,8 @@
 import { decodeUtf8, encodeBase64 } from "../../encoding.js"
-import { parseSecretName } from "../../format/names.js"
-import { getSecret } from "../../store/secrets.js"
-import { OPEN_ERRORS } from "../arguments.js"
+import { CofferError } from "../../errors.js"
+import { parseReference } from "../../format/names.js"
+import { type GetRequest, getSecret } from "../../store/secrets.js"
+import { OPEN_ERRORS, parseAt } from "../arguments.js"
 import { defineCommand } from "../command.js"
 import { headerJson } from "../header-json.js"
 
@@ -9,8 +10,13 @@ export const get = defineCommand({
   name: "get",
   summary: "print the exact bytes of a secret",
   details: "On a terminal a newline follows, so that the prompt starts on a line of its own.",
-  positionals: { name: "the secret" },
+  positionals: { name: { label: "NAME[@N]", help: "the secret, and which version of it" } },
   options: {
+    at: {
+      type: "string",
+      placeholder: "time",
+      help: "the version that was current then: 2026-01-31T12:00:00Z",
+    },
     out: {
       type: "string",
       alias: "o",
@@ -18,12 +24,17 @@ export const get = defineCommand({
       help: "write to a file that only you can read; inside the repository only where git ignores it",
     },
   },
-  errors: [...OPEN_ERRORS],
-  examples: [{ command: "coffer get API_TOKEN" }, { command: "coffer get TLS_KEY -o tls.key" }],
+  errors: [...OPEN_ERRORS, "HISTORY_MISSING"],
+  examples: [
+    { command: "coffer get API_TOKEN" },
+    { command: "coffer get prod/db/PASSWORD@3", shows: "an old version; coffer versions lists them" },
+    { command: "coffer get TLS_KEY -o tls.key" },
+  ],
 
-  async run(session, { name, out }) {
+  async run(session, { name, at, out }) {
+    const request = parseRequest(name, at)
     const store = await session.openStore()
-    const secret = await getSecret(store, { name: parseSecretName(name) })
+    const secret = await getSecret(store, request)
     if (out === undefined) return { ...secret, written: undefined }
     const { writeValueFile } = await import("../value-output.js")
     return { ...secret, written: await writeValueFile(session, store, out, secret.value) }
@@ -40,6 +51,13 @@ export const get = defineCommand({
     ...(written === undefined ? valueJson(value) : { file: written }),
   }),
 })
+
+function parseRequest(text: string, at: string | undefined): GetRequest {
+  const reference = parseReference(text)
+  if (at === undefined) return reference as GetRequest
+  if (reference.version !== undefined) throw new CofferError("USAGE", "a version and --at at once")
+  return { name: reference.name, at: parseAt(at) }
+}
 
 function valueJson(value: Uint8Array): { value: string } | { valueBase64: string } {
   const text = decodeUtf8(value)

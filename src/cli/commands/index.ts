@@ -13,6 +13,13 @@ function entry(name: string, load: Entry["load"], ...aliases: string[]): Entry {
 
 export const SECTIONS: readonly { readonly title: string; readonly entries: readonly Entry[] }[] = [
   {
+    title: "Start",
+    entries: [
+      entry("identity", async () => (await import("./identity.js")).identity),
+      entry("import", async () => (await import("./import.js")).importCommand),
+    ],
+  },
+  {
     title: "Secrets",
     entries: [
       entry("set", async () => (await import("./set.js")).set),
@@ -25,6 +32,28 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
       entry("undelete", async () => (await import("./undelete.js")).undelete),
       entry("find", async () => (await import("./find.js")).find),
       entry("grep", async () => (await import("./grep.js")).grep),
+    ],
+  },
+  {
+    title: "History",
+    entries: [
+      entry("versions", async () => (await import("./versions.js")).versions),
+      entry("rollback", async () => (await import("./rollback.js")).rollback),
+      entry("resolve", async () => (await import("./resolve.js")).resolve),
+    ],
+  },
+  {
+    title: "Use",
+    entries: [
+      entry("run", async () => (await import("./run.js")).run),
+      entry("export", async () => (await import("./export.js")).exportCommand),
+    ],
+  },
+  {
+    title: "Safety",
+    entries: [
+      entry("trust", async () => (await import("./trust.js")).trust),
+      entry("hooks", async () => (await import("./hooks.js")).hooks),
     ],
   },
 ]

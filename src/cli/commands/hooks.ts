@@ -1,0 +1,53 @@
+import { type HooksReport, hooksStatus, installHooks, uninstallHooks } from "../../store/hooks.js"
+import { type CommandGroup, defineCommand } from "../command.js"
+
+const install = defineCommand({
+  name: "hooks install",
+  summary: "install the git hooks and the merge rule in this clone; does nothing where they are",
+  details: "Hooks that are there stay and run first. core.hooksPath and linked worktrees are honoured.",
+  errors: ["GIT_NO_REPOSITORY", "GIT_UNSUPPORTED", "EXISTS", "GIT_LOCKED", "IO_FAILED"],
+  examples: [{ command: "coffer hooks install" }],
+
+  async run({ host, env, openStore }) {
+    const store = await openStore()
+    return installHooks(await store.git(), { stores: [store.folder], env, program: host.program })
+  },
+  text: describe,
+})
+
+const status = defineCommand({
+  name: "hooks status",
+  summary: "say whether the hooks are installed, and prove by a run of each that they fire",
+  errors: ["GIT_NO_REPOSITORY"],
+  examples: [{ command: "coffer hooks status" }],
+
+  async run({ env, openStore }) {
+    const store = await openStore()
+    return hooksStatus(await store.git(), { stores: [store.folder], env })
+  },
+  text: describe,
+})
+
+const uninstall = defineCommand({
+  name: "hooks uninstall",
+  summary: "take the hooks and the merge rule out again; hooks that were there before come back",
+  errors: ["GIT_NO_REPOSITORY", "GIT_LOCKED", "IO_FAILED"],
+  examples: [{ command: "coffer hooks uninstall" }],
+
+  run: async ({ openStore }) => uninstallHooks(await (await openStore()).git()),
+  text: ({ path }) => `hooks are out of ${path}\n`,
+})
+
+export const hooks: CommandGroup = {
+  name: "hooks",
+  summary: "git hooks that keep plaintext out: install, status, uninstall",
+  commands: [install, status, uninstall],
+}
+
+function describe({ path, hooks, merge }: HooksReport): string {
+  const lines = hooks.map(
+    ({ name, installed, live }) =>
+      `${name}: ${live ? "fires" : installed ? "installed, but does not fire" : "missing"}\n`,
+  )
+  return `${lines.join("")}merge rule: ${merge ? "in place" : "missing"}\nfolder: ${path}\n`
+}
