@@ -15,6 +15,7 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
   {
     title: "Start",
     entries: [
+      entry("init", async () => (await import("./init.js")).init),
       entry("identity", async () => (await import("./identity.js")).identity),
       entry("import", async () => (await import("./import.js")).importCommand),
     ],
@@ -25,6 +26,7 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
       entry("set", async () => (await import("./set.js")).set),
       entry("get", async () => (await import("./get.js")).get),
       entry("list", async () => (await import("./list.js")).list, "ls"),
+      entry("generate", async () => (await import("./generate.js")).generate),
       entry("edit", async () => (await import("./edit.js")).edit),
       entry("copy", async () => (await import("./copy.js")).copy, "cp"),
       entry("move", async () => (await import("./move.js")).move, "mv"),
