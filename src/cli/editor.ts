@@ -4,6 +4,7 @@ import { basename, join } from "node:path"
 import { CofferError } from "../errors.js"
 import { readPlainFile } from "../storage/files.js"
 import { makeTemporaryFolder } from "../storage/temporary-folder.js"
+import { readUserConfig } from "../storage/user-config.js"
 import { type ChildEnd, startChild } from "./child.js"
 import type { Session } from "./session.js"
 import { askYesNo } from "./terminal.js"
@@ -26,7 +27,7 @@ export async function editUntilAccepted<T>(
   request: EditRequest,
   accept: (edited: Uint8Array) => Promise<T> | T,
 ): Promise<T> {
-  const editor = editorWords(session)
+  const editor = await editorWords(session)
   const folder = makeTemporaryFolder(session.env)
   const forget = session.host.atExit(folder.remove)
   if (!folder.inMemory)
@@ -75,10 +76,10 @@ async function runEditor(session: Session, editor: readonly string[], path: stri
   }
 }
 
-/** VISUAL, EDITOR, then vi, as a program and its arguments. */
-function editorWords({ env }: Session): readonly string[] {
+/** VISUAL, EDITOR, the user's configuration, then vi: a program and its arguments. */
+async function editorWords({ env }: Session): Promise<readonly string[]> {
   const words = splitWords(env.VISUAL || env.EDITOR || "")
-  return words.length > 0 ? words : ["vi"]
+  return words.length > 0 ? words : ((await readUserConfig(env)).editor ?? ["vi"])
 }
 
 /** Splits like a shell at blanks, with quotes and backslashes; no shell is involved. */

@@ -1,3 +1,4 @@
+/** The command `copy`, and what it shares with `move`. */
 import { CofferError } from "../../errors.js"
 import { parseReference, parseSecretName } from "../../format/names.js"
 import type { SecretsWritten, SecretWritten } from "../../store/secrets.js"

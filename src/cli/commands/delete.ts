@@ -1,3 +1,4 @@
+/** The command `delete`. */
 import { CofferError } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
 import {

@@ -1,3 +1,4 @@
+/** The command `edit`: one secret, or a map of all below a path. */
 import { decodeUtf8, encodeUtf8 } from "../../encoding.js"
 import { CofferError, hasCode } from "../../errors.js"
 import { LIMITS } from "../../format/limits.js"

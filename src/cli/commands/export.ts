@@ -1,3 +1,4 @@
+/** The command `export`, and how `run` and it select secrets. */
 import { EXPORT_FORMATS, printVariables } from "../../format/exports.js"
 import { readVariables } from "../../store/variables.js"
 import { OPEN_ERRORS, parsePrefix } from "../arguments.js"

@@ -1,3 +1,4 @@
+/** The command `find`. */
 import { findSecrets } from "../../store/search.js"
 import { defineCommand } from "../command.js"
 import { nameLines } from "../written.js"

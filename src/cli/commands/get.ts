@@ -1,3 +1,4 @@
+/** The command `get`. */
 import { decodeUtf8, encodeBase64 } from "../../encoding.js"
 import { CofferError } from "../../errors.js"
 import { parseReference } from "../../format/names.js"

@@ -1,3 +1,4 @@
+/** The command `grep`. */
 import { grepSecrets } from "../../store/search.js"
 import { OPEN_ERRORS } from "../arguments.js"
 import { defineCommand } from "../command.js"

@@ -1,3 +1,4 @@
+/** The commands `hooks install`, `status` and `uninstall`. */
 import { type HooksReport, hooksStatus, installHooks, uninstallHooks } from "../../store/hooks.js"
 import { type CommandGroup, defineCommand } from "../command.js"
 

@@ -1,3 +1,4 @@
+/** The commands `identity new`, `show`, `list`, `import` and `export`. */
 import { resolve } from "node:path"
 import { newIdentityLine } from "../../crypto/age.js"
 import { decodeUtf8 } from "../../encoding.js"

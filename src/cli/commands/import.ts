@@ -1,3 +1,4 @@
+/** The command `import`. */
 import { resolve } from "node:path"
 import { readUserFile } from "../../storage/user-file.js"
 import { findInGit, type GitKnowledge, type Imported, importDotenv } from "../../store/import.js"

@@ -1,3 +1,4 @@
+/** The command `list`. */
 import { CofferError } from "../../errors.js"
 import type { SecretFile } from "../../format/secret-file.js"
 import { listSecrets } from "../../store/secrets.js"

@@ -1,3 +1,4 @@
+/** The command `move`. */
 import { WRITE_ERRORS } from "../arguments.js"
 import { defineCommand } from "../command.js"
 import { writtenText } from "../written.js"

@@ -1,3 +1,4 @@
+/** The command `resolve`. */
 import { CofferError } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
 import type { SecretFile } from "../../format/secret-file.js"

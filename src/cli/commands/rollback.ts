@@ -1,3 +1,4 @@
+/** The command `rollback`. */
 import { CofferError } from "../../errors.js"
 import { parseReference } from "../../format/names.js"
 import { rollbackSecret } from "../../store/secrets.js"

@@ -1,3 +1,4 @@
+/** The command `run`: a program with secrets in its environment, started again with --watch. */
 import { CofferError } from "../../errors.js"
 import { loadIdentities } from "../../storage/identities.js"
 import type { Store } from "../../store/store.js"

@@ -1,3 +1,4 @@
+/** The command `set`. */
 import { CofferError, hasCode } from "../../errors.js"
 import { isSecretName, parseSecretName } from "../../format/names.js"
 import { type SecretsWritten, type SecretWritten, setSecret, setSecrets } from "../../store/secrets.js"

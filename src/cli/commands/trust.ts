@@ -1,3 +1,4 @@
+/** The commands `trust show`, `pin`, `accept` and `reset`. */
 import { CofferError } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
 import { acceptChanges, printStorePin, resetTrust, showTrust } from "../../store/trust-change.js"

@@ -1,3 +1,4 @@
+/** The command `undelete`. */
 import { parseSecretName } from "../../format/names.js"
 import { undeleteSecret } from "../../store/secrets.js"
 import { WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"

@@ -1,3 +1,4 @@
+/** The command `versions`. */
 import { parseSecretName } from "../../format/names.js"
 import { listVersions } from "../../store/history.js"
 import { defineCommand } from "../command.js"
