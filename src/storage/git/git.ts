@@ -1,5 +1,6 @@
 /** The one interface to git, and the choice of the back end behind it. */
 import { CofferError, hasCode } from "../../errors.js"
+import { errnoOf, ioError } from "../files.js"
 import type { GitState, Head } from "../repository.js"
 import type { Backend } from "./backend.js"
 import type { Environment } from "./git-process.js"
@@ -134,8 +135,8 @@ export async function openGit(
   const writer = { backend, reached }
   const git: Git = {
     ...backend,
-    commit: change => withStoreLock(git, token => commitChange(writer, token, change)),
-    stage: ({ files }) => withStoreLock(git, token => stageChange(writer, token, files)),
+    commit: change => named(withStoreLock(git, token => commitChange(writer, token, change))),
+    stage: ({ files }) => named(withStoreLock(git, token => stageChange(writer, token, files))),
     hasJournal: () => hasJournal(backend.gitDir),
     recover: () => recover(backend, { wait: true }),
   }
@@ -153,6 +154,15 @@ async function openBackend(dir: string, env: Environment, prefer: GitPreference)
   }
   const { openEmbedded } = await import("./embedded.js")
   return openEmbedded(dir, env)
+}
+
+/** Gives a code to file system errors of the small steps that do not name theirs. */
+async function named<T>(written: Promise<T>): Promise<T> {
+  try {
+    return await written
+  } catch (error) {
+    throw errnoOf(error) === undefined ? error : ioError("write", "the repository", error)
+  }
 }
 
 /** Reading goes on beside a write, and inside a hook of a `git commit` that holds the index. */

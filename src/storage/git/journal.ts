@@ -14,13 +14,11 @@ export interface Journal {
   readonly files: readonly JournalFile[]
 }
 
-/** One path of the write. */
+/** One path of the write: the blob that its work file held before, and the one that it is to hold; null: none. */
 export interface JournalFile {
   readonly path: string
-  /** The blob it is to hold; null: none. */
+  readonly was: Oid | null
   readonly to: Oid | null
-  /** Index entries before, as `<mode> <oid> <stage>`, and the work file; only where there is no commit. */
-  readonly before?: { readonly index: readonly string[]; readonly work: Oid | null }
 }
 
 const FORMAT = 1

@@ -47,50 +47,59 @@ export async function isStaged(backend: Backend, { files }: Journal): Promise<bo
   return files.every(({ path, to }) => holds(index.get(path), to))
 }
 
-/** Sets each path that still holds our bytes, in the index or in the work tree, to what HEAD has. */
+/**
+ * Sets each path that still holds our bytes, in the index or in the work tree, to what HEAD has. HEAD can have them
+ * too, if the user has committed what he found staged: then a work file from before is what would undo it.
+ */
 async function undo(backend: Backend, journal: Journal, head: Oid | null, lock: IndexLock): Promise<void> {
   const paths = journal.files.map(file => file.path)
   const committed = head === null ? new Map<string, readonly Entry[]>() : await backend.lookup(head, paths)
   const index = await backend.lookup("index", paths)
   const headOf = (path: string) => committed.get(path)?.[0]
-  const ours = journal.files.filter(({ path, to }) => to !== (headOf(path)?.oid ?? null))
-  const edits = ours
-    .filter(({ path, to }) => holds(index.get(path), to))
-    .map(({ path }): IndexEdit => {
-      const entry = headOf(path)
-      const skipWorktree = index.get(path)?.[0]?.skipWorktree ?? false
-      return { path, to: entry === undefined ? null : { mode: entry.mode, oid: entry.oid, skipWorktree } }
-    })
+  const isCommitted = ({ path, to }: JournalFile) => to === (headOf(path)?.oid ?? null)
+  const edits = journal.files
+    .filter(file => !isCommitted(file) && holds(index.get(file.path), file.to))
+    .map(({ path }) => toEdit(path, headOf(path), index.get(path)))
   if (edits.length > 0) {
     const copy = lock.copy()
     await backend.editIndex(copy, edits)
     lock.replace(copy)
   }
-  const files = ours.filter(file => workFileHolds(backend, file.path, file.to))
-  await writeWorkFiles(
-    backend,
-    journal,
-    files.map(({ path }) => ({ path, to: headOf(path)?.oid ?? null })),
-  )
+  const files = journal.files
+    .filter(file => !isLeftOut(index.get(file.path)))
+    .filter(file => workFileHolds(backend, file.path, isCommitted(file) ? file.was : file.to))
+    .map(({ path }) => ({ path, to: headOf(path)?.oid ?? null }))
+  await writeWorkFiles(backend, journal, files)
 }
 
 /** The index was changed at once, so where it holds the change, only work files can be missing. */
 async function complete(backend: Backend, journal: Journal): Promise<void> {
-  const index = await backend.lookup(
-    "index",
-    journal.files.map(file => file.path),
-  )
-  const files = journal.files.filter(({ path, to, before }) => {
-    const isLeftOut = index.get(path)?.[0]?.skipWorktree === true
-    return holds(index.get(path), to) && !isLeftOut && workFileHolds(backend, path, before?.work ?? null)
-  })
+  const paths = journal.files.map(file => file.path)
+  const index = await backend.lookup("index", paths)
+  const files = journal.files
+    .filter(({ path, to }) => holds(index.get(path), to) && !isLeftOut(index.get(path)))
+    .filter(({ path, was }) => workFileHolds(backend, path, was))
   await writeWorkFiles(backend, journal, files)
+}
+
+function toEdit(
+  path: string,
+  committed: Entry | undefined,
+  present: readonly Entry[] | undefined,
+): IndexEdit {
+  if (committed === undefined) return { path, to: null }
+  const { mode, oid } = committed
+  return { path, to: { mode, oid, skipWorktree: isLeftOut(present) } }
+}
+
+function isLeftOut(entries: readonly Entry[] | undefined): boolean {
+  return entries?.[0]?.skipWorktree === true
 }
 
 async function writeWorkFiles(
   backend: Backend,
   { token }: Journal,
-  files: readonly JournalFile[],
+  files: readonly Pick<JournalFile, "path" | "to">[],
 ): Promise<void> {
   const changes = new Map<string, Uint8Array | null>()
   for (const { path, to } of files) if (to === null) changes.set(path, null)

@@ -11,7 +11,8 @@ export interface Snapshot {
   readonly stamps: ReadonlyMap<string, string>
   /** Paths that a sparse checkout leaves out of the work tree: they stay out. */
   readonly leftOut: ReadonlySet<string>
-  readonly before: ReadonlyMap<string, { readonly index: readonly string[]; readonly work: Oid | null }>
+  /** The blobs that the work files hold. */
+  readonly work: ReadonlyMap<string, Oid | null>
 }
 
 /**
@@ -72,19 +73,16 @@ async function inspect(
   ])
   const stamps = new Map<string, string>()
   const leftOut = new Set<string>()
-  const before = new Map<string, { index: string[]; work: Oid | null }>()
+  const blobs = new Map<string, Oid | null>()
   for (const path of paths) {
     const work = readWorkFile(backend, path)
     const entries = index.get(path) ?? []
     check(path, head.get(path)?.[0], entries, work.oid)
     stamps.set(path, work.stamp)
     if (entries[0]?.skipWorktree === true && work.oid === null) leftOut.add(path)
-    before.set(path, {
-      index: entries.map(({ mode, oid, stage }) => `${mode} ${oid} ${stage}`),
-      work: work.oid,
-    })
+    blobs.set(path, work.oid)
   }
-  return { index: fingerprint, stamps, leftOut, before }
+  return { index: fingerprint, stamps, leftOut, work: blobs }
 }
 
 function conflicted(path: string): CofferError {

@@ -53,7 +53,7 @@ export async function commitChange(writer: Writer, token: string, change: Commit
   reached("objects")
   if (change.readBack !== undefined) await readBack(backend, change)
   const move = { ref: head.ref, from: change.base, to: commit }
-  const journal = { token, commit: move, files: journalFiles(backend, change.files) }
+  const journal = { token, commit: move, files: journalFiles(backend, snapshot, change.files) }
   const ready = await prepare(writer, journal, change.files)
   try {
     await apply(writer, journal, ready, snapshot, async () => {
@@ -67,7 +67,7 @@ export async function commitChange(writer: Writer, token: string, change: Commit
   } catch (error) {
     // HEAD decides: the failure may have come after it moved.
     const isDone = async () => (await backend.head()).commit === commit
-    if (await isDoneAfterAll(writer, isDone)) return commit
+    if (await isDoneAfterAll(backend, isDone)) return commit
     throw error
   }
 }
@@ -79,11 +79,7 @@ export async function stageChange(writer: Writer, token: string, files: FileChan
   reached("checked")
   await backend.writeBlobs([...files.values()].filter(bytes => bytes !== null))
   reached("objects")
-  const journal = {
-    token,
-    commit: null,
-    files: journalFiles(backend, files).map(file => ({ ...file, before: snapshot.before.get(file.path)! })),
-  }
+  const journal = { token, commit: null, files: journalFiles(backend, snapshot, files) }
   const ready = await prepare(writer, journal, files)
   try {
     await apply(writer, journal, ready, snapshot, async () => {
@@ -91,7 +87,7 @@ export async function stageChange(writer: Writer, token: string, files: FileChan
       return undefined
     })
   } catch (error) {
-    if (!(await isDoneAfterAll(writer, () => isStaged(backend, journal)))) throw error
+    if (!(await isDoneAfterAll(backend, () => isStaged(backend, journal)))) throw error
   }
 }
 
@@ -147,36 +143,22 @@ async function apply(
     await ref?.abort()
     throw error
   }
-  finish(backend, reached, lock, prepared)
+  // It is done: a failure from here on is still a success, see `isDoneAfterAll`.
+  reached("ref")
+  prepared.discard()
+  lock.release()
+  reached("index-unlocked")
+  dropJournal(backend.gitDir)
 }
 
-/** It is done: whatever fails now is left to the next process, which sees from the journal that it is. */
-function finish(
-  { gitDir }: Backend,
-  reached: Writer["reached"],
-  lock: IndexLock,
-  prepared: PreparedFiles,
-): void {
+/** Undoes what a failed write changed, or ends it, and says which. */
+async function isDoneAfterAll(backend: Backend, isDone: () => Promise<boolean>): Promise<boolean> {
   try {
-    reached("ref")
-    prepared.discard()
-    lock.release()
-    reached("index-unlocked")
-    dropJournal(gitDir)
-  } catch {
-    // As said.
-  }
-}
-
-/** Undoes what a failed write changed, or ends it. */
-async function isDoneAfterAll(writer: Writer, isDone: () => Promise<boolean>): Promise<boolean> {
-  try {
-    await recover(writer.backend, { wait: true })
-    return await isDone()
+    await recover(backend, { wait: true })
   } catch {
     // The journal is still there: the next command tries again. What went wrong first is what to report.
-    return false
   }
+  return isDone().catch(() => false)
 }
 
 async function readBack(backend: Backend, { files, readBack }: CommitChange): Promise<void> {
@@ -192,8 +174,12 @@ async function readBack(backend: Backend, { files, readBack }: CommitChange): Pr
   }
 }
 
-function journalFiles({ oidHex }: Backend, files: FileChanges) {
-  return [...files].map(([path, bytes]) => ({ path, to: bytes === null ? null : blobId(bytes, oidHex) }))
+function journalFiles({ oidHex }: Backend, { work }: Snapshot, files: FileChanges): JournalFile[] {
+  return [...files].map(([path, bytes]) => ({
+    path,
+    was: work.get(path) ?? null,
+    to: bytes === null ? null : blobId(bytes, oidHex),
+  }))
 }
 
 function toEdit({ path, to }: JournalFile, leftOut: ReadonlySet<string>): IndexEdit {

@@ -25,7 +25,7 @@ import {
 
 function hook(folder: string, name: string, script: string): void {
   const file = join(folder, ".git/hooks", name)
-  writeFileSync(file, `#!/bin/sh\n${script}\n`)
+  write(folder, `.git/hooks/${name}`, `#!/bin/sh\n${script}\n`)
   chmodSync(file, 0o755)
 }
 

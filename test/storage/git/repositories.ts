@@ -1,6 +1,6 @@
 /** Repositories of every shape for the tests of git, made with the real git. */
 import { execFileSync } from "node:child_process"
-import { mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { type Git, openGit } from "../../../src/storage/git/git.js"
@@ -21,9 +21,10 @@ export const env = {
   LC_ALL: "C",
 }
 mkdirSync(env.HOME)
+mkdirSync(join(scratch, "template"))
 writeFileSync(
   env.GIT_CONFIG_GLOBAL,
-  '[user]\nname = Ann Other\nemail = ann@example.com\n[init]\ndefaultBranch = main\n[protocol "file"]\nallow = always\n',
+  `[user]\nname = Ann Other\nemail = ann@example.com\n[init]\ndefaultBranch = main\ntemplateDir = ${scratch}/template\n[protocol "file"]\nallow = always\n`,
 )
 
 export const AT = new Date("2030-01-02T03:04:05Z")
@@ -53,13 +54,28 @@ export function write(folder: string, path: string, text: string): void {
 
 /** A repository with a store of three files in it and two files beside it. */
 export function makeRepository(...init: string[]): string {
+  return copyOf(`init ${init.join(" ")}`, folder => {
+    git(folder, "init", "-q", ...init)
+    for (const name of ["A", "B", "prod/C"]) write(folder, `secrets/${name}.yaml`, `first ${name}\n`)
+    write(folder, "src/main.c", "int main(void) {}\n")
+    write(folder, "README", "read me\n")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "first")
+  })
+}
+
+const templates = new Map<string, string>()
+
+/** A copy of a repository that is made once: git's many processes are what tests wait for. */
+export function copyOf(name: string, make: (folder: string) => void): string {
+  let template = templates.get(name)
+  if (template === undefined) {
+    template = freshFolder()
+    make(template)
+    templates.set(name, template)
+  }
   const folder = freshFolder()
-  git(folder, "init", "-q", ...init)
-  for (const name of ["A", "B", "prod/C"]) write(folder, `secrets/${name}.yaml`, `first ${name}\n`)
-  write(folder, "src/main.c", "int main(void) {}\n")
-  write(folder, "README", "read me\n")
-  git(folder, "add", ".")
-  git(folder, "commit", "-q", "-m", "first")
+  cpSync(template, folder, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
   return folder
 }
 
