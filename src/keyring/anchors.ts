@@ -27,9 +27,17 @@ function pinned({ store }: Keyring, { graph }: GroupKeyring, pin: Pin | undefine
   return nodes.map(node => node.sha256)
 }
 
-/** Whether a record that lists this hash for the group would have to list a newer one. */
-export function isOldAnchor(group: GroupKeyring, sha256: string): boolean {
-  return lostSince(group, sha256).length > 0
+/** What the default group should list: the present records of groups whose listed one is old, else what it lists. */
+export function renewAnchors(keyring: Keyring): ReadonlyMap<string, string> {
+  const renewed = new Map<string, string>()
+  for (const [name, hashes] of keyring.listed) {
+    const group = keyring.groups.get(name)
+    const [listed] = hashes
+    const [current, second] = group?.current ?? []
+    const isOld = group !== undefined && second === undefined && lostSince(group, listed!).length > 0
+    renewed.set(name, isOld ? current!.sha256 : listed!)
+  }
+  return renewed
 }
 
 /** Names of those who could sign records in the anchor or after it and cannot now. */

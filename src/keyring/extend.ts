@@ -23,6 +23,7 @@ import {
 import { printTime } from "../format/times.js"
 import { type Refusal, throwRefusal } from "./findings.js"
 import { buildGraph, type Graph, makeNode, type RecordNode } from "./graph.js"
+import type { GroupKeyring } from "./group.js"
 import type { OpenedKey, OpenKeyring } from "./open.js"
 import {
   findMemberFault,
@@ -32,6 +33,7 @@ import {
   findSignatureFault,
 } from "./record-rules.js"
 import { keepsMembers } from "./roles.js"
+import type { Keyring } from "./verify.js"
 
 /** Everything of a new record that is not derived from its parents or drawn at random. */
 export interface NextRecord {
@@ -159,4 +161,21 @@ async function tryKey(open: OpenKeyring, id: string): Promise<OpenedKey | undefi
     if (hasCode(error, "HISTORY_CUT", "PREVIOUS_BROKEN", "WRAP_BROKEN")) return undefined
     throw error
   }
+}
+
+/** The keyring as it is once `node`, which follows all current records of its group, has been written. */
+export function withRecord(keyring: Keyring, node: RecordNode): Keyring {
+  const { group, groups } = node.record
+  const before = keyring.groups.get(group)
+  const next: GroupKeyring = {
+    group,
+    graph: buildGraph(group, [...(before?.graph.nodes.values() ?? []), node]),
+    current: [node],
+    refused: before?.refused ?? [],
+    anchors: before?.anchors ?? { required: [], listed: [node.sha256] },
+    behind: false,
+  }
+  const listed =
+    groups === undefined ? keyring.listed : new Map([...groups].map(([name, sha256]) => [name, [sha256]]))
+  return { ...keyring, listed, groups: new Map(keyring.groups).set(group, next) }
 }

@@ -22,29 +22,40 @@ export interface Judgement {
   readonly current: readonly RecordNode[]
   readonly refused: readonly RefusedTip[]
   /** Set where no line can be preferred: nothing is current then. */
-  readonly forked?: { readonly why: string; readonly tips: readonly RecordNode[] }
+  readonly forked?: Fork
+}
+
+/** Lines that cannot both count. */
+export interface Fork {
+  readonly why: string
+  readonly tips: readonly RecordNode[]
+  /** Each holds what is trusted: naming one of them as trusted decides. */
+  readonly anchored: boolean
 }
 
 /** Steps 10–13. */
 export function judgeTips(graph: Graph, anchors: Anchors): Judgement {
   const anchored = graph.tips.filter(tip => isAnchored(graph, tip, anchors))
-  if (anchored.length === 0) return forked("no line of records holds what is trusted here", graph.tips)
+  if (anchored.length === 0) {
+    return forked({ why: "no line of records holds what is trusted here", tips: graph.tips, anchored: false })
+  }
   const refused: RefusedTip[] = []
   for (const tip of graph.tips) {
     // Only an anchored tip displaces: whoever is removed could otherwise remove all others in a fork.
     const by = anchored.filter(other => other !== tip && yieldsTo(graph, tip, other))
     const mutual = anchored.includes(tip) ? by.find(other => yieldsTo(graph, other, tip)) : undefined
-    if (mutual !== undefined) return forked("two lines of records exclude each other", [tip, mutual])
+    if (mutual !== undefined)
+      return forked({ why: "two lines of records exclude each other", tips: [tip, mutual], anchored: true })
     if (by.length > 0) refused.push({ tip, by: by[0]! })
   }
   const current = graph.tips.filter(tip => !refused.some(entry => entry.tip === tip))
   if (!current.some(tip => anchored.includes(tip)))
-    return forked("lines of records exclude each other", anchored)
+    return forked({ why: "lines of records exclude each other", tips: anchored, anchored: true })
   return { current, refused }
 }
 
-function forked(why: string, tips: readonly RecordNode[]): Judgement {
-  return { current: [], refused: [], forked: { why, tips } }
+function forked(fork: Fork): Judgement {
+  return { current: [], refused: [], forked: fork }
 }
 
 /** Step 11. */

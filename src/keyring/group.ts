@@ -1,7 +1,7 @@
 /** Verification of one group's key records, given what is trusted of them (DESIGN §2.4, 2–13). */
 import { ROOT_GROUP } from "../format/names.js"
 import type { Finding, Refuse } from "./findings.js"
-import { type Anchors, judgeTips, type RefusedTip } from "./forks.js"
+import { type Anchors, type Fork, judgeTips, type RefusedTip } from "./forks.js"
 import { buildGraph, type Graph, type RecordNode } from "./graph.js"
 import {
   findMemberFault,
@@ -26,6 +26,8 @@ export interface GroupKeyring {
   readonly anchors: Anchors
   /** The newest record known on this machine is not in this tree. */
   readonly behind: boolean
+  /** Its lines exclude each other: an admin of default has to choose one of `current`. */
+  readonly undecided?: true
 }
 
 /** @returns undefined after a refusal that did not throw and leaves nothing to trust. */
@@ -140,12 +142,12 @@ function chooseCurrent(
   const refused = judgement.refused.filter(({ tip }) => graph.nodes.has(tip.sha256))
   const current = graph.tips.filter(tip => !refused.some(entry => entry.tip === tip)).reverse()
   const forked = judgement.forked ?? findUnrelated(graph, current)
+  if (task.undecided && forked?.anchored === true && task.group !== ROOT_GROUP) {
+    return { group: task.group, graph, current: forked.tips, refused: [], anchors, behind, undecided: true }
+  }
   if (forked !== undefined || current.length === 0) {
-    refuseFork(
-      task.group,
-      forked ?? { why: "its records are a line that was refused", tips: graph.tips },
-      refuse,
-    )
+    const lost = { why: "its records are a line that was refused", tips: graph.tips }
+    refuseFork(task.group, forked ?? lost, refuse)
     return undefined
   }
   const keyring = { group: task.group, graph, current, refused, anchors, behind }
@@ -154,22 +156,16 @@ function chooseCurrent(
 }
 
 /** Step 14: two branches made the same group; nobody can say whose keyring it is but an admin. */
-function findUnrelated(
-  graph: Graph,
-  current: readonly RecordNode[],
-): { why: string; tips: readonly RecordNode[] } | undefined {
+function findUnrelated(graph: Graph, current: readonly RecordNode[]): Fork | undefined {
   const [first, ...others] = current
   if (first === undefined) return undefined
   const ancestors = graph.ancestors(first.sha256)
   const stranger = others.find(tip => ![...graph.ancestors(tip.sha256)].some(sha256 => ancestors.has(sha256)))
-  return stranger && { why: "two unrelated first records are listed for it", tips: [first, stranger] }
+  if (stranger === undefined) return undefined
+  return { why: "two unrelated first records are listed for it", tips: [first, stranger], anchored: true }
 }
 
-function refuseFork(
-  group: string,
-  { why, tips }: { why: string; tips: readonly RecordNode[] },
-  refuse: Refuse,
-): void {
+function refuseFork(group: string, { why, tips }: Pick<Fork, "why" | "tips">, refuse: Refuse): void {
   const names = tips.map(tip => `"${tip.path}" by "${tip.record.author}"`)
   refuse({
     code: "FORKED",

@@ -34,6 +34,8 @@ export interface GroupTask {
   readonly known: KnownRecords | undefined
   /** The newest known record may be absent: this is an older branch. */
   readonly mayLack: boolean
+  /** A fork that an admin of default can decide is taken as diverged. */
+  readonly undecided: boolean
   /** Takes the hashes of records that were checked. */
   readonly verified: Set<string>
   readonly findings: Finding[]

@@ -20,6 +20,8 @@ export interface VerifyInput {
   readonly behind: ReadonlySet<string>
   /** Verify only these besides the default group. */
   readonly groups?: readonly string[]
+  /** Takes a listed group that is `FORKED` as diverged: for the merge by which an admin decides. */
+  readonly undecided?: boolean
 }
 
 /** The verified keyrings of one tree. */
@@ -59,10 +61,13 @@ function readKeyring(input: VerifyInput, findings: Finding[], refuse: Refuse): K
   const verified = new Set<string>()
   const folders = splitByGroup(input.files, refuse)
   const verifyOne = (group: string, listed: readonly string[]) => {
-    const { store, pin, known } = input
+    const { store, pin, known, undecided = false } = input
     const files = folders.get(group) ?? []
     const mayLack = input.behind.has(group)
-    return verifyGroup({ store, group, files, pin, listed, known, mayLack, verified, findings }, refuse)
+    return verifyGroup(
+      { store, group, files, pin, listed, known, mayLack, undecided, verified, findings },
+      refuse,
+    )
   }
   const root = verifyOne(ROOT_GROUP, [])
   if (root === undefined) return undefined

@@ -1,6 +1,6 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { findOldAnchors, isOldAnchor } from "../../src/keyring/anchors.js"
+import { findOldAnchors, renewAnchors } from "../../src/keyring/anchors.js"
 import type { RecordNode } from "../../src/keyring/graph.js"
 import { verifyKeyring } from "../../src/keyring/verify.js"
 import { forge, inputOf, makePeople, member, register } from "./graphs.js"
@@ -43,9 +43,10 @@ test("PIN_OLD also where he came and went after the pin", () => {
 
 test("ANCHOR_OLD for a group whose listed record is older than such a loss", () => {
   assert.equal(codes(root, root, founded, left), ["ANCHOR_OLD"])
-  const prod = verifyKeyring(inputOf([root, founded, left], { pin: root })).groups.get("prod")!
-  assert.ok(isOldAnchor(prod, founded.sha256))
-  assert.not.ok(isOldAnchor(prod, left.sha256))
+  const keyring = verifyKeyring(inputOf([root, founded, left], { pin: root }))
+  assert.equal([...renewAnchors(keyring)], [["prod", left.sha256]])
+  const young = verifyKeyring(inputOf([root, founded], { pin: root }))
+  assert.equal([...renewAnchors(young)], [["prod", founded.sha256]])
 })
 
 test.run()

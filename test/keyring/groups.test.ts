@@ -118,6 +118,9 @@ test("FORKED: the same group made on two branches, until an admin of default lis
   const { keyring, findings } = collectKeyring(inputOf(nodes, { pin: start }))
   assert.equal([...keyring!.groups.keys()], ["default"])
   assert.ok(findings.some(finding => finding.code === "FORKED" && finding.hint!.includes("--merge --reason")))
+  const undecided = verifyKeyring({ ...inputOf(nodes, { pin: start }), undecided: true })
+  assert.ok(undecided.groups.get("prod")!.undecided)
+  assert.equal([...currentOf(undecided, "prod")].sort(), [founded.id, mine.id].sort())
   const chosen = listing({ prod: founded }, lists, lists2)
   assert.equal(
     currentOf(verifyKeyring(inputOf([start, lists, lists2, chosen, founded], { pin: start })), "prod"),
