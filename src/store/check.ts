@@ -105,8 +105,12 @@ async function chooseTree(store: Store, { staged, commit }: CheckRequest): Promi
   return staged === true ? gitTree(await store.git(), "index", store.folder) : store.tree
 }
 
-/** Steps 1–14. */
-async function checkKeyring(store: Store, tree: Tree, result: FileCheck): Promise<Keyring | undefined> {
+/** Steps 1–14. @returns undefined where nothing could be verified; the findings say why */
+export async function checkKeyring(
+  store: Store,
+  tree: Tree,
+  result: FileCheck,
+): Promise<Keyring | undefined> {
   const { pin } = choosePin(store, "look")
   const state = store.state()
   // A bad record file is among the findings of checkFiles; what follows from it is found here.

@@ -48,8 +48,17 @@ export function describeState(file: SecretFile | undefined): string {
   return file === undefined ? "missing" : `${file.version}-${file.digest}`
 }
 
-/** Compares the store of two commits. Only files that differ are read. */
-export async function compareCommits(compared: Compared, from: Oid, to: Oid): Promise<Comparison> {
+/**
+ * Compares the store of two commits, or of a commit and the index. Only files that differ are read.
+ *
+ * @param history - where a tombstone that has been purged is looked for: the parents of what `to` is to be.
+ */
+export async function compareCommits(
+  compared: Compared,
+  from: Oid,
+  to: Oid | "index",
+  history: readonly Oid[] = to === "index" ? [from] : [to],
+): Promise<Comparison> {
   const { git, folder } = compared
   const losses: Loss[] = []
   const unjudged: string[] = []
@@ -61,7 +70,7 @@ export async function compareCommits(compared: Compared, from: Oid, to: Oid): Pr
       if (change.from !== undefined && change.to === undefined) goneRecords.push(path)
       else if (change.from !== undefined) losses.push(recordLoss(path, "was changed"))
     } else if (name !== undefined && change.from !== undefined) {
-      const verdict = await judgeSecret(compared, { name, path, change, before, after, to })
+      const verdict = await judgeSecret(compared, { name, path, change, before, after, history })
       if (verdict === "unjudged") unjudged.push(path)
       else if (verdict !== undefined) losses.push(verdict)
     }
@@ -76,12 +85,12 @@ interface SecretChange {
   readonly change: Change
   readonly before: Uint8Array | undefined
   readonly after: Uint8Array | undefined
-  readonly to: Oid
+  readonly history: readonly Oid[]
 }
 
 async function judgeSecret(
   compared: Compared,
-  { name, path, change, before, after, to }: SecretChange,
+  { name, path, change, before, after, history }: SecretChange,
 ): Promise<Loss | "unjudged" | undefined> {
   const seen = before === undefined ? "unreadable" : findSecret(before)
   // What was no secret of this store then says nothing about now.
@@ -91,7 +100,7 @@ async function judgeSecret(
   const side = present && { header: present, oid: change.to!.oid }
   const loss = findRollback({ header: seen, oid: change.from!.oid }, side)
   if (loss === undefined) return undefined
-  const tombstone = await findTombstone(compared, { name, path, after: seen.version, to })
+  const tombstone = await findTombstone(compared, { name, path, after: seen.version, history })
   if (tombstone !== undefined && findRollback(tombstone, side) === undefined) return undefined
   return { ...loss, path, name, state: describeState(present) }
 }
@@ -101,10 +110,22 @@ async function judgeSecret(
  * shows whether there was one. It has to be signed by a writer, or anybody could invent it.
  */
 async function findTombstone(
-  { git, folder, keyring }: Compared,
-  wanted: { name: SecretName; path: string; after: number; to: Oid },
+  compared: Compared,
+  wanted: { name: SecretName; path: string; after: number; history: readonly Oid[] },
 ): Promise<{ header: SecretFile; oid: Oid } | undefined> {
-  for await (const { oid } of git.log(`${folder}/${wanted.path}`, wanted.to)) {
+  for (const tip of wanted.history) {
+    const found = await findTombstoneIn(compared, wanted, tip)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+async function findTombstoneIn(
+  { git, folder, keyring }: Compared,
+  wanted: { name: SecretName; path: string; after: number },
+  tip: Oid,
+): Promise<{ header: SecretFile; oid: Oid } | undefined> {
+  for await (const { oid } of git.log(`${folder}/${wanted.path}`, tip)) {
     if (oid === undefined) continue
     const file = findSecret(await readBlob(git, oid))
     if (file === undefined || file.name !== wanted.name || file.version <= wanted.after) return undefined

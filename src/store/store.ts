@@ -69,29 +69,35 @@ export async function openStore(options: OpenOptions): Promise<Store> {
     workTree: repository?.workTree,
     wanted: options.store ?? (options.env.COFFER_STORE || undefined),
   })
-  const files = openFiles(root)
-  const bytes = files.read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
+  const bytes = openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
   if (bytes === undefined) throw noStore()
   const { store: id } = parseStoreFile(bytes)
   const folder = relative(top, root).split(sep).join("/")
   const git = once(() => openGit(options.directory, options.env, gitPreference(options)))
+  return assembleStore(options, { root, folder, id, repository, git })
+}
+
+/** A store whose place and id are known: `store.yaml` may have been read from the index or from a commit. */
+export function assembleStore(
+  options: OpenOptions,
+  place: Pick<Store, "root" | "folder" | "id" | "repository" | "git">,
+): Store {
+  const { env, note = () => {} } = options
+  const { root, folder, id, repository, git } = place
+  const files = openFiles(root)
   const identities = once(() =>
-    loadIdentities({ env: options.env, files: options.identityFiles ?? [], workTree: repository?.workTree }),
+    loadIdentities({ env, files: options.identityFiles ?? [], workTree: repository?.workTree }),
   )
-  const remembered = openRemembered({ env: options.env, repository, root, key: { id, folder } })
+  const remembered = openRemembered({ env, repository, root, key: { id, folder } })
   const conflicts = once(() => findConflicts(repository, git, folder))
   const absent = (path: string) => leftOut(repository, git, folder, path)
   return {
-    root,
-    folder,
-    id,
-    repository,
-    env: options.env,
+    ...place,
+    env,
     files,
     tree: workTree(files, { absent, conflicts }),
     confirm: options.confirm,
-    note: options.note ?? (() => {}),
-    git,
+    note,
     identities,
     state: remembered.state,
     updateState: remembered.update,

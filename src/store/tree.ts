@@ -72,12 +72,17 @@ export function workTree(
   }
 }
 
-/** The files of a commit, or of the index that git names (in a hook: `GIT_INDEX_FILE`). */
-export function gitTree(git: Git, at: Oid | "index", folder: string): Tree {
+/**
+ * The files of a commit, or of the index that git names (in a hook: `GIT_INDEX_FILE`).
+ *
+ * @param only - paths to which the tree is limited.
+ */
+export function gitTree(git: Git, at: Oid | "index", folder: string, only?: ReadonlySet<string>): Tree {
   const inRepository = (path: string) => (path === "" ? folder : `${folder}/${path}`)
   async function* entriesBelow(prefix: string) {
     for await (const entry of git.entries(at, inRepository(prefix))) {
       const path = entry.path.slice(folder.length + 1)
+      if (only?.has(path) === false) continue
       if (prefix === "" || path === prefix || path.startsWith(`${prefix}/`)) yield { ...entry, path }
     }
   }

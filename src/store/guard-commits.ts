@@ -1,0 +1,164 @@
+/** Looks at commits that are about to be published: the store where they end, and plaintext in every one of them. */
+import { CofferError } from "../errors.js"
+import { type Git, type Introduced, type Oid, openGit } from "../storage/git/git.js"
+import { checkContents } from "./guard-content.js"
+import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
+import { readAllowList } from "./guard-settings.js"
+import { checkStoreAt, findStores } from "./guard-store.js"
+import { findLostUpdates } from "./merge-audit.js"
+import { gitPreference, type OpenOptions } from "./store.js"
+
+/** A line that git gives the pre-push hook. */
+export interface PushedRef {
+  readonly localRef: string
+  readonly localOid: Oid
+  readonly remoteRef: string
+  readonly remoteOid: Oid
+}
+
+/** Commits up to `tip` that are not published; `known` are published ones, as far as they are here. */
+interface Outgoing {
+  readonly tip: Oid
+  readonly remote: string
+  readonly known: readonly Oid[]
+}
+
+/**
+ * Looks at what a push would publish (pre-push): the store at each tip, and every commit that the remote
+ * does not have.
+ *
+ * @param request.remote - its name, or its URL where it has none.
+ */
+export async function guardPush(
+  options: OpenOptions,
+  request: { remote: string; refs: readonly PushedRef[] },
+): Promise<GuardReport> {
+  const git = await openGit(options.directory, options.env, gitPreference(options))
+  const collector = newCollector()
+  const known = request.refs.map(({ remoteOid }) => remoteOid).filter(oid => !isNone(oid))
+  for (const { localOid } of request.refs) {
+    // A deletion publishes nothing; a tag of something else than a commit has no store.
+    const tip = isNone(localOid) ? undefined : await git.find(localOid)
+    if (tip !== undefined) await guardCommits(options, git, { tip, remote: request.remote, known }, collector)
+  }
+  return finishReport(collector)
+}
+
+/**
+ * Looks at the commits of `A..B` as a push of them would be looked at (CI). `A` may be git's id of nothing,
+ * as CI systems give it for a new branch: then the whole history of B counts.
+ *
+ * @throws CofferError `USAGE`, `HISTORY_MISSING` where this clone lacks one of them
+ */
+export async function guardRange(options: OpenOptions, request: { range: string }): Promise<GuardReport> {
+  const git = await openGit(options.directory, options.env, gitPreference(options))
+  const collector = newCollector()
+  const { from, tip } = await parseRange(git, request.range)
+  await guardCommits(options, git, { tip, remote: "", known: from === undefined ? [] : [from] }, collector)
+  return finishReport(collector)
+}
+
+/** Reads what git writes to the pre-push hook's standard input. */
+export function parsePushedRefs(text: string): PushedRef[] {
+  return text.split("\n").flatMap(line => {
+    const [localRef, localOid, remoteRef, remoteOid] = line.split(" ")
+    if (localRef === undefined || localOid === undefined || remoteRef === undefined) return []
+    return remoteOid === undefined ? [] : [{ localRef, localOid, remoteRef, remoteOid }]
+  })
+}
+
+async function guardCommits(
+  options: OpenOptions,
+  git: Git,
+  { tip, remote, known }: Outgoing,
+  collector: Collector,
+): Promise<void> {
+  const commits = await gather(git.missing([tip], remote, known))
+  if (commits.length === 0) return
+  collector.commits += commits.length
+  const brought = await gather(git.introduced(commits))
+  const own = new Set(commits)
+  const published = [...new Set(brought.flatMap(({ parents }) => parents))].filter(oid => !own.has(oid))
+  noteExtent(git, { commits, brought, published }, collector)
+  const isMerge = brought.some(({ parents }) => parents.length > 1)
+  for (const folder of await findStores(git, tip)) {
+    const state = { git, at: tip, before: published, isMerge }
+    // What is published as it is was checked then, or cannot be kept back now.
+    const changed = (await isUnchanged(git, folder, published, tip)) ? new Set<string>() : undefined
+    await checkStoreAt(options, state, { folder, changed }, collector)
+    await auditMerges(git, folder, brought, collector)
+  }
+  const files = brought.flatMap(({ commit, files }) => files.map(file => ({ ...file, commit })))
+  const allow = await readAllowList(git, tip)
+  await checkContents(git, files, { allow, isPublic: () => false }, collector)
+}
+
+/** Says so where less, or more, was looked at than a reader of "nothing found" would think. */
+function noteExtent(
+  git: Git,
+  range: { commits: readonly Oid[]; brought: readonly Introduced[]; published: readonly Oid[] },
+  collector: Collector,
+): void {
+  const { commits, brought, published } = range
+  if (git.shallow && brought.some(({ parents }) => parents.length === 0)) {
+    collector.notes.add("note: this clone is shallow: checked to the boundary of what it has")
+  } else if (published.length === 0) {
+    collector.notes.add(
+      `note: nothing of this history is known to be published: all of it was looked at (${commits.length} commits)`,
+    )
+  }
+}
+
+async function isUnchanged(git: Git, folder: string, published: readonly Oid[], tip: Oid): Promise<boolean> {
+  if (published.length === 0) return false
+  for (const commit of published) {
+    for await (const _ of git.changes(commit, tip, folder)) return false
+  }
+  return true
+}
+
+async function auditMerges(
+  git: Git,
+  folder: string,
+  brought: readonly Introduced[],
+  collector: Collector,
+): Promise<void> {
+  for (const { commit, parents } of brought) {
+    const [first, ...others] = parents
+    if (first === undefined || (await isUnchanged(git, folder, others, first)) || others.length === 0)
+      continue
+    for (const finding of await findLostUpdates(git, folder, { parents, result: commit })) {
+      collector.findings.push({ ...finding, path: `${folder}/${finding.path}`, commit })
+    }
+  }
+}
+
+async function parseRange(git: Git, range: string): Promise<{ from: Oid | undefined; tip: Oid }> {
+  const [, a, b] = /^([^.].*?)\.\.([^.].*)?$/.exec(range) ?? []
+  if (a === undefined) {
+    throw new CofferError("USAGE", "a range is written A..B, both commits of this repository", {
+      hint: "coffer check --range origin/main..HEAD",
+    })
+  }
+  const from = isNone(a) ? undefined : await requireCommit(git, a)
+  return { from, tip: await requireCommit(git, b ?? "HEAD") }
+}
+
+async function requireCommit(git: Git, revision: string): Promise<Oid> {
+  const commit = await git.find(revision)
+  if (commit !== undefined) return commit
+  throw new CofferError("HISTORY_MISSING", `this clone has no commit "${revision}"`, {
+    hint: git.shallow ? "git fetch --unshallow" : "git fetch",
+  })
+}
+
+/** git's id of nothing: a new branch, or a deleted one. */
+function isNone(oid: string): boolean {
+  return /^0+$/.test(oid)
+}
+
+async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const gathered: T[] = []
+  for await (const item of items) gathered.push(item)
+  return gathered
+}

@@ -1,0 +1,112 @@
+/** Looks for plaintext in files that are on their way out: `.env` files, age keys, the store's own values. */
+import type { OwnValues } from "../scan/own-values.js"
+import { matchesGlob } from "../scan/path-globs.js"
+import { hasAgeKey, isDotenvFile } from "../scan/plaintext-files.js"
+import type { Git, Oid } from "../storage/git/git.js"
+import type { Collector, GuardFinding } from "./guard-report.js"
+
+/** A file to look into. */
+export interface OutgoingFile {
+  readonly path: string
+  readonly mode: string
+  readonly oid: Oid
+  readonly commit?: Oid
+}
+
+export interface ContentRules {
+  /** Path globs of `.coffer.yaml` that are not looked into. */
+  readonly allow: readonly string[]
+  /** Absent where there is no identity to open them, and for commits that are already made. */
+  readonly values?: OwnValues | undefined
+  /** Whether a file is public by its nature: a key record may well contain a recipient that is a value too. */
+  isPublic(path: string): boolean
+}
+
+/** A commit of another repository, in place of a file. */
+const SUBMODULE = "160000"
+const BATCH = 1024
+
+/** Looks into files, each content and each name once, and adds what is found. */
+export async function checkContents(
+  git: Git,
+  files: Iterable<OutgoingFile>,
+  rules: ContentRules,
+  collector: Collector,
+): Promise<void> {
+  const seen = new Set<Oid>()
+  const named = new Set<string>()
+  let batch: OutgoingFile[] = []
+  for (const file of files) {
+    collector.files++
+    if (file.mode === SUBMODULE || rules.allow.some(glob => matchesGlob(file.path, glob))) continue
+    if (isDotenvFile(file.path) && !named.has(file.path)) collector.findings.push(dotenvFile(file))
+    named.add(file.path)
+    if (seen.has(file.oid)) continue
+    seen.add(file.oid)
+    batch.push(file)
+    if (batch.length < BATCH) continue
+    await readContents(git, batch, rules, collector)
+    batch = []
+  }
+  await readContents(git, batch, rules, collector)
+}
+
+async function readContents(
+  git: Git,
+  batch: readonly OutgoingFile[],
+  rules: ContentRules,
+  collector: Collector,
+): Promise<void> {
+  if (batch.length === 0) return
+  let index = 0
+  for await (const { bytes } of git.blobs(batch.map(({ oid }) => oid))) {
+    const file = batch[index++]!
+    if (bytes === undefined) {
+      collector.notes.add(`warning: "${file.path}" was not looked into: its content is not in this clone`)
+      continue
+    }
+    if (hasAgeKey(bytes)) collector.findings.push(privateKey(file))
+    if (rules.values === undefined || rules.isPublic(file.path)) continue
+    for (const name of rules.values.find(bytes)) collector.findings.push(ownValue(file, name))
+  }
+}
+
+const ALLOW = `if it is meant to be public: a path under "scan: allow:" in .coffer.yaml`
+
+function dotenvFile(file: OutgoingFile): GuardFinding {
+  return finding(file, "DOTENV_FILE", "is a file of settings in plain text", [
+    `coffer import ${file.path}, then git rm --cached ${file.path}`,
+    "name it .env.example if it holds no values",
+  ])
+}
+
+function privateKey(file: OutgoingFile): GuardFinding {
+  return finding(file, "PRIVATE_KEY", "holds an age private key", [
+    "take it out; a key that was pushed anywhere is no longer one: coffer recipients remove its member",
+    ALLOW,
+  ])
+}
+
+function ownValue(file: OutgoingFile, name: string): GuardFinding {
+  return finding(file, "OWN_VALUE", `holds the value of ${name}`, [
+    "take it out: coffer run gives it to the program that wants it",
+    ALLOW,
+  ])
+}
+
+function finding(
+  { path, commit }: OutgoingFile,
+  code: GuardFinding["code"],
+  what: string,
+  hints: readonly string[],
+): GuardFinding {
+  const where = commit === undefined ? "" : ` (commit ${commit.slice(0, 7)})`
+  return {
+    code,
+    level: "error",
+    path,
+    message: `"${path}" ${what}${where}`,
+    hint: hints.join("; "),
+    ...(commit === undefined ? {} : { commit }),
+  }
+}

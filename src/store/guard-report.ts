@@ -1,0 +1,54 @@
+/** What the hooks and `check --staged` / `--range` have to say. */
+import type { CofferError } from "../errors.js"
+import type { Finding, FindingCode } from "../keyring/findings.js"
+import type { Oid } from "../storage/git/git.js"
+
+/** Codes of findings: of the store's verification, and of plaintext where it does not belong. */
+export type GuardCode = FindingCode | "DOTENV_FILE" | "PRIVATE_KEY" | "OWN_VALUE"
+
+export interface GuardFinding extends Omit<Finding, "code" | "path"> {
+  readonly code: GuardCode
+  /** Relative to the work tree. */
+  readonly path: string
+  /** Where it was found, if not in what is about to be committed. */
+  readonly commit?: Oid
+}
+
+export interface GuardReport {
+  readonly findings: readonly GuardFinding[]
+  /** What could not be looked at, and why: always worth saying. */
+  readonly notes: readonly string[]
+  /** Names of the secrets whose values are too plain to be looked for. */
+  readonly notWatched: readonly string[]
+  readonly checked: { readonly files: number; readonly commits: number }
+  /** Whether anything stands against it: findings of level error. */
+  readonly failed: boolean
+}
+
+/** A report while it is being made. */
+export interface Collector {
+  readonly findings: GuardFinding[]
+  readonly notes: Set<string>
+  notWatched: readonly string[]
+  files: number
+  commits: number
+}
+
+export function newCollector(): Collector {
+  return { findings: [], notes: new Set(), notWatched: [], files: 0, commits: 0 }
+}
+
+export function finishReport({ findings, notes, notWatched, files, commits }: Collector): GuardReport {
+  return {
+    findings,
+    notes: [...notes],
+    notWatched,
+    checked: { files, commits },
+    failed: findings.some(({ level }) => level === "error"),
+  }
+}
+
+/** A refusal as a finding about a path. */
+export function findingOf({ code, message, hint }: CofferError, path: string): GuardFinding {
+  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
+}

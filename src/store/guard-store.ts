@@ -1,0 +1,251 @@
+/** The stores of one state, the index or a pushed commit: found, verified, and compared with what they come from. */
+import { resolve } from "node:path"
+import { CofferError } from "../errors.js"
+import { nameOfPath } from "../format/names.js"
+import { parseSecretFile } from "../format/secret-file.js"
+import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
+import type { Finding } from "../keyring/findings.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
+import type { Keyring } from "../keyring/verify.js"
+import { compileOwnValues, type OwnValue, type OwnValues } from "../scan/own-values.js"
+import type { Git, Oid } from "../storage/git/git.js"
+import { findRepository } from "../storage/repository.js"
+import { type GroupAccess, openGroup } from "./access.js"
+import { checkKeyring } from "./check.js"
+import { checkFiles, type FileCheck } from "./check-files.js"
+import { compareCommits } from "./compare-commits.js"
+import { type Collector, findingOf } from "./guard-report.js"
+import { findLostUpdates } from "./merge-audit.js"
+import { openSecret } from "./reading.js"
+import { assembleStore, type OpenOptions, type Store } from "./store.js"
+import { gitTree, isBadFile, type Tree } from "./tree.js"
+import { choosePin } from "./trust.js"
+
+/** A state that is about to be committed or pushed. */
+export interface GuardedState {
+  readonly git: Git
+  readonly at: Oid | "index"
+  /** What it comes from: HEAD and what is merged, or what the remote has. */
+  readonly before: readonly Oid[]
+  /** It joins branches: then a few states are in order for now that no single change may make. */
+  readonly isMerge: boolean
+}
+
+/** A store of that state. */
+export interface GuardedStore {
+  readonly store: Store
+  readonly tree: Tree
+  readonly keyring: Keyring | undefined
+}
+
+/** Folders of all stores in a state, wherever they are: which one commands use is a setting. */
+export async function findStores(git: Git, at: Oid | "index"): Promise<string[]> {
+  const folders: string[] = []
+  for await (const { path } of git.entries(at, "")) {
+    if (path.endsWith(`/${STORE_FILE_PATH}`)) folders.push(path.slice(0, -STORE_FILE_PATH.length - 1))
+  }
+  return folders
+}
+
+/**
+ * Verifies a store and adds what is wrong.
+ *
+ * @param changed - paths below the store to look at; undefined: all. What changes a keyring or the store's
+ *   own files is a reason to look at all, since it decides about files that did not change.
+ */
+export async function checkStoreAt(
+  options: OpenOptions,
+  state: GuardedState,
+  { folder, changed }: { folder: string; changed: ReadonlySet<string> | undefined },
+  collector: Collector,
+): Promise<GuardedStore | undefined> {
+  const found = await openStoreAt(options, state, folder, collector)
+  if (found === undefined || changed?.size === 0) return found && { ...found, keyring: undefined }
+  const { store, tree } = found
+  const only = changed !== undefined && [...changed].every(isSecretPath) ? changed : undefined
+  const result: FileCheck = { files: 0, findings: [] }
+  const keyring = await checkKeyring(store, tree, result)
+  const limited = only && new Set([...only, STORE_FILE_PATH, ".gitattributes"])
+  for await (const _ of checkFiles(gitTree(state.git, state.at, folder, limited), keyring, result));
+  const findings = [...result.findings, ...(await compare(store, state, keyring))]
+  for (const finding of uniqueFindings(findings)) {
+    collector.findings.push(await judge({ store, tree, keyring }, state, finding))
+  }
+  return { store, tree, keyring }
+}
+
+/** The store's id comes from the state itself: the work tree may have another store there, or none. */
+async function openStoreAt(
+  options: OpenOptions,
+  { git, at }: GuardedState,
+  folder: string,
+  collector: Collector,
+): Promise<{ store: Store; tree: Tree } | undefined> {
+  const tree = gitTree(git, at, folder)
+  try {
+    const { bytes } = (await tree.find(STORE_FILE_PATH))!
+    const note = (line: string) => collector.notes.add(line)
+    const store = assembleStore(
+      { ...options, note, confirm: undefined },
+      {
+        root: resolve(git.workTree, folder),
+        folder,
+        id: parseStoreFile(bytes).store,
+        repository: findRepository(git.workTree),
+        git: async () => git,
+      },
+    )
+    store.state()
+    return { store, tree }
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    collector.findings.push(findingOf(error, `${folder}/${STORE_FILE_PATH}`))
+    return undefined
+  }
+}
+
+/** Secrets and key records that went back or vanished, and values that a merge dropped. */
+async function compare(
+  store: Store,
+  { git, at, before }: GuardedState,
+  keyring: Keyring | undefined,
+): Promise<Finding[]> {
+  const findings: Finding[] = []
+  if (keyring !== undefined) {
+    const { pin } = choosePin(store, "look")
+    const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
+    for (const commit of before) {
+      const { losses } = await compareCommits(compared, commit, at, at === "index" ? before : [at])
+      findings.push(...losses.map(({ code, path, message, hint }) => lossFinding(code, path, message, hint)))
+    }
+  }
+  if (before.length > 1) {
+    findings.push(...(await findLostUpdates(git, store.folder, { parents: before, result: at })))
+  }
+  return findings
+}
+
+function lossFinding(
+  code: Finding["code"],
+  path: string,
+  message: string,
+  hint: string | undefined,
+): Finding {
+  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
+}
+
+/** One find for a path and code: a lost update shows in the comparison and in the audit. */
+function uniqueFindings(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map(finding => [`${finding.code} ${finding.path}`, finding])).values()]
+}
+
+/** In order in a merge until the command that the hint names has run; reading such a file stays refused. */
+const NOTES_IN_MERGE: readonly string[] = ["DIVERGED", "FORK_REFUSED", "KEY_RETIRED", "SECRET_WRONG_GROUP"]
+
+async function judge(
+  { tree, keyring, store }: GuardedStore,
+  { isMerge }: GuardedState,
+  finding: Finding,
+): Promise<Collector["findings"][number]> {
+  const { path: inStore = "" } = finding
+  const path = inStore === store.folder ? inStore : `${store.folder}/${inStore}`
+  const isNote =
+    isMerge &&
+    (NOTES_IN_MERGE.includes(finding.code) ||
+      (finding.code === "KEY_UNKNOWN" && (await isOfRefusedFork(tree, keyring, inStore))))
+  if (isNote) return { ...finding, path, level: "note" }
+  // Readers ignore what a later coffer may keep there; this one cannot tell it from plaintext.
+  if (finding.code === "CHECK_INCOMPLETE") return { ...finding, path, level: "error" }
+  return { ...finding, path }
+}
+
+/** A key that is nowhere is no outcome of a merge. */
+async function isOfRefusedFork(tree: Tree, keyring: Keyring | undefined, path: string): Promise<boolean> {
+  const found = await tree.find(path)
+  if (found === undefined || keyring === undefined) return false
+  const file = parseSecretFile(found.bytes)
+  return keyring.groups.get(file.group)?.graph.byId.has(file.key) === true
+}
+
+function isSecretPath(path: string): boolean {
+  return !path.startsWith(".coffer/") && path !== ".gitattributes"
+}
+
+/**
+ * Opens every value that this machine's identities open, to look for it elsewhere. Signatures are not
+ * checked again: a forged value would only be looked for in vain.
+ */
+export async function collectOwnValues(
+  stores: readonly GuardedStore[],
+  collector: Collector,
+): Promise<OwnValues | undefined> {
+  const values: OwnValue[] = []
+  for (const { store, tree, keyring } of stores) {
+    const { identities } = await store.identities()
+    if (identities.length === 0) {
+      collector.notes.add(
+        `note: no identity here opens "${store.folder}", so its values were not looked for in other files`,
+      )
+      continue
+    }
+    const verified = keyring ?? (await checkKeyring(store, tree, { files: 0, findings: [] }))
+    if (verified !== undefined) values.push(...(await openValues(store, tree, verified, collector)))
+  }
+  if (values.length === 0) return undefined
+  const own = compileOwnValues(values)
+  collector.notWatched = own.notWatched
+  return own
+}
+
+async function openValues(
+  store: Store,
+  tree: Tree,
+  keyring: Keyring,
+  collector: Collector,
+): Promise<OwnValue[]> {
+  const values: OwnValue[] = []
+  const groups = new Map<string, Promise<GroupAccess | undefined>>()
+  const open = (group: string) => {
+    const access = groups.get(group) ?? findAccess(store, { tree, keyring }, group, collector)
+    groups.set(group, access)
+    return access
+  }
+  for await (const found of tree.files("")) {
+    if (isBadFile(found) || nameOfPath(found.path) === undefined) continue
+    try {
+      const file = parseSecretFile(found.bytes)
+      if (file.state === "deleted" || !keyring.groups.has(file.group)) continue
+      const access = await open(file.group)
+      if (access === undefined) continue
+      values.push({ name: file.name, value: (await openSecret(access, file)).value })
+    } catch (error) {
+      // Refused as a file where it was changed; here it only is not looked for.
+      if (!(error instanceof CofferError)) throw error
+    }
+  }
+  return values
+}
+
+async function findAccess(
+  store: Store,
+  view: { tree: Tree; keyring: Keyring },
+  group: string,
+  collector: Collector,
+): Promise<GroupAccess | undefined> {
+  try {
+    return await openGroup(store, { ...view, behind: false }, group)
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+    const isOutside = error.code === "NOT_A_MEMBER" || error.code === "REMOVED"
+    const why = isOutside ? "no identity here is a member" : error.message
+    collector.notes.add(`note: values of "${group}" were not looked for in other files: ${why}`)
+    return undefined
+  }
+}
+
+/** Whether a path belongs to a store's key records or other public files. */
+export function isPublicIn(folders: readonly string[], path: string): boolean {
+  return folders.some(
+    folder => path.startsWith(`${folder}/${KEYS_FOLDER}/`) || path === `${folder}/${STORE_FILE_PATH}`,
+  )
+}

@@ -1,0 +1,119 @@
+/** Looks at what is about to be committed: the pre-commit and pre-merge-commit hooks, and `check --staged`. */
+import { existsSync, readFileSync } from "node:fs"
+import { join } from "node:path"
+import { STORE_FILE_PATH } from "../format/store-file.js"
+import { type Change, type Git, type Oid, openGit } from "../storage/git/git.js"
+import { checkContents, type OutgoingFile } from "./guard-content.js"
+import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
+import { readAllowList } from "./guard-settings.js"
+import {
+  checkStoreAt,
+  collectOwnValues,
+  findStores,
+  type GuardedState,
+  type GuardedStore,
+  isPublicIn,
+} from "./guard-store.js"
+import { gitPreference, type OpenOptions } from "./store.js"
+
+/**
+ * Looks at what the index holds beyond HEAD. It is the index that git names: with `commit -a` and
+ * `commit -- path` that is another one than the work tree's.
+ *
+ * @throws CofferError `GIT_…`, `SETTING_…`; what is wrong with the content is in the report.
+ */
+export async function guardCommit(options: OpenOptions): Promise<GuardReport> {
+  const git = await openGit(options.directory, options.env, gitPreference(options))
+  const collector = newCollector()
+  if (git.hasJournal()) collector.findings.push(openJournal())
+  const { commit: head } = await git.head()
+  const merged = findMerged(git, options)
+  const before = head === null ? [] : [head, ...merged]
+  const state: GuardedState = { git, at: "index", before, isMerge: merged.length > 0 }
+  const changes = await gatherChanges(git, head)
+  const stores = await checkStores(options, state, changes, collector)
+  const values = await collectOwnValues(stores, collector)
+  const folders = stores.map(({ store }) => store.folder)
+  const files = await outgoing(git, changes, merged)
+  const allow = await readAllowList(git, "index")
+  await checkContents(git, files, { allow, values, isPublic: path => isPublicIn(folders, path) }, collector)
+  return finishReport(collector)
+}
+
+/** Each store that the changes touch is verified; the others are only opened, for their values. */
+async function checkStores(
+  options: OpenOptions,
+  state: GuardedState,
+  changes: readonly Change[],
+  collector: Collector,
+): Promise<GuardedStore[]> {
+  for (const folder of removedStores(changes)) collector.findings.push(storeGone(folder))
+  const stores: GuardedStore[] = []
+  for (const folder of await findStores(state.git, state.at)) {
+    const below = changes.map(({ path }) => path).filter(path => path.startsWith(`${folder}/`))
+    const changed = new Set(below.map(path => path.slice(folder.length + 1)))
+    const store = await checkStoreAt(options, state, { folder, changed }, collector)
+    if (store !== undefined) stores.push(store)
+  }
+  return stores
+}
+
+/** Stores that go away; one whose folder is renamed has the same `store.yaml` elsewhere. */
+function removedStores(changes: readonly Change[]): string[] {
+  const added = new Set(changes.flatMap(({ to }) => (to === undefined ? [] : [to.oid])))
+  return changes
+    .filter(({ from, to }) => to === undefined && from !== undefined && !added.has(from.oid))
+    .filter(({ path }) => path.endsWith(`/${STORE_FILE_PATH}`))
+    .map(({ path }) => path.slice(0, -STORE_FILE_PATH.length - 1))
+}
+
+/** The commits being merged: in `MERGE_HEAD` after a conflict, but only in git's environment while it merges. */
+function findMerged(git: Git, { env }: OpenOptions): Oid[] {
+  const file = join(git.gitDir, "MERGE_HEAD")
+  if (existsSync(file)) return readFileSync(file, "utf8").split("\n").filter(isOid)
+  return Object.keys(env).flatMap(name => (name.startsWith("GITHEAD_") ? [name.slice(8)].filter(isOid) : []))
+}
+
+/** Files that the commit would add or change; of a merge those that no side has: the others were looked at there. */
+async function outgoing(
+  git: Git,
+  changes: readonly Change[],
+  merged: readonly Oid[],
+): Promise<OutgoingFile[]> {
+  let files = changes.flatMap(({ path, to }) => (to === undefined ? [] : [{ path, ...to }]))
+  for (const side of merged) {
+    const paths = new Set((await gatherChanges(git, side)).map(({ path }) => path))
+    files = files.filter(({ path }) => paths.has(path))
+  }
+  return files
+}
+
+async function gatherChanges(git: Git, from: Oid | null): Promise<Change[]> {
+  const changes: Change[] = []
+  for await (const change of git.changes(from, "index", "")) changes.push(change)
+  return changes
+}
+
+function isOid(text: string): boolean {
+  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
+}
+
+function openJournal(): Collector["findings"][number] {
+  return {
+    code: "STORE_LOCKED",
+    level: "error",
+    path: ".git",
+    message: "a write of coffer's is not finished, and what is staged may be half of it",
+    hint: "wait for it, or if it was killed: coffer status finishes it",
+  }
+}
+
+function storeGone(folder: string): Collector["findings"][number] {
+  return {
+    code: "SECRET_MISSING",
+    level: "error",
+    path: `${folder}/${STORE_FILE_PATH}`,
+    message: `the store "${folder}" is removed, with every secret in it`,
+    hint: "git restore --staged --worktree brings it back; git commit --no-verify if it is to go",
+  }
+}
