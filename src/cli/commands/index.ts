@@ -16,6 +16,7 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
     title: "Start",
     entries: [
       entry("init", async () => (await import("./init.js")).init),
+      entry("init", async () => (await import("./init.js")).init),
       entry("identity", async () => (await import("./identity.js")).identity),
       entry("import", async () => (await import("./import.js")).importCommand),
     ],
@@ -54,6 +55,8 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
   {
     title: "Safety",
     entries: [
+      entry("status", async () => (await import("./status.js")).status),
+      entry("check", async () => (await import("./check.js")).check),
       entry("trust", async () => (await import("./trust.js")).trust),
       entry("hooks", async () => (await import("./hooks.js")).hooks),
     ],
