@@ -31,7 +31,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 export function parseConfig(source: string, file: string): ConfigEntry[] {
   const text = source.replace(/^\uFEFF/, "").replaceAll("\r\n", "\n")
   const entries: ConfigEntry[] = []
-  let section: string | undefined
+  let section = ""
   let at = 0
   const fail = () => {
     const line = text.slice(0, at).split("\n").length
@@ -42,16 +42,16 @@ export function parseConfig(source: string, file: string): ConfigEntry[] {
     if (at >= text.length) return entries
     const header = match(SECTION, text, at)
     if (header !== null) {
-      section = sectionKey(header[1]!, header[2])
+      section = `${sectionKey(header[1]!, header[2])}.`
       at += header[0].length
       continue
     }
     const name = match(NAME, text, at)
-    if (name === null || section === undefined) throw fail()
+    if (name === null) throw fail()
     at += name[0].length
     const value = name[2] === "" ? noValue(text, at) : readValue(text, at)
     if (value === undefined) throw fail()
-    entries.push({ key: `${section}.${name[1]!.toLowerCase()}`, value: value.text })
+    entries.push({ key: section + name[1]!.toLowerCase(), value: value.text })
     at = value.next
   }
 }

@@ -19,12 +19,13 @@ export function objectFileSystem(objectFolders: readonly string[], files: GitFil
     if (inside === ".." || inside.startsWith(`..${sep}`)) return [path]
     return objectFolders.map(folder => join(folder, inside))
   }
+  const listNames = cachedListing()
   const refuse = () => Promise.reject(new Error("isomorphic-git may not do this"))
   return {
     promises: {
-      readFile: async (path: string) => firstThere(places(path), readObjectFile),
-      readdir: async (path: string) => [...new Set(places(path).flatMap(findNames))],
-      stat: async (path: string) => firstThere(places(path), place => statSync(place)),
+      readFile: async (path: string) => firstThere(places(path), findObjectFile),
+      readdir: async (path: string) => [...new Set(places(path).flatMap(listNames))],
+      stat: async (path: string) => firstThere(places(path), findStats),
       writeFile: async (path: string, content: Uint8Array) => files.replace(path, [content], OBJECT_MODE),
       lstat: refuse,
       mkdir: refuse,
@@ -63,15 +64,36 @@ function readAlternates(objectFolder: string): string[] {
   return lines
 }
 
-function firstThere<T>(places: readonly string[], read: (place: string) => T): T {
-  for (const [at, place] of places.entries()) {
-    try {
-      return read(place)
-    } catch (error) {
-      if (at === places.length - 1 || errnoOf(error) !== "ENOENT") throw error
-    }
+/** One for all: making an error costs more than the look-up, and nobody sees this one. */
+const NOT_THERE = Object.assign(new Error("not there"), { code: "ENOENT" })
+
+function firstThere<T>(places: readonly string[], find: (place: string) => T | undefined): T {
+  for (const place of places) {
+    const found = find(place)
+    if (found !== undefined) return found
   }
-  throw new TypeError("no place to read from")
+  throw NOT_THERE
+}
+
+function findStats(place: string) {
+  return statSync(place, { throwIfNoEntry: false })
+}
+
+function findObjectFile(place: string): Buffer | undefined {
+  return findStats(place) === undefined ? undefined : readObjectFile(place)
+}
+
+/** isomorphic-git lists the packs for each object that it reads: a folder's time tells whether they changed. */
+function cachedListing(): (folder: string) => string[] {
+  const known = new Map<string, { time: bigint; names: string[] }>()
+  return folder => {
+    const time = statSync(folder, { bigint: true, throwIfNoEntry: false })?.mtimeNs ?? 0n
+    const last = known.get(folder)
+    if (last?.time === time) return last.names
+    const names = findNames(folder)
+    known.set(folder, { time, names })
+    return names
+  }
 }
 
 /** What isomorphic-git would answer with a TypeError, or with the advice that an object is missing. */

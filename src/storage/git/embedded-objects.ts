@@ -25,7 +25,7 @@ export interface ObjectStore {
 /** @param commonDir - the git directory that holds the objects. */
 export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
   const folders = findObjectFolders(commonDir)
-  const fs = objectFileSystem(folders, files)
+  let fs = objectFileSystem(folders, files)
   // isomorphic-git keeps each pack it has read, whole, in this object: without it every read starts again.
   let cache = {}
   const read = async (oid: Oid) => {
@@ -38,11 +38,13 @@ export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
       try {
         return await read(oid)
       } catch (error) {
-        if (codeOf(error) === "NotFoundError") return undefined
         if (error instanceof CofferError) throw error
-        // A `git gc` meanwhile removes the packs whose indexes are remembered.
+        const isMissing = codeOf(error) === "NotFoundError"
+        if (attempt > 1 && isMissing) return undefined
         if (attempt > 1) throw unreadable(oid, error)
-        cache = {}
+        // As git does, look again: a `git gc` meanwhile puts objects into a new pack and removes the old ones.
+        fs = objectFileSystem(folders, files)
+        if (!isMissing) cache = {}
       }
     }
   }

@@ -30,6 +30,7 @@ interface Parts {
  */
 export async function lockRefs(parts: Parts, update: RefUpdate): Promise<RefLock> {
   const names = update.ref === null ? ["HEAD"] : ["HEAD", update.ref]
+  if (update.from === null) makeRoom(parts, names.at(-1)!)
   const locked: string[] = []
   const release = () => {
     for (const path of locked.splice(0)) unlinkSync(path)
@@ -39,7 +40,6 @@ export async function lockRefs(parts: Parts, update: RefUpdate): Promise<RefLock
       locked.push(await lockFile(parts, `${refPath(parts.repository, name)}.lock`, update.to))
     }
     checkUnmoved(parts.refs, update)
-    if (update.from === null) makeRoom(parts, names.at(-1)!)
   } catch (error) {
     release()
     throw error
