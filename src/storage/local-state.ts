@@ -62,8 +62,8 @@ export interface StateChange {
 const MAX_BYTES = 256 * 1024 * 1024
 /** A read does not wait for another process's rewrite; what it learnt is learnt again next time. */
 export const READ_PATIENCE_MS = 100
-/** A pin is not dropped because two processes started together. */
-export const WRITE_PATIENCE_MS = 10_000
+/** A pin is not dropped because two processes started together; longer than a lock takes to be stale. */
+export const WRITE_PATIENCE_MS = 6_000
 
 /**
  * The state file of a clone.

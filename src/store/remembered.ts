@@ -42,8 +42,9 @@ export function openRemembered(options: {
   repository: Repository | undefined
   root: string
   key: StoreKey
+  note: (line: string) => void
 }): Remembered {
-  const { env, repository, root, key } = options
+  const { env, repository, root, key, note } = options
   const home = env.HOME || env.USERPROFILE
   const location =
     home === undefined || home === ""
@@ -66,6 +67,8 @@ export function openRemembered(options: {
         known = undefined
       } catch (error) {
         if (error !== noHome && !hasCode(error, "IO_FAILED", "STORE_LOCKED")) throw error
+        // Only a pin is worth a word: all else is verified again at no loss.
+        if (change.pin != null) note("warning: this machine cannot remember the pin; set COFFER_PIN to it")
         known = { ...before, pin: change.pin === undefined ? before.pin : (change.pin ?? undefined) }
       }
     },

@@ -88,7 +88,7 @@ export function assembleStore(
   const identities = once(() =>
     loadIdentities({ env, files: options.identityFiles ?? [], workTree: repository?.workTree }),
   )
-  const remembered = openRemembered({ env, repository, root, key: { id, folder } })
+  const remembered = openRemembered({ env, repository, root, key: { id, folder }, note })
   const conflicts = once(() => findConflicts(repository, git, folder))
   const absent = (path: string) => leftOut(repository, git, folder, path)
   return {

@@ -1,11 +1,12 @@
 /** What `coffer trust` does: tell the pin, take a change on purpose, forget a store. */
-import { CofferError } from "../errors.js"
+import { CofferError, hasCode } from "../errors.js"
 import type { SecretName } from "../format/names.js"
 import { printPin } from "../keyring/pin.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import { forgetStore, WRITE_PATIENCE_MS } from "../storage/local-state.js"
 import { readHead } from "../storage/repository.js"
 import { writeSeen } from "../storage/seen.js"
+import type { Loss } from "./compare-commits.js"
 import { readRecords } from "./records.js"
 import { keyringChange } from "./remembered.js"
 import { reportBranch } from "./rollback.js"
@@ -46,15 +47,6 @@ export async function printStorePin(store: Store): Promise<string> {
 }
 
 /**
- * Remembers a pin: the given one (`COFFER_PIN` at `init`), else the newest of this keyring.
- */
-export function storePin(store: Store, keyring: Keyring, pin?: string): string {
-  const chosen = pin ?? printPin(store.id, pinnableRecord(keyring))
-  store.updateState({ pin: chosen, ...keyringChange(keyring) })
-  return chosen
-}
-
-/**
  * Takes what is out of order for good: for the named secrets as they are now, or (`names` absent) for
  * everything, key records included.
  *
@@ -84,10 +76,20 @@ async function acceptAll(store: Store): Promise<readonly string[]> {
   const files = await readRecords(store.tree)
   const keyring = verifyKeyring({ store: store.id, files, pin: choice.pin, known, behind: new Set() })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, "open")
-  const { losses } = await reportBranch(store, keyring)
+  const losses = await findLosses(store, keyring)
   store.updateState({ ...keyringChange(keyring), accept: true })
   await acceptBranch(store)
   return losses.map(loss => loss.name ?? loss.path)
+}
+
+async function findLosses(store: Store, keyring: Keyring): Promise<readonly Loss[]> {
+  try {
+    return (await reportBranch(store, keyring)).losses
+  } catch (error) {
+    // A damaged record of what was seen: it is written anew below, which is the way out its error names.
+    if (hasCode(error, "DAMAGED", "NEWER_FORMAT")) return []
+    throw error
+  }
 }
 
 /** The branch counts as seen where it stands, whatever it was compared with before. */
