@@ -1,5 +1,5 @@
 #!/usr/bin/env node
 // Starts the command line with the real process. Kept plain so that an unsuitable Node can still say so.
-import { main } from "../dist/cli.js"
+"use strict"
 
-main()
+require("../dist/get.cjs").main()

@@ -91,8 +91,19 @@ export const EXIT_CODES = {
 /** A code of {@link EXIT_CODES}. */
 export type ErrorCode = keyof typeof EXIT_CODES
 
+/**
+ * The program is built as two bundles, each with its own copy of the class: an error of one has to be
+ * recognised in the other.
+ */
+const BRAND = Symbol.for("coffer.error")
+
 /** What went wrong, as a code for programs, a message for people and a hint that can be typed. */
 export class CofferError extends Error {
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return typeof value === "object" && value !== null && BRAND in value
+  }
+
+  readonly [BRAND] = true
   readonly code: ErrorCode
   /** What to type or do next. */
   readonly hint: string | undefined
