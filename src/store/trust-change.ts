@@ -46,6 +46,13 @@ export async function printStorePin(store: Store): Promise<string> {
   return printPin(store.id, pinnableRecord(keyring))
 }
 
+/** Remembers a pin: the given one (`COFFER_PIN` at `init`), else the newest of this keyring. */
+export function storePin(store: Store, keyring: Keyring, pin?: string): string {
+  const chosen = pin ?? printPin(store.id, pinnableRecord(keyring))
+  store.updateState({ pin: chosen, ...keyringChange(keyring) })
+  return chosen
+}
+
 /**
  * Takes what is out of order for good: for the named secrets as they are now, or (`names` absent) for
  * everything, key records included.
