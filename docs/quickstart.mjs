@@ -20,8 +20,10 @@ if (!existsSync(join(project, "node_modules"))) {
   console.log("installing (npm ci) …")
   prepare("ci", "--no-audit", "--no-fund")
 }
-console.log("building (npm run build) …")
-prepare("run", "build")
+if (!existsSync(join(project, "dist", "get.cjs"))) {
+  console.log("building (npm run build) …")
+  prepare("run", "build")
+}
 
 const folder = mkdtempSync(join(tmpdir(), "coffer-quickstart-"))
 process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
