@@ -98,40 +98,38 @@ async function judgeSecret(
   const present = change.to === undefined || after === undefined ? undefined : findSecret(after)
   if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
   const side = present && { header: present, oid: change.to!.oid }
-  const loss = findRollback({ header: seen, oid: change.from!.oid }, side)
+  const { oid } = change.from!
+  const loss = findRollback({ header: seen, oid }, side)
   if (loss === undefined) return undefined
-  const tombstone = await findTombstone(compared, { name, path, after: seen.version, history })
+  const tombstone = await findTombstone(compared, {
+    name,
+    path,
+    seen: { version: seen.version, oid },
+    history,
+  })
   if (tombstone !== undefined && findRollback(tombstone, side) === undefined) return undefined
   return { ...loss, path, name, state: describeState(present) }
 }
 
 /**
  * A secret that was deleted and then purged between the two commits leaves no tombstone at the end: history
- * shows whether there was one. It has to be signed by a writer, or anybody could invent it.
+ * shows whether a tombstone was the last of it. Only what a writer signed counts, or anybody could invent one.
  */
 async function findTombstone(
-  compared: Compared,
-  wanted: { name: SecretName; path: string; after: number; history: readonly Oid[] },
-): Promise<{ header: SecretFile; oid: Oid } | undefined> {
-  for (const tip of wanted.history) {
-    const found = await findTombstoneIn(compared, wanted, tip)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
-
-async function findTombstoneIn(
   { git, folder, keyring }: Compared,
-  wanted: { name: SecretName; path: string; after: number },
-  tip: Oid,
+  wanted: { name: SecretName; path: string; seen: { version: number; oid: Oid }; history: readonly Oid[] },
 ): Promise<{ header: SecretFile; oid: Oid } | undefined> {
-  for await (const { oid } of git.log(`${folder}/${wanted.path}`, tip)) {
-    if (oid === undefined) continue
-    const file = findSecret(await readBlob(git, oid))
-    if (file === undefined || file.name !== wanted.name || file.version <= wanted.after) return undefined
-    if (file.state === "deleted" && isSigned(keyring, file, wanted.path)) return { header: file, oid }
+  let last: { header: SecretFile; oid: Oid } | undefined
+  for (const tip of wanted.history) {
+    for await (const { oid } of git.log(`${folder}/${wanted.path}`, tip)) {
+      if (oid === wanted.seen.oid) break
+      const file = oid === undefined ? undefined : findSecret(await readBlob(git, oid))
+      if (file === undefined || file.name !== wanted.name) continue
+      if (file.version <= (last?.header.version ?? wanted.seen.version)) continue
+      if (isSigned(keyring, file, wanted.path)) last = { header: file, oid: oid! }
+    }
   }
-  return undefined
+  return last?.header.state === "deleted" ? last : undefined
 }
 
 function isSigned(keyring: Keyring, file: SecretFile, path: string): boolean {

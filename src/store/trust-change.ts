@@ -46,11 +46,11 @@ export async function printStorePin(store: Store): Promise<string> {
   return printPin(store.id, pinnableRecord(keyring))
 }
 
-/** Remembers a pin: the given one (`COFFER_PIN` at `init`), else the newest of this keyring. */
-export function storePin(store: Store, keyring: Keyring, pin?: string): string {
-  const chosen = pin ?? printPin(store.id, pinnableRecord(keyring))
-  store.updateState({ pin: chosen, ...keyringChange(keyring) })
-  return chosen
+/** Remembers the newest pin of a keyring that was verified under another one, or that a person confirmed. */
+export function storePin(store: Store, keyring: Keyring): string {
+  const pin = printPin(store.id, pinnableRecord(keyring))
+  store.updateState({ pin, ...keyringChange(keyring) })
+  return pin
 }
 
 /**

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { parseSecretName } from "../../src/format/names.js"
-import { deleteSecrets } from "../../src/store/secrets.js"
+import { deleteSecrets, undeleteSecret } from "../../src/store/secrets.js"
 import { acceptChanges } from "../../src/store/trust-change.js"
 import { codeOf, type Machine, makeSandbox, nextTime, type Sandbox } from "./sandbox.js"
 
@@ -154,6 +154,26 @@ test("delete and purge pulled in one go are quiet, and so is a new secret of tha
   ana.git("pull", "-q")
   assert.is(await ana.get("B"), "anew")
   assert.equal(ana.notes, [])
+  // All of it at once.
+  await eva.set("B", "last")
+  await eva.remove("B")
+  await deleteSecrets(await eva.store(), { deletions: [{ name: name("B") }], purge: true, at: nextTime() })
+  await eva.set("B", "first")
+  eva.git("push", "-q")
+  ana.git("pull", "-q")
+  assert.is(await ana.get("B"), "first")
+  assert.equal(ana.notes, [])
+})
+
+test("a deletion that was undone does not explain that the file is gone", async () => {
+  await eva.get("B")
+  await ana.remove("B")
+  await undeleteSecret(await ana.store(), { name: name("B"), at: nextTime() })
+  ana.git("push", "-q")
+  eva.git("pull", "-q")
+  eva.git("rm", "-q", eva.path("B"))
+  eva.git("commit", "-qm", "remove")
+  assert.is(await codeOf(eva.get("B")), "SECRET_MISSING")
 })
 
 test("a clone that never saw the newer commits is quiet", async () => {
