@@ -19,7 +19,7 @@ const ESCAPED_ALL = new RegExp(ESCAPED, "g")
  * @see docs/format.md §1.2
  */
 export function quote(text: string): string {
-  return `"${text.replace(ESCAPED_ALL, escapeCharacter)}"`
+  return ESCAPED.test(text) ? `"${text.replace(ESCAPED_ALL, escapeCharacter)}"` : `"${text}"`
 }
 
 function escapeCharacter(character: string): string {

@@ -83,7 +83,7 @@ export interface KeyRecord {
 
 const ROLES = ["reader", "writer", "rotator", "admin"] as const
 const REASONS = ["init", "add", "remove", "replace", "rotate", "merge", "policy", "group"] as const
-const FIELDS = [
+const FIELDS: ReadonlySet<string> = new Set([
   "coffer",
   "store",
   "group",
@@ -100,7 +100,7 @@ const FIELDS = [
   "wrap",
   "previous",
   "signature",
-] as const
+])
 const ROTATION = ["interval", "maxOperations", "maxVersions"] as const
 const RETENTION = ["maxVersions", "maxAge"] as const
 const HASH = /^[0-9a-f]{64}$/

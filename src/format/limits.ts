@@ -21,6 +21,8 @@ export const LIMITS = {
   parents: 8,
   /** Older data keys that one key record seals. */
   previousKeys: 64,
+  /** Between the quotes of one string, as written; the longest that occurs is a hybrid recipient. */
+  quotedCharacters: 4096,
   metaEntries: 32,
   metaValueBytes: 1024,
   /** Of versions, record numbers and policy: what a signed 32-bit integer holds. */

@@ -42,7 +42,7 @@ export interface SecretFile extends SecretHeader {
   readonly value: Uint8Array
 }
 
-const FIELDS = [
+const FIELDS: ReadonlySet<string> = new Set([
   "coffer",
   "store",
   "group",
@@ -62,7 +62,7 @@ const FIELDS = [
   "nonce",
   "value",
   "sum",
-] as const
+])
 const STATES = ["current", "deleted"] as const
 const TYPES = ["text", "binary"] as const
 const DIGEST = /^[0-9a-f]{64}$/

@@ -9,6 +9,7 @@ export const STORE_FILE_PATH = ".coffer/store.yaml"
 export const GIT_ATTRIBUTES =
   "* -text -filter -ident -working-tree-encoding merge=binary\n*.yaml diff=coffer\n"
 
+const FIELDS: ReadonlySet<string> = new Set(["coffer", "store"])
 const STORE_ID = /^[0-9a-f]{32}$/
 
 export function isStoreId(text: string): boolean {
@@ -24,7 +25,7 @@ export function parseStoreFile(bytes: Uint8Array): { store: string } {
     format: "store",
     what: `"${STORE_FILE_PATH}"`,
     maxBytes: LIMITS.storeFileBytes,
-    fields: ["coffer", "store"],
+    fields: FIELDS,
   })
   const store = reader.textThat("store", isStoreId)
   reader.end()
