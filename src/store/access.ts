@@ -7,14 +7,18 @@ import type { SealKey, Signer } from "./seal.js"
 import type { Store } from "./store.js"
 import type { View } from "./view.js"
 
-export interface GroupAccess {
+/** Who I am in a group, and the data keys I reach there. */
+export interface MemberAccess {
   readonly group: string
   /** My entry in the current record. */
   readonly member: Member
-  /** The newest data key: what is written now is sealed under it. */
-  readonly sealKey: SealKey
   readonly signer: Signer
   readonly keys: OpenKeyring
+}
+
+export interface GroupAccess extends MemberAccess {
+  /** The newest data key: what is written now is sealed under it. */
+  readonly sealKey: SealKey
 }
 
 /**
@@ -24,17 +28,30 @@ export interface GroupAccess {
  * @see DESIGN §2.4, 19
  */
 export async function openGroup(store: Store, view: View, group: string): Promise<GroupAccess> {
+  const access = await openMember(store, view, group)
+  const { newest, keyFor } = access.keys
+  return { ...access, sealKey: { id: newest.id, seal: (await keyFor(newest.id)).keys.seal } }
+}
+
+/**
+ * The same for publishing the next record: then a newest record whose wrap for me is broken is skipped,
+ * or nobody could ever put it right.
+ */
+export async function openMember(
+  store: Store,
+  view: Pick<View, "keyring">,
+  group: string,
+  options: { brokenWrap?: "refuse" | "skip" } = {},
+): Promise<MemberAccess> {
   const keyring = view.keyring.groups.get(group)!
   const { identities, looked, warnings } = await store.identities()
   for (const warning of warnings) store.note(warning)
   if (identities.length === 0) throw noIdentity(group, looked, adminsOf(view, group))
-  const keys = await openKeys(keyring, identities)
-  const newest = await keys.keyFor(keys.newest.id)
+  const keys = await openKeys(keyring, identities, options)
   const identity = identities.find(candidate => candidate.recipient === keys.member.recipient) as Identity
   return {
     group,
     member: keys.member,
-    sealKey: { id: keys.newest.id, seal: newest.keys.seal },
     signer: {
       name: keys.member.name,
       get signingKey() {
@@ -45,7 +62,7 @@ export async function openGroup(store: Store, view: View, group: string): Promis
   }
 }
 
-function adminsOf(view: View, group: string): string[] {
+function adminsOf(view: Pick<View, "keyring">, group: string): string[] {
   const members = view.keyring.groups.get(group)!.current.flatMap(node => node.record.members)
   return [...new Set(members.filter(member => member.role === "admin").map(member => member.name))]
 }

@@ -3,6 +3,7 @@ import { CofferError } from "../errors.js"
 import { findOldAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
+import { isStale } from "../keyring/stale.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { type GroupAccess, openGroup } from "./access.js"
@@ -182,11 +183,10 @@ function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date
     }
     const due = findSecretDue(file, at)
     if (due !== undefined) warn("OVERDUE", `"${file.name}" ${due}`, `coffer set ${file.name}`)
-    const newest = keyring.groups.get(file.group)!.current
-    if (!newest.some(node => node.id === file.key)) {
+    if (isStale(keyring.groups.get(file.group)!, file.key)) {
       warn(
         "STALE",
-        `"${file.name}" is sealed under the data key ${file.key}, not the newest`,
+        `"${file.name}" is sealed under the data key ${file.key}, though its group was rotated since`,
         `coffer rotate ${file.group} --finish`,
       )
     }

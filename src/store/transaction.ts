@@ -52,7 +52,7 @@ export interface Draft {
   /** The same where values are going to be signed. @throws CofferError `ROLE_MISSING` for readers and rotators */
   openForWriting(group: string): Promise<GroupAccess>
   /** Puts a secret's file in place after proof that it opens. */
-  putSecret(file: SecretFile, access: GroupAccess): void
+  putSecret(file: SecretFile, access: Pick<GroupAccess, "sealKey">): void
   /** Removes a secret's file. */
   putRemoval(name: SecretName): void
   /** Puts any store file in place, or removes it. */
@@ -67,12 +67,13 @@ const ATTEMPTS = 8
 /**
  * Runs `plan` on HEAD's verified store and commits what it puts, all or nothing.
  *
+ * @param options.merging - goes on where keyrings are diverged: the plan joins them.
  * @param describe - the commit's message for the plan's result.
  * @throws CofferError whatever verification, the plan or git refuses; nothing has changed then.
  */
 export async function change<T>(
   store: Store,
-  options: WriteOptions,
+  options: WriteOptions & { readonly merging?: boolean | undefined },
   plan: (draft: Draft) => Promise<T>,
   describe: (result: T) => string,
 ): Promise<Written<T>> {
@@ -89,18 +90,18 @@ export async function change<T>(
 async function attemptChange<T>(
   store: Store,
   git: Git,
-  options: WriteOptions,
+  options: WriteOptions & { readonly merging?: boolean | undefined },
   plan: (draft: Draft) => Promise<T>,
   describe: (result: T) => string,
 ): Promise<Written<T>> {
   const { commit: base } = await git.head()
   const tree = base === null ? emptyTree() : gitTree(git, base, store.folder)
-  const verified = await verifyTree(store, tree, { use: "write" })
+  const verified = await verifyTree(store, tree, { use: "write", merging: options.merging })
   const view = { ...verified, branch: await judgeBranch(store, verified.keyring, { use: "write" }) }
   const files = new Map<string, Uint8Array | null>()
   const result = await plan(makeDraft(store, git, view, files, options.at))
   if (files.size === 0) return { result, changed: false, commit: null }
-  const after = await verifyResult(store, view, files)
+  const after = await verifyResult(store, view, files, options.merging)
   const inRepository = new Map([...files].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
   if (options.commit === false) {
     await git.stage({ files: inRepository })
@@ -122,10 +123,11 @@ async function verifyResult(
   store: Store,
   view: View,
   files: ReadonlyMap<string, Uint8Array | null>,
+  merging: boolean | undefined,
 ): Promise<View> {
   const touchesRecords = [...files.keys()].some(path => path.startsWith(".coffer/"))
   if (!touchesRecords) return view
-  const after = await verifyTree(store, overlayTree(view.tree, files), { use: "write" })
+  const after = await verifyTree(store, overlayTree(view.tree, files), { use: "write", merging })
   return { ...after, branch: view.branch }
 }
 

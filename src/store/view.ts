@@ -36,12 +36,18 @@ export async function viewStore(
   return { ...view, branch: await judgeBranch(store, view.keyring, request) }
 }
 
+/** What a tree is verified for. */
+export interface Verification {
+  readonly use: Use
+  /** Groups besides the root group. Default: all. */
+  readonly groups?: readonly string[] | undefined
+  /** Diverged keyrings may be written to: for the merge that joins them. */
+  readonly merging?: boolean | undefined
+}
+
 /** Verifies the keyring of any tree: a commit, the index, a draft. */
-export async function verifyTree(
-  store: Store,
-  tree: Tree,
-  { use, groups }: { use: Use; groups?: readonly string[] | undefined },
-): Promise<View> {
+export async function verifyTree(store: Store, tree: Tree, how: Verification): Promise<View> {
+  const { use, groups, merging = false } = how
   const choice = choosePin(store, use)
   const state = store.state()
   const files = await readRecords(tree, { groups })
@@ -52,10 +58,11 @@ export async function verifyTree(
     pin: choice.pin,
     known: state,
     behind,
+    undecided: merging,
     ...(groups === undefined ? {} : { groups }),
   })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, use)
-  if (use === "write") requireWritable(keyring, behind.size > 0)
+  if (use === "write") requireWritable(keyring, { behind: behind.size > 0, merging })
   return { tree, keyring, behind: behind.size > 0 }
 }
 
@@ -75,14 +82,14 @@ function groupFolders(names: readonly SecretName[]): string[] {
   return [...folders].sort()
 }
 
-function requireWritable(keyring: Keyring, behind: boolean): void {
+function requireWritable(keyring: Keyring, { behind, merging }: { behind: boolean; merging: boolean }): void {
   if (behind) {
     throw new CofferError("BEHIND", "this branch has an older key record than the newest one known here", {
       hint: "git merge or git rebase onto the branch with the newer keys, then again; if they were dropped on purpose: coffer trust accept --all",
     })
   }
   for (const { group, current } of keyring.groups.values()) {
-    if (current.length === 1) continue
+    if (current.length === 1 || merging) continue
     throw new CofferError("DIVERGED", `group "${group}" has ${current.length} current key records`, {
       hint: "coffer rotate --merge joins them (an admin of the group runs it)",
     })

@@ -1,0 +1,125 @@
+/** Sealing many files again in one pass: verified in batches, opened, sealed under another data key. */
+import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
+import { CofferError } from "../errors.js"
+import type { KeyRecord } from "../format/key-record.js"
+import { nameOfPath } from "../format/names.js"
+import { parseSecretFile, type SecretFile, type SecretHeader } from "../format/secret-file.js"
+import type { OpenKeyring } from "../keyring/open.js"
+import { canWrite, findMember } from "../keyring/roles.js"
+import { badSignature, placeSecret } from "../keyring/secret.js"
+import { inFile } from "./reading.js"
+import { openFile, resealFile, type SealKey, type Signer } from "./seal.js"
+import { enterGroup } from "./succession.js"
+import type { Draft } from "./transaction.js"
+import { isBadFile } from "./tree.js"
+
+/** So many files are in memory, and so many signatures verified at once on the thread pool. */
+const BATCH = 256
+
+/** A secret's file with the path that it was read from. */
+export interface PathFile {
+  readonly path: string
+  readonly file: SecretFile
+}
+
+/** What a file's signature was checked with. */
+export type CheckedFile = PathFile & { readonly signingKey: string }
+
+/** How the files of one group are sealed again. */
+export interface Resealing {
+  /** Opens the files as they are. */
+  readonly keys: Pick<OpenKeyring, "keyFor">
+  /** The group they go to. */
+  readonly group: string
+  /** Under this record's data key, by whose members the signature will be judged. */
+  readonly record: KeyRecord
+  readonly sealKey: SealKey
+  /** Signs where the old signature cannot stay; has to be a writer or admin in `record`. */
+  readonly signer: Signer
+}
+
+/** Every secret's file below `prefix` in HEAD, parsed, in batches. @throws CofferError for the first bad one */
+export async function* readBatches(draft: Draft, prefix: string): AsyncGenerator<readonly PathFile[]> {
+  let batch: PathFile[] = []
+  for await (const found of draft.base.files(prefix)) {
+    if (nameOfPath(found.path) === undefined) continue
+    if (isBadFile(found)) throw found.error
+    batch.push({ path: found.path, file: inFile(found.path, () => parseSecretFile(found.bytes, found.path)) })
+    if (batch.length < BATCH) continue
+    yield batch
+    batch = []
+  }
+  yield batch
+}
+
+/**
+ * Seals again every file below `prefix` for which there is a resealing.
+ *
+ * @param choose - how the files of a group are sealed again; undefined leaves them as they are.
+ * @param done - told of each file as it will be.
+ * @throws CofferError for the first file that cannot be verified, opened or signed.
+ */
+export async function resealFiles(
+  draft: Draft,
+  request: {
+    prefix: string
+    choose(file: SecretHeader): Resealing | undefined
+    done(file: SecretHeader): void
+  },
+): Promise<void> {
+  for await (const batch of readBatches(draft, request.prefix)) {
+    const wanted = batch.filter(({ file }) => request.choose(file) !== undefined)
+    for (const checked of await verifyFiles(draft, wanted)) {
+      request.done(await resealOne(draft, checked, request.choose(checked.file)!))
+    }
+  }
+}
+
+/** Steps 15–17 of DESIGN §2.4 for many files. */
+async function verifyFiles(draft: Draft, batch: readonly PathFile[]): Promise<readonly CheckedFile[]> {
+  const writes = batch.map(({ path, file }) => placeSecret(draft.keyring, file, { path }).write)
+  await requireSignatures(batch, writes)
+  return batch.map((entry, index) => ({ ...entry, signingKey: writes[index]!.publicKey }))
+}
+
+/** @throws CofferError `WRITE_SIGNATURE` for the first file whose signature does not hold */
+export async function requireSignatures(
+  batch: readonly PathFile[],
+  writes: readonly SignedWrite[],
+): Promise<void> {
+  const answers = await verifyWrites(writes)
+  const bad = batch[answers.indexOf(false)]
+  if (bad !== undefined) throw badSignature(bad.file, { path: bad.path })
+}
+
+/** Opens a file that was checked, seals it again, and puts it into the operation. */
+export async function resealOne(
+  draft: Draft,
+  { file, signingKey }: CheckedFile,
+  to: Resealing,
+): Promise<SecretFile> {
+  const opened = openFile(file, (await to.keys.keyFor(file.key)).keys.seal)
+  const sealed = resealFile(file, opened, to.sealKey, signAnew(file, signingKey, to))
+  draft.putSecret(sealed, to)
+  return sealed
+}
+
+/** The signature stays unless it would be refused at the new place: rotation changes nothing that is signed. */
+function signAnew(
+  file: SecretFile,
+  signingKey: string,
+  { group, record, sealKey, signer }: Resealing,
+): Parameters<typeof resealFile>[3] {
+  const entry = findMember(record, file.signer)
+  const holds = entry !== undefined && canWrite(entry.role) && entry.signingKey === signingKey
+  if (file.group === group && holds) return undefined
+  const me = findMember(record, signer.name)
+  if (me === undefined || !canWrite(me.role)) {
+    throw new CofferError(
+      "ROLE_MISSING",
+      `"${file.name}" has to be signed again, since "${file.signer}" is no writer of "${group}", and "${signer.name}" is none either`,
+      { hint: `a writer or an admin of ${group} can do this` },
+    )
+  }
+  return { signer, group, valueKeys: enterGroup(file.valueKeys, group, sealKey.id) }
+}
