@@ -64,4 +64,8 @@ await build({
   chunkNames: "chunks/[name]-[hash]",
   format: "esm",
   splitting: true,
+  // Packages written for CommonJS, below isomorphic-git, require Node's own modules.
+  banner: {
+    js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+  },
 })

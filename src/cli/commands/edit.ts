@@ -63,7 +63,7 @@ async function editOne(session: Session, name: SecretName, options: WriteOptions
     if (hasCode(error, "NOT_FOUND")) return undefined
     throw error
   })
-  if (before !== undefined && decodeUtf8(before.value) === undefined) {
+  if (before !== undefined && (before.file.type === "binary" || decodeUtf8(before.value) === undefined)) {
     throw new CofferError("VALUE_INVALID", `"${name}" is not text`, {
       hint: `coffer get ${name} -o FILE, change the file, then coffer set ${name} --file FILE`,
     })
