@@ -1,9 +1,18 @@
 /** Findings of `check` and `status`: for people, as JSON, and which warnings count. */
 import { CofferError } from "../errors.js"
-import type { Finding } from "../keyring/findings.js"
 import { FAIL_ON, type FailOn } from "../store/check.js"
 import type { Option } from "./command.js"
 import { printable } from "./printable.js"
+
+/** What a finding of the store and one of the hooks have in common. */
+interface Finding {
+  readonly code: string
+  readonly level: "error" | "warning" | "note"
+  readonly path?: string
+  readonly message: string
+  readonly hint?: string
+  readonly commit?: string
+}
 
 const KINDS = Object.keys(FAIL_ON) as FailOn[]
 
@@ -28,13 +37,15 @@ export function parseFailOn(text: string): readonly FailOn[] {
 /** `error: "a" … (CODE)`, and below it what to type. */
 export function findingLines(findings: readonly Finding[]): string {
   return findings
-    .map(({ level, message, code, hint }) => {
-      const line = `${level}: ${printable(message)} (${code})\n`
+    .map(({ level, message, code, hint, commit }) => {
+      const where = commit === undefined ? "" : `, commit ${commit.slice(0, 7)}`
+      const line = `${level}: ${printable(message)} (${code}${where})\n`
       return hint === undefined ? line : `${line}  ${printable(hint)}\n`
     })
     .join("")
 }
 
-export function findingJson({ code, level, path, message, hint }: Finding) {
-  return { code, level, path: path ?? null, message, hint: hint ?? null }
+export function findingJson({ code, level, path, message, hint, commit }: Finding) {
+  const found = { code, level, path: path ?? null, message, hint: hint ?? null }
+  return commit === undefined ? found : { ...found, commit }
 }

@@ -1,15 +1,25 @@
 /** The command `check`. */
+import { CofferError } from "../../errors.js"
 import { checkStore } from "../../store/check.js"
+import { guardCommit } from "../../store/guard.js"
+import { guardRange } from "../../store/guard-commits.js"
+import type { GuardReport } from "../../store/guard-report.js"
 import { defineCommand } from "../command.js"
 import { FAIL_ON_OPTION, findingJson, findingLines, parseFailOn } from "../findings.js"
+import type { Session } from "../session.js"
 
 export const check = defineCommand({
   name: "check",
-  summary: "verify every file of the store",
+  summary: "verify every file of the store, what is staged, or a range of commits",
   details:
-    "Without an identity it verifies structure, signatures and places; with one it opens every value that it may. Tampering is found, not an error: status 3.",
+    "Without an identity it verifies structure, signatures and places; with one it opens every value that it may. --staged and --range look at what the hooks look at: also for plaintext outside the store. Tampering is found, not an error: status 3.",
   options: {
-    staged: { type: "boolean", help: "what is staged, in place of the work tree" },
+    staged: { type: "boolean", help: "what is about to be committed, as the pre-commit hook sees it" },
+    range: {
+      type: "string",
+      placeholder: "a..b",
+      help: "the commits of a range, as the pre-push hook sees them",
+    },
     since: {
       type: "string",
       placeholder: "commit",
@@ -26,20 +36,38 @@ export const check = defineCommand({
       command: "coffer check --since origin/main --require-pin",
       shows: "in CI, before a merge: no key is needed",
     },
+    {
+      command: 'coffer check --range "$BASE..$HEAD"',
+      shows: "plaintext, age keys and lost updates in any of the commits",
+    },
     { command: "coffer check --fail-on exposed,overdue" },
   ],
 
-  async run(session, { staged, since, requirePin, failOn }) {
+  async run(session, { staged, range, since, requirePin, failOn }) {
     const kinds = failOn === undefined ? undefined : parseFailOn(failOn)
+    const guards = [staged, range !== undefined].filter(Boolean).length
+    const others = since !== undefined || requirePin || failOn !== undefined
+    if (guards > 1 || (guards === 1 && others)) {
+      throw new CofferError("USAGE", "--staged and --range go with no other option", {
+        hint: "coffer check --help",
+      })
+    }
+    if (staged) return guarded(session, await guardCommit(session.openOptions()))
+    if (range !== undefined) return guarded(session, await guardRange(session.openOptions(), { range }))
     const store = await session.openStore()
-    return checkStore(store, { at: session.now(), staged, since, requirePin, failOn: kinds })
+    return checkStore(store, { at: session.now(), since, requirePin, failOn: kinds })
   },
 
   text({ checked, problems }) {
-    const opened = checked.opened > 0 ? `, ${checked.opened} opened` : ", none opened"
+    const { files, opened } = checked
     const errors = problems.filter(({ level }) => level === "error").length
-    return `${findingLines(problems)}${checked.files} files checked${opened}: ${errors} wrong\n`
+    return `${findingLines(problems)}${files} files checked, ${opened === 0 ? "none" : opened} opened: ${errors} wrong\n`
   },
   json: ({ checked, problems }) => ({ checked, problems: problems.map(findingJson) }),
   status: ({ failed }) => (failed ? 3 : 0),
 })
+
+function guarded(session: Session, { checked, findings, notes, failed }: GuardReport) {
+  for (const note of notes) session.warn(note)
+  return { checked: { ...checked, opened: 0 }, problems: findings, failed }
+}

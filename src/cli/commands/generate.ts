@@ -1,3 +1,4 @@
+/** The command `generate`. */
 import { DEFAULT_ALPHABET, generateText, generateWords } from "../../crypto/generate.js"
 import { encodeUtf8 } from "../../encoding.js"
 import { CofferError, hasCode } from "../../errors.js"

@@ -16,7 +16,6 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
     title: "Start",
     entries: [
       entry("init", async () => (await import("./init.js")).init),
-      entry("init", async () => (await import("./init.js")).init),
       entry("identity", async () => (await import("./identity.js")).identity),
       entry("import", async () => (await import("./import.js")).importCommand),
     ],
@@ -43,6 +42,15 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
       entry("versions", async () => (await import("./versions.js")).versions),
       entry("rollback", async () => (await import("./rollback.js")).rollback),
       entry("resolve", async () => (await import("./resolve.js")).resolve),
+    ],
+  },
+  {
+    title: "People and keys",
+    entries: [
+      entry("recipients", async () => (await import("./recipients.js")).recipients),
+      entry("group", async () => (await import("./group.js")).group),
+      entry("keys", async () => (await import("./keys.js")).keys),
+      entry("rotate", async () => (await import("./rotate.js")).rotate),
     ],
   },
   {
