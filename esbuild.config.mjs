@@ -20,6 +20,7 @@ const common = {
     "string-width": "./src/cli/string-width.ts",
     // ES builds: tree-shaken, and their names can be imported one by one from a chunk.
     "isomorphic-git": "./node_modules/isomorphic-git/index.js",
+    "sha.js/sha1.js": "./src/storage/git/sha1.ts",
     yaml: "./node_modules/yaml/browser/index.js",
   },
 }

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto"
 import {
   chmodSync,
   closeSync,
-  constants,
   fsyncSync,
   linkSync,
   mkdirSync,
@@ -15,7 +14,7 @@ import {
   writeFileSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
-import { errnoOf, ioError } from "../files.js"
+import { errnoOf, ioError, syncFolder } from "../files.js"
 import type { Oid } from "./git.js"
 
 /** The id that git gives a blob. */
@@ -116,19 +115,5 @@ export function findText(path: string): string | undefined {
   } catch (error) {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined
     throw ioError("read", path, error)
-  }
-}
-
-/** Where folders can be synced; elsewhere (Windows) there is no way. */
-function syncFolder(folder: string): void {
-  try {
-    const fd = openSync(folder, constants.O_RDONLY)
-    try {
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-  } catch {
-    // The file is whole either way.
   }
 }

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto"
 import { CofferError } from "../../errors.js"
 import type { Oid } from "./git.js"
 
-export type ObjectType = "blob" | "tree" | "commit" | "tag"
+type ObjectType = "blob" | "tree" | "commit" | "tag"
 
 export interface GitObject {
   readonly type: ObjectType
@@ -98,12 +98,15 @@ export interface Person {
   readonly email: string
 }
 
-/** A person and a time as commits and reflogs have it: seconds and the local zone at that time. */
-export function printPerson({ name, email }: Person, at: Date): string {
+/** A time as commits and reflogs have it: seconds, and the local zone at that time. */
+export function printTime(at: Date): string {
   const minutes = -at.getTimezoneOffset()
   const zone = Math.trunc(Math.abs(minutes) / 60) * 100 + (Math.abs(minutes) % 60)
-  const sign = minutes < 0 ? "-" : "+"
-  return `${name} <${email}> ${Math.floor(at.getTime() / 1000)} ${sign}${String(zone).padStart(4, "0")}`
+  return `${Math.floor(at.getTime() / 1000)} ${minutes < 0 ? "-" : "+"}${String(zone).padStart(4, "0")}`
+}
+
+export function printPerson({ name, email }: Person, at: Date): string {
+  return `${name} <${email}> ${printTime(at)}`
 }
 
 export interface NewCommit {

@@ -17,6 +17,7 @@ import {
   type RunOptions,
   wordsOf,
 } from "./git-process.js"
+import { printTime } from "./object.js"
 import { head } from "./system-reader.js"
 
 /** What the writer needs to know of an open repository. */
@@ -80,11 +81,9 @@ async function person(
   })
 }
 
-/** Seconds and the local zone at that time, the "@" so that git takes small numbers for seconds too. */
+/** The "@" makes git take small numbers for seconds too. */
 function gitDate(at: Date): string {
-  const minutes = -at.getTimezoneOffset()
-  const zone = Math.trunc(Math.abs(minutes) / 60) * 100 + (Math.abs(minutes) % 60)
-  return `@${Math.floor(at.getTime() / 1000)} ${minutes < 0 ? "-" : "+"}${String(zone).padStart(4, "0")}`
+  return `@${printTime(at)}`
 }
 
 /** fast-import puts a commit on a ref; this one is reset to nothing in the same stream and never seen. */
