@@ -61,26 +61,41 @@ export function groupOf(name: string, groups: Iterable<string>): string {
 }
 
 /**
- * Finds a name that cannot stand beside `name` on a file system that ignores case: one that differs
- * from it, or a folder of which differs from a folder of it, in case alone.
+ * Names by their spelling without case: finds those that cannot stand beside each other on a file system
+ * that ignores case, because they, or folders of theirs, differ in case alone.
  */
-export function findClash(name: string, existing: Iterable<string>): string | undefined {
-  const lower = name.toLowerCase()
-  for (const other of existing) {
-    if (clashes(name, lower, other)) return other
+export class NameIndex {
+  /** Folders (with a final `/`) and names in lower case, to their spelling and one name that has it. */
+  readonly #known = new Map<string, { readonly spelling: string; readonly name: string }>()
+
+  constructor(names: Iterable<string> = []) {
+    for (const name of names) this.add(name)
   }
-  return undefined
+
+  add(name: string): void {
+    for (const spelling of spellingsOf(name)) {
+      const key = spelling.toLowerCase()
+      if (!this.#known.has(key)) this.#known.set(key, { spelling, name })
+    }
+  }
+
+  /** A known name that clashes with this one. */
+  findClash(name: string): string | undefined {
+    for (const spelling of spellingsOf(name)) {
+      const known = this.#known.get(spelling.toLowerCase())
+      if (known !== undefined && known.spelling !== spelling) return known.name
+    }
+    return undefined
+  }
 }
 
-function clashes(name: string, lower: string, other: string): boolean {
-  const lowerOther = other.toLowerCase()
-  if (lower === lowerOther) return name !== other
-  let end = 0
-  for (let i = 0; i < lower.length && lower[i] === lowerOther[i]; i++) {
-    if (lower[i] === "/") end = i
+/** The folders on the way to a name, then the name itself. */
+function spellingsOf(name: string): string[] {
+  const spellings: string[] = []
+  for (let end = name.indexOf("/"); end >= 0; end = name.indexOf("/", end + 1)) {
+    spellings.push(name.slice(0, end + 1))
   }
-  // The folders that both names share once case is ignored must be the same without that.
-  return name.slice(0, end) !== other.slice(0, end)
+  return [...spellings, name]
 }
 
 /** The file of a secret, relative to the store. */

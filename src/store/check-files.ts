@@ -2,7 +2,7 @@
 import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { findClash, nameOfPath } from "../format/names.js"
+import { NameIndex, nameOfPath } from "../format/names.js"
 import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
 import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import type { Finding } from "../keyring/findings.js"
@@ -39,7 +39,7 @@ export async function* checkFiles(
   keyring: Keyring | undefined,
   result: FileCheck,
 ): AsyncGenerator<CheckedSecret> {
-  const names = new Set<string>()
+  const names = new NameIndex()
   const required = new Set([".gitattributes", STORE_FILE_PATH])
   let batch: CheckedSecret[] = []
   for await (const file of tree.files("")) {
@@ -59,7 +59,7 @@ export async function* checkFiles(
 /** What a file is by its path. @returns a secret's file, parsed */
 function checkFile(
   file: TreeFile | { path: string; error: CofferError },
-  names: Set<string>,
+  names: NameIndex,
 ): CheckedSecret | undefined {
   const { path } = file
   if (path.startsWith(".coffer/") && !path.startsWith(`${KEYS_FOLDER}/`) && path !== STORE_FILE_PATH) {
@@ -75,7 +75,7 @@ function checkFile(
   if (path.endsWith(".gitattributes")) throw foreignAttributes(path)
   const name = nameOfPath(path)
   if (name === undefined) throw notASecret(path)
-  const clash = findClash(name, names)
+  const clash = names.findClash(name)
   names.add(name)
   if (clash !== undefined)
     throw new CofferError(

@@ -2,7 +2,7 @@
 
 import { decodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { findClash, type SecretName } from "../format/names.js"
+import type { SecretName } from "../format/names.js"
 import { checkMeta, LIMITS, type SecretFile } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
 import { openSecret } from "./reading.js"
@@ -211,7 +211,7 @@ function equalMeta(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string
 
 /** Names, or folders of names, that differ only in case cannot both lie in one folder on every system. */
 async function refuseClash(draft: Draft, name: SecretName): Promise<void> {
-  const clash = findClash(name, await draft.names())
+  const clash = await draft.findClash(name)
   if (clash === undefined) return
   throw new CofferError(
     "NAME_INVALID",

@@ -139,6 +139,7 @@ export async function setSecrets(
       request,
       async draft => {
         const results: StepResult[] = []
+        await draft.prefetch([...request.secrets, ...(request.deletions ?? [])].map(({ name }) => name))
         for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
         for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
         return results
@@ -182,6 +183,7 @@ export async function deleteSecrets(
       request,
       async draft => {
         const results: StepResult[] = []
+        await draft.prefetch(request.deletions.map(({ name }) => name))
         for (const deletion of request.deletions) results.push(await step(draft, deletion))
         return results
       },

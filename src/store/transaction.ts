@@ -1,17 +1,17 @@
 /** One operation = one commit: verified base, drafted files, checked result, commit, and what is remembered. */
 import { CofferError, hasCode } from "../errors.js"
-import { groupOf, pathOf, type SecretName } from "../format/names.js"
+import { groupOf, NameIndex, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, openGroup } from "./access.js"
-import { readSecret } from "./reading.js"
+import { parseVerified } from "./reading.js"
 import { judgeBranch } from "./rollback.js"
 import { openFile } from "./seal.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
-import { emptyTree, gitTree, namesOf, overlayTree, type Tree } from "./tree.js"
+import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree, type TreeFile } from "./tree.js"
 import { remember, type View, verifyTree } from "./view.js"
 
 /** What every writing operation takes. */
@@ -59,7 +59,14 @@ export interface Draft {
   put(path: string, bytes: Uint8Array | null): void
   /** Every name with a file in HEAD or in this draft. */
   names(): Promise<ReadonlySet<SecretName>>
+  /** A name in HEAD or in this draft that cannot stand beside this one on every file system. */
+  findClash(name: SecretName): Promise<string | undefined>
+  /** Reads many files in one go: otherwise each {@link Draft.find} asks git. */
+  prefetch(names: readonly SecretName[]): Promise<void>
 }
+
+/** From here on one pass over the store costs less than asking for each file. */
+const WORTH_FETCHING = 8
 
 /** How often an operation starts anew because somebody moved HEAD while it was being prepared. */
 const ATTEMPTS = 8
@@ -139,7 +146,9 @@ function makeDraft(
   at: Date,
 ): Draft {
   const opened = new Map<string, Promise<GroupAccess>>()
-  let base: readonly string[] | undefined
+  const fetched = new Map<string, TreeFile | undefined>()
+  let index: NameIndex | undefined
+  const names = async () => new Set(namesOf([...(await view.tree.paths("")), ...files.keys()]))
   const open = (group: string) => {
     const access = opened.get(group) ?? openGroup(store, view, group)
     opened.set(group, access)
@@ -153,9 +162,9 @@ function makeDraft(
     folder: store.folder,
     at,
     async find(name) {
-      const found = await readSecret(view, name)
-      if (found === undefined) return undefined
-      return { file: found.file, oid: found.oid! }
+      const path = pathOf(name)
+      const found = fetched.has(path) ? fetched.get(path) : await view.tree.find(path)
+      return found === undefined ? undefined : { file: parseVerified(view, found), oid: found.oid! }
     },
     groupOf: name => groupOf(name, view.keyring.listed.keys()),
     open,
@@ -167,6 +176,7 @@ function makeDraft(
     putSecret(file, access) {
       openFile(file, access.sealKey.seal)
       files.set(pathOf(file.name), printSecretFile(file))
+      index?.add(file.name)
     },
     putRemoval(name) {
       files.set(pathOf(name), null)
@@ -174,9 +184,20 @@ function makeDraft(
     put(path, bytes) {
       files.set(path, bytes)
     },
-    async names() {
-      base ??= await view.tree.paths("")
-      return new Set(namesOf([...base, ...files.keys()]))
+    names,
+    async findClash(name) {
+      index ??= new NameIndex(await names())
+      return index.findClash(name)
+    },
+    async prefetch(names) {
+      if (names.length < WORTH_FETCHING) return
+      const wanted = new Set<string>(names.map(pathOf))
+      for (const path of wanted) fetched.set(path, undefined)
+      for await (const found of view.tree.files("")) {
+        if (!wanted.has(found.path)) continue
+        if (isBadFile(found)) throw found.error
+        fetched.set(found.path, found)
+      }
     },
   }
 }

@@ -54,10 +54,12 @@ export async function transferPrefix(
       request,
       async draft => {
         const results: StepResult[] = []
-        for (const from of namesOf(await draft.base.paths(request.from))) {
+        const names = namesOf(await draft.base.paths(request.from))
+        const targets = names.map(from => parseSecretName(request.to + from.slice(request.from.length)))
+        await draft.prefetch([...names, ...targets])
+        for (const [index, from] of names.entries()) {
           if ((await draft.find(from))?.file.state !== "current") continue
-          const to = parseSecretName(request.to + from.slice(request.from.length))
-          results.push(await transferIn(draft, kind, { ...request, from, to }))
+          results.push(await transferIn(draft, kind, { ...request, from, to: targets[index]! }))
         }
         if (results.length === 0) throw notFound(request.from)
         return results

@@ -2,11 +2,11 @@ import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { CofferError, hasCode } from "../../src/errors.js"
 import {
-  findClash,
   groupOf,
   isGroupName,
   isMemberName,
   isSecretName,
+  NameIndex,
   nameOfPath,
   parseGroupName,
   parseReference,
@@ -67,11 +67,12 @@ test("members", () => {
 })
 
 test("clashes are differences in case alone, of names and of folders", () => {
-  assert.is(findClash("prod/A", ["x", "prod/a"]), "prod/a")
-  assert.is(findClash("Prod/b", ["prod/a"]), "prod/a")
-  assert.is(findClash("a/B/c", ["a/b"]), undefined)
-  assert.is(findClash("a/B/c", ["a/b/d"]), "a/b/d")
-  assert.is(findClash("prod/a", ["prod/a", "prod/ab", "pro", "prodx/A"]), undefined)
+  const clash = (name: string, ...known: string[]) => new NameIndex(known).findClash(name)
+  assert.is(clash("prod/A", "x", "prod/a"), "prod/a")
+  assert.is(clash("Prod/b", "prod/a"), "prod/a")
+  assert.is(clash("a/B/c", "a/b"), undefined)
+  assert.is(clash("a/B/c", "a/b/d"), "a/b/d")
+  assert.is(clash("prod/a", "prod/a", "prod/ab", "pro", "prodx/A"), undefined)
 })
 
 test("paths", () => {
