@@ -11,6 +11,7 @@ import {
   readSync,
   renameSync,
   type Stats,
+  statSync,
   unlinkSync,
   writeSync,
 } from "node:fs"
@@ -121,11 +122,20 @@ export function writePrivateFile(path: string, bytes: Uint8Array): void {
   syncFolder(folder)
 }
 
-/** Makes a folder and its missing parents, mode 0700. @throws CofferError `IO_FAILED` */
+/**
+ * Makes a folder and its missing parents, mode 0700. One by one: Node's own `recursive` never returns where a
+ * parent says ENOENT for ever, as below /proc.
+ *
+ * @throws CofferError `IO_FAILED`
+ */
 export function makePrivateFolder(path: string): void {
+  if (findStats(path)?.isDirectory() === true) return
+  if (dirname(path) !== path) makePrivateFolder(dirname(path))
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    mkdirSync(path, 0o700)
   } catch (error) {
+    // Made by another process meanwhile, or a link to a folder.
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
     throw ioError("make the folder", path, error)
   }
 }
