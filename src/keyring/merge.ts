@@ -4,7 +4,7 @@ import type { Graph, RecordNode } from "./graph.js"
 import { findMember, sameMember } from "./roles.js"
 
 export interface MergedMembers {
-  /** Members of the common ancestor whom nobody dropped. */
+  /** Members of the common ancestor whom nobody dropped, and those whom every side added. */
   readonly members: readonly Member[]
   /** Members that one side added: an admin of the merge takes each in by name, or leaves them out. */
   readonly additions: readonly Member[]
@@ -37,6 +37,7 @@ export function mergeMembers(graph: Graph, tips: readonly RecordNode[]): MergedM
     )
     if (second !== undefined) merged.contested.push(name)
     else if (before !== undefined) merged.members.push(entry ?? before)
+    else if (present.length === entries.length) merged.members.push(entry!)
     else merged.additions.push(entry!)
   }
   return merged

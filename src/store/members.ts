@@ -255,9 +255,12 @@ async function removeIn(
   const listing = await renewListing(draft, after, from)
   const exposed: ExposedValue[] = []
   const exposedTo = exposureOf(after)
-  const resealed = await resealGroups(draft, resealing, file => {
-    const { name: secret, group, version } = file
-    if (exposedTo(file).some(({ member }) => member === name)) exposed.push({ name: secret, group, version })
+  const resealed = await resealGroups(draft, resealing, {
+    done(file) {
+      const { name: secret, group, version } = file
+      if (exposedTo(file).some(({ member }) => member === name))
+        exposed.push({ name: secret, group, version })
+    },
   })
   return { groups: [...resealed, ...listing], exposed }
 }

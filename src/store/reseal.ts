@@ -7,6 +7,7 @@ import { parseSecretFile, type SecretFile, type SecretHeader } from "../format/s
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember } from "../keyring/roles.js"
 import { badSignature, placeSecret } from "../keyring/secret.js"
+import type { Keyring } from "../keyring/verify.js"
 import { inFile } from "./reading.js"
 import { openFile, resealFile, type SealKey, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
@@ -63,31 +64,43 @@ export async function resealFiles(
   draft: Draft,
   request: {
     prefix: string
-    choose(file: SecretHeader): Resealing | undefined
+    choose(file: SecretFile): Resealing | undefined
     done(file: SecretHeader): void
+    /** Whether a file that is refused is left as it is; default: never. */
+    leave?(path: string, error: CofferError): boolean
   },
 ): Promise<void> {
   for await (const batch of readBatches(draft, request.prefix)) {
     const wanted = batch.filter(({ file }) => request.choose(file) !== undefined)
-    for (const checked of await verifyFiles(draft, wanted)) {
+    for (const checked of await verifyFiles(draft.keyring, wanted, request.leave)) {
       request.done(await resealOne(draft, checked, request.choose(checked.file)!))
     }
   }
 }
 
 /** Steps 15–17 of DESIGN §2.4 for many files. */
-async function verifyFiles(draft: Draft, batch: readonly PathFile[]): Promise<readonly CheckedFile[]> {
-  const writes = batch.map(({ path, file }) => placeSecret(draft.keyring, file, { path }).write)
-  await requireSignatures(batch, writes)
-  return batch.map((entry, index) => ({ ...entry, signingKey: writes[index]!.publicKey }))
+export async function verifyFiles(
+  keyring: Keyring,
+  batch: readonly PathFile[],
+  leave: (path: string, error: CofferError) => boolean = () => false,
+): Promise<readonly CheckedFile[]> {
+  const placed: (PathFile & { write: SignedWrite })[] = []
+  for (const entry of batch) {
+    try {
+      placed.push({ ...entry, write: placeSecret(keyring, entry.file, { path: entry.path }).write })
+    } catch (error) {
+      if (!(error instanceof CofferError) || !leave(entry.path, error)) throw error
+    }
+  }
+  await requireSignatures(placed)
+  return placed.map(({ path, file, write }) => ({ path, file, signingKey: write.publicKey }))
 }
 
 /** @throws CofferError `WRITE_SIGNATURE` for the first file whose signature does not hold */
 export async function requireSignatures(
-  batch: readonly PathFile[],
-  writes: readonly SignedWrite[],
+  batch: readonly (PathFile & { readonly write: SignedWrite })[],
 ): Promise<void> {
-  const answers = await verifyWrites(writes)
+  const answers = await verifyWrites(batch.map(({ write }) => write))
   const bad = batch[answers.indexOf(false)]
   if (bad !== undefined) throw badSignature(bad.file, { path: bad.path })
 }

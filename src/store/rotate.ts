@@ -80,19 +80,20 @@ export function renewedGroups(
   return group === ROOT_GROUP && member.role === "admin" ? { groups: renewAnchors(keyring) } : {}
 }
 
-/** Seals all files of the groups again. @param done - told of each, as it will be */
+/** Seals all files of the groups again, but for those that `options` leaves; `done` is told of each, as it will be. */
 export async function resealGroups(
   draft: Draft,
   resealing: ReadonlyMap<string, Resealing>,
-  done: Parameters<typeof resealFiles>[1]["done"] = () => {},
+  options: Partial<Parameters<typeof resealFiles>[1]> = {},
 ): Promise<readonly RotatedGroup[]> {
   const counts = new Map([...resealing.keys()].map(group => [group, 0]))
   await resealFiles(draft, {
     prefix: prefixOf([...resealing.keys()]),
     choose: file => resealing.get(file.group),
+    ...options,
     done(file) {
       counts.set(file.group, 1 + counts.get(file.group)!)
-      done(file)
+      options.done?.(file)
     },
   })
   return [...resealing].map(([group, { sealKey }]) => ({

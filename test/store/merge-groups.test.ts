@@ -1,0 +1,205 @@
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import { checkStore } from "../../src/store/check.js"
+import { finishRotation } from "../../src/store/finish.js"
+import { createGroup, listGroups } from "../../src/store/groups.js"
+import { addRecipient, removeRecipient } from "../../src/store/members.js"
+import { mergeKeyrings } from "../../src/store/merge-groups.js"
+import { rotateGroups } from "../../src/store/rotate.js"
+import { type Actor, assertRefused, makeTeam, now } from "./team.js"
+
+async function add(by: Actor, who: Actor, role?: "admin" | "writer" | "rotator"): Promise<void> {
+  await addRecipient(await by.open(), { name: who.name, card: who.card, at: now(), role })
+}
+
+async function remove(by: Actor, name: string): Promise<void> {
+  await removeRecipient(await by.open(), { name, at: now() })
+}
+
+/** Takes another clone's main in, as `git pull` does: a merge commit, ours where both sides sealed a file again. */
+function pull(actor: Actor, from: Actor): void {
+  actor.git("fetch", "-q", from.dir, "main")
+  actor.git("merge", "-q", "--no-edit", "-X", "ours", "FETCH_HEAD")
+}
+
+async function codes(actor: Actor): Promise<string[]> {
+  const { problems } = await checkStore(await actor.open(), { at: now() })
+  return [...new Set(problems.map(({ code }) => code))].sort()
+}
+
+async function merge(actor: Actor, more: Partial<Parameters<typeof mergeKeyrings>[1]> = {}) {
+  return mergeKeyrings(await actor.open(), { at: now(), ...more })
+}
+
+async function finish(actor: Actor, more: Partial<Parameters<typeof finishRotation>[1]> = {}) {
+  return finishRotation(await actor.open(), { at: now(), ...more })
+}
+
+test("two additions: diverged, merged by name, and all files sealed again", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  await ana.set("A", "1")
+  const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]
+  const second = await clone(ana)
+  await add(ana, eva)
+  await add(second, max)
+  await second.set("B", "2")
+  pull(ana, second)
+  assert.equal(await codes(ana), ["DIVERGED"])
+  await assertRefused("DIVERGED", () => ana.set("A", "no"))
+  const open = await assertRefused("USAGE", () => merge(ana))
+  assert.match(open.hint!, "--accept eva --accept max")
+  const merged = await merge(ana, { accept: ["eva", "max"] })
+  assert.equal(
+    merged.groups.map(({ group, resealed }) => [group, resealed]),
+    [["default", 2]],
+  )
+  assert.equal(await codes(ana), [])
+  assert.is(await eva.get("B"), "2")
+  assert.is(await max.get("A"), "1")
+  const [group] = await listGroups(await ana.open())
+  assert.equal(
+    group!.members.map(({ name }) => name),
+    ["ana", "eva", "max"],
+  )
+  assert.not.ok((await merge(ana)).changed)
+})
+
+test("a removal wins, and files that the other side sealed under retired keys wait for --finish", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]
+  await add(ana, eva)
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  await remove(ana, "eva")
+  await second.set("OLD", "sealed before the addition")
+  await add(second, max)
+  pull(ana, second)
+  const asked: string[] = []
+  const confirm = async (question: string) => {
+    asked.push(question)
+    return true
+  }
+  const store = await ana.open({ confirm })
+  await mergeKeyrings(store, { at: now() })
+  assert.equal(asked, ['take "max" into "default" as writer?'])
+  assert.ok(
+    ana.notes.includes("1 secret left as they are: coffer rotate --finish takes them in"),
+    ana.notes.join(),
+  )
+  assert.equal(await codes(ana), ["EXPOSED", "KEY_RETIRED"])
+  const finished = await finish(ana)
+  assert.equal(
+    finished.groups.map(({ group, resealed }) => [group, resealed]),
+    [["default", 1]],
+  )
+  assert.ok(ana.notes.some(note => note.startsWith('"OLD": version 1 by ana')))
+  assert.is(await max.get("OLD"), "sealed before the addition")
+  assert.equal(await codes(ana), ["EXPOSED"])
+  assert.not.ok((await finish(ana)).changed)
+})
+
+test("what a member who is gone wrote in the meantime is taken in by name only", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]
+  await add(ana, eva)
+  await add(ana, max)
+  const evas = await clone({ ...eva, dir: ana.dir })
+  await remove(ana, "eva")
+  await evas.set("LATE", "by eva")
+  pull(ana, evas)
+  assert.equal(await codes(ana), ["KEY_RETIRED"])
+  await assertRefused("KEY_RETIRED", () => ana.get("LATE"))
+  await assertRefused("ROLE_MISSING", () => finish(max))
+  const open = await assertRefused("USAGE", () => finish(ana))
+  assert.match(open.hint!, "--accept eva")
+  assert.not.ok((await finish(ana, { accept: [] })).changed)
+  await finish(ana, { accept: ["eva"] })
+  assert.is(await max.get("LATE"), "by eva")
+})
+
+test("a refused fork's files are taken in, and writes go on meanwhile", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const bot = await joinTeam("bot")
+  await add(ana, bot, "rotator")
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  const bots = await clone({ ...bot, dir: second.dir })
+  await rotateGroups(await bots.open(), { at: now() })
+  pull(second, bots)
+  await second.set("B", "under the rotation")
+  const eva = await joinTeam("eva")
+  await add(ana, eva)
+  pull(ana, second)
+  assert.equal(await codes(ana), ["FORK_REFUSED", "KEY_UNKNOWN"])
+  await ana.set("C", "3")
+  await assertRefused("KEY_UNKNOWN", () => eva.get("B"))
+  await finish(ana)
+  assert.is(await eva.get("B"), "under the rotation")
+  assert.equal(await codes(ana), ["FORK_REFUSED"])
+})
+
+test("a file that a branch left in the wrong group moves to its own", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  await createGroup(await ana.open(), { group: "prod", at: now() })
+  await second.set("prod/B", "made outside")
+  pull(ana, second)
+  assert.equal(await codes(ana), ["SECRET_WRONG_GROUP"])
+  await finish(ana)
+  assert.is(await ana.get("prod/B"), "made outside")
+  assert.equal(await codes(ana), [])
+})
+
+test("one group made on two branches: an admin of default keeps one and takes the other's files in", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const tom = await joinTeam("tom")
+  await add(ana, tom, "admin")
+  const toms = await clone({ ...tom, dir: ana.dir })
+  const members = [{ name: "tom" }, { name: "ana", role: "writer" as const }]
+  await createGroup(await ana.open(), { group: "prod", members, at: now() })
+  await ana.set("prod/A", "ana's")
+  await createGroup(await toms.open(), {
+    group: "prod",
+    members: [{ name: "ana", role: "writer" }],
+    at: now(),
+  })
+  await toms.set("prod/B", "tom's")
+  pull(ana, toms)
+  assert.ok((await codes(ana)).includes("FORKED"))
+  await assertRefused("FORKED", () => ana.get("prod/A"))
+  await assertRefused("USAGE", () => merge(ana))
+  const merged = await merge(ana, { reason: "both made prod" })
+  assert.equal(
+    merged.groups.map(({ group, resealed }) => [group, resealed]),
+    [
+      ["prod", 1],
+      ["default", 0],
+    ],
+  )
+  assert.is(await ana.get("prod/A"), "ana's")
+  assert.is(await ana.get("prod/B"), "tom's")
+  assert.is(await tom.get("prod/B"), "tom's")
+  assert.equal(await codes(ana), ["EXPOSED"])
+})
+
+test("only an admin of every side merges", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const tom = await joinTeam("tom")
+  await add(ana, tom, "admin")
+  const second = await clone(ana)
+  await add(ana, await joinTeam("eva"))
+  await add(second, await joinTeam("max"))
+  pull(ana, second)
+  const notes = await assertRefused("NOT_A_MEMBER", async () => merge(await joinTeam("bob")))
+  assert.is(notes.exit, 11)
+  await merge(tom, { accept: [] })
+  const [group] = await listGroups(await ana.open())
+  assert.equal(
+    group!.members.map(({ name }) => name),
+    ["ana", "tom"],
+  )
+  assert.ok(tom.notes.some(note => note.startsWith('left out: take "eva"')))
+})
+
+test.run()
