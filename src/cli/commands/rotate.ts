@@ -21,6 +21,7 @@ export const rotate = defineCommand({
     },
     ...WRITE_OPTIONS,
   },
+  fields: "{groups: [{group, key, resealed}], commit}",
   errors: WRITE_ERRORS,
   examples: [
     { command: "coffer rotate" },
