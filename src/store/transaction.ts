@@ -5,7 +5,7 @@ import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
-import { type GroupAccess, openGroup } from "./access.js"
+import { type GroupAccess, groupOpener } from "./access.js"
 import { parseVerified } from "./reading.js"
 import { judgeBranch } from "./rollback.js"
 import { openFile } from "./seal.js"
@@ -145,15 +145,10 @@ function makeDraft(
   files: Map<string, Uint8Array | null>,
   at: Date,
 ): Draft {
-  const opened = new Map<string, Promise<GroupAccess>>()
   const fetched = new Map<string, TreeFile | undefined>()
   let index: NameIndex | undefined
   const names = async () => new Set(namesOf([...(await view.tree.paths("")), ...files.keys()]))
-  const open = (group: string) => {
-    const access = opened.get(group) ?? openGroup(store, view, group)
-    opened.set(group, access)
-    return access
-  }
+  const open = groupOpener(store, view)
   return {
     store,
     git,
