@@ -2,6 +2,7 @@
 import { CofferError, hasCode } from "../errors.js"
 import { groupOf, NameIndex, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
+import { canWrite } from "../keyring/roles.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
@@ -198,7 +199,7 @@ function makeDraft(
 }
 
 function requireWriter({ member, group }: GroupAccess): void {
-  if (member.role === "writer" || member.role === "admin") return
+  if (canWrite(member.role)) return
   throw new CofferError(
     "ROLE_MISSING",
     `"${member.name}" is ${member.role} of "${group}" and cannot write there`,
