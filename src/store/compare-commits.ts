@@ -93,9 +93,11 @@ async function judgeSecret(
   { name, path, change, before, after, history }: SecretChange,
 ): Promise<Loss | "unjudged" | undefined> {
   const seen = before === undefined ? "unreadable" : findSecret(before)
-  // What was no secret of this store then says nothing about now.
-  if (seen === undefined || (seen !== "unreadable" && seen.store !== compared.keyring.store)) return undefined
-  const present = change.to === undefined || after === undefined ? undefined : findSecret(after)
+  const isThis = (file: SecretFile) => file.name === name && file.store === compared.keyring.store
+  // What was not this secret of this store then says nothing about now; what is not now is refused where it is read.
+  if (seen === undefined || (seen !== "unreadable" && !isThis(seen))) return undefined
+  const found = change.to === undefined || after === undefined ? undefined : findSecret(after)
+  const present = found && isThis(found) ? found : undefined
   if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
   const side = present && { header: present, oid: change.to!.oid }
   const { oid } = change.from!
