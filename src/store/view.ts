@@ -23,16 +23,19 @@ export interface View {
  * Verifies the work tree for reading.
  *
  * @param request.names - the secrets that are wanted: only the records of their groups are read. Default: all.
+ * @param request.selects - whether a secret that is gone would have been wanted too. Default: whether it is in `names`.
  * @throws CofferError every refusal of DESIGN §2.4, 1–14 and 18; `UNPINNED` for more than looking
  */
 export async function viewStore(
   store: Store,
-  request: { use: Use; names?: readonly SecretName[] },
+  request: { use: Use; names?: readonly SecretName[]; selects?: (name: SecretName) => boolean },
 ): Promise<View> {
   const view = await verifyTree(store, store.tree, {
     use: request.use,
     groups: request.names === undefined ? undefined : groupFolders(request.names),
   })
+  if (view.behind)
+    store.note(`warning: ${describeBehind(view.keyring)}: it can be read, not written (BEHIND)`)
   return { ...view, branch: await judgeBranch(store, view.keyring, request) }
 }
 
@@ -62,8 +65,8 @@ export async function verifyTree(store: Store, tree: Tree, how: Verification): P
     ...(groups === undefined ? {} : { groups }),
   })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, use)
-  if (use === "write") requireWritable(keyring, { behind: behind.size > 0, merging })
-  return { tree, keyring, behind: behind.size > 0 }
+  if (use === "write") requireWritable(keyring, { merging })
+  return { tree, keyring, behind: groupsThatLack(keyring).length > 0 }
 }
 
 /** Remembers what has been verified, and with `commit` that this branch is there now. */
@@ -82,9 +85,9 @@ function groupFolders(names: readonly SecretName[]): string[] {
   return [...folders].sort()
 }
 
-function requireWritable(keyring: Keyring, { behind, merging }: { behind: boolean; merging: boolean }): void {
-  if (behind) {
-    throw new CofferError("BEHIND", "this branch has an older key record than the newest one known here", {
+function requireWritable(keyring: Keyring, { merging }: { merging: boolean }): void {
+  if (groupsThatLack(keyring).length > 0) {
+    throw new CofferError("BEHIND", describeBehind(keyring), {
       hint: "git merge or git rebase onto the branch with the newer keys, then again; if they were dropped on purpose: coffer trust accept --all",
     })
   }
@@ -94,4 +97,14 @@ function requireWritable(keyring: Keyring, { behind, merging }: { behind: boolea
       hint: "coffer rotate --merge joins them (an admin of the group runs it)",
     })
   }
+}
+
+/** Groups whose newest record, as this machine knows it, is not in the tree. */
+function groupsThatLack({ groups }: Keyring): string[] {
+  return [...groups.values()].filter(group => group.behind).map(({ group }) => group)
+}
+
+function describeBehind(keyring: Keyring): string {
+  const names = groupsThatLack(keyring).map(group => `"${group}"`)
+  return `this branch lacks the newest key record of ${names.join(", ")} known on this machine`
 }
