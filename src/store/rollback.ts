@@ -56,6 +56,7 @@ export async function reportBranch(store: Store, keyring: Keyring): Promise<Bran
  * Judges the current branch before something is read or written.
  *
  * @param request.names - the secrets that are wanted; what is out of order about others is only a note.
+ * @param request.selects - the same as a rule, for what selects secrets that may be gone. Default: `names`.
  * @returns where the branch stands, for {@link markSeen}.
  * @throws CofferError `ROLLED_BACK`, `VERSION_TWICE`, `SECRET_MISSING`, `HISTORY_REWRITTEN`; for a write also
  * where what was seen cannot be written down.
@@ -63,8 +64,13 @@ export async function reportBranch(store: Store, keyring: Keyring): Promise<Bran
 export async function judgeBranch(
   store: Store,
   keyring: Keyring,
-  { use, names }: { use: Use; names?: readonly SecretName[] | undefined },
+  request: {
+    use: Use
+    names?: readonly SecretName[] | undefined
+    selects?: ((name: SecretName) => boolean) | undefined
+  },
 ): Promise<BranchPosition | undefined> {
+  const { use, names, selects = name => names?.includes(name) ?? true } = request
   const report = await reportBranch(store, keyring).catch((error: unknown) => {
     // A reader may lack git, or the right to use it here: then there is nothing to compare with.
     if (use === "write" || !isGitFailure(error)) throw error
@@ -72,7 +78,7 @@ export async function judgeBranch(
     return { position: undefined, losses: [], unjudged: [] }
   })
   const concerns = (loss: Loss) =>
-    use === "write" || loss.name === undefined || (use === "open" && (names?.includes(loss.name) ?? true))
+    use === "write" || loss.name === undefined || (use === "open" && selects(loss.name))
   const refused = report.losses.find(concerns)
   if (refused !== undefined) throw new CofferError(refused.code, refused.message, { hint: refused.hint })
   for (const { code, message } of report.losses) store.note(`warning: ${message} (${code})`)

@@ -4,7 +4,7 @@ import { CofferError } from "../errors.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { isSelected, selectVariables } from "../format/variables.js"
-import { groupOpener } from "./access.js"
+import { type GroupAccess, openGroup } from "./access.js"
 import { openSecret, readSecret } from "./reading.js"
 import type { Store } from "./store.js"
 import { remember, type View, viewStore } from "./view.js"
@@ -29,13 +29,20 @@ export async function readVariables(
   request: { prefixes: readonly string[] },
 ): Promise<ReadonlyMap<string, Variable>> {
   const names = await findNames(store, request.prefixes)
-  const view = await viewStore(store, { use: "open", names })
+  // A program must not start without a secret that somebody took away.
+  const view = await viewStore(store, {
+    use: "open",
+    names,
+    selects: name => isSelected(name, request.prefixes),
+  })
   const selected = selectVariables(await readLive(view, names), request.prefixes)
   for (const [variable, file] of selected) refuseBinary(variable, file)
-  const open = groupOpener(store, view)
+  const groups = new Map<string, Promise<GroupAccess>>()
   const variables = new Map<string, Variable>()
   for (const [variable, file] of selected) {
-    const { value } = await openSecret(await open(file.group), file)
+    const access = groups.get(file.group) ?? openGroup(store, view, file.group)
+    groups.set(file.group, access)
+    const { value } = await openSecret(await access, file)
     variables.set(variable, { value: toText(variable, file, value), name: file.name, version: file.version })
   }
   await remember(store, view)
