@@ -33,15 +33,18 @@ export interface Person {
   readonly recipient: string
   readonly signing: SigningKey
   readonly identity: Unwrapper
+  /** The private line of an identity file. */
+  readonly line: string
   /** A wrap of some key for this person: records that are never opened share it. */
   readonly anyWrap: Uint8Array
 }
 
 export async function makePerson(name: string): Promise<Person> {
-  const identity = await ageIdentity(newIdentityLine())
+  const line = newIdentityLine()
+  const identity = await ageIdentity(line)
   const signing = signingKeyFromSeed(deriveSigningSeed(identity.secret, identity.hrp))
   const anyWrap = await wrapDataKey(identity.recipient, newDataKey())
-  return { name, recipient: identity.recipient, signing, identity, anyWrap }
+  return { name, recipient: identity.recipient, signing, identity, line, anyWrap }
 }
 
 export async function makePeople<Name extends string>(...names: Name[]): Promise<Record<Name, Person>> {
@@ -64,6 +67,8 @@ export interface Forgery extends Partial<Omit<KeyRecord, "parents" | "author" | 
   /** Signs with this key in place of the author's. */
   readonly signing?: SigningKey
   readonly signature?: Uint8Array
+  /** The data key that it publishes. Default: a new one. */
+  readonly dataKey?: DataKey
 }
 
 const dataKeys = new Map<string, DataKey>()
@@ -79,12 +84,12 @@ export function dataKeyOf(node: RecordNode): DataKey {
   return dataKeys.get(node.sha256)!
 }
 
-/** Builds and signs a record whatever it says. Its wraps are of the right shape and hold another key. */
+/** Builds and signs a record whatever it says. Unless they are given, its wraps have the right shape and hold another key. */
 export function forge(forgery: Forgery): RecordNode {
-  const { by, members, parents = [], signing = by.signing, signature, ...fields } = forgery
+  const { by, members, parents = [], signing = by.signing, signature, ...rest } = forgery
+  const { dataKey = newDataKey(), ...fields } = rest
   const number = fields.number ?? 1 + Math.max(0, ...parents.map(parent => parent.record.number))
   const { store = STORE, group = "default" } = fields
-  const dataKey = newDataKey()
   const keys = deriveKeys(dataKey, { store, group, number })
   const id = recordId({ number, commitment: keys.commitment })
   const sorted = [...members].sort((a, b) => (a.name < b.name ? -1 : 1))
