@@ -76,7 +76,6 @@ export function copyOf(name: string, make: (folder: string) => void): string {
   }
   const folder = freshFolder()
   cpSync(template, folder, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
-  git(folder, "update-index", "-q", "--refresh")
   return folder
 }
 
@@ -149,7 +148,7 @@ export function open(folder: string, kind: Kind, reached?: (step: Step) => void)
 export async function commit(
   opened: Git,
   files: Readonly<Record<string, string | null>>,
-  more: { message?: string; verify?: boolean; scope?: string } = {},
+  more: { message?: string; verify?: boolean } = {},
 ): Promise<string> {
   const { commit: base } = await opened.head()
   return opened.commit({
@@ -158,7 +157,6 @@ export async function commit(
     message: more.message ?? "Set A\n",
     at: AT,
     verify: more.verify ?? true,
-    ...(more.scope === undefined ? {} : { scope: more.scope }),
   })
 }
 
