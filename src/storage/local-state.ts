@@ -7,6 +7,7 @@
 import { createHash } from "node:crypto"
 import { realpathSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
+import { equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { ioError, readPlainFile, writePrivateFile } from "./files.js"
 import {
@@ -119,14 +120,14 @@ export function updateLocalState(
   change: StateChange,
   patienceMs: number,
 ): void {
-  if (!adds(readLocalState(location, key), change)) return
   withShortLock(`${location.path}.lock`, patienceMs, lock => {
     const file = load(location)
     const known = file.folders.get(key.folder)
     if (known !== undefined && known !== key.id) throw storeChanged(key)
-    const next = merge(file, key, change)
+    const text = printState(merge(file, key, change))
+    if (equalBytes(text, printState(file))) return
     lock.confirm()
-    writePrivateFile(location.path, printState(next))
+    writePrivateFile(location.path, text)
   })
 }
 
@@ -160,8 +161,8 @@ function empty({ place }: StateLocation): StateFile {
   return { place, folders: new Map(), stores: new Map(), records: () => new Map() }
 }
 
-/** A cheap look before the lock: on most calls there is nothing to write. */
-function adds(known: LocalState, change: StateChange): boolean {
+/** Whether a change says anything new: on most calls nothing is to be written. */
+export function adds(known: LocalState, change: StateChange): boolean {
   if (change.pin !== undefined && (change.pin ?? undefined) !== known.pin) return true
   for (const sha256 of change.verified ?? []) if (!known.verified.has(sha256)) return true
   for (const [group, tips] of change.newest ?? []) {

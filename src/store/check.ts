@@ -15,7 +15,7 @@ import { openSecret } from "./reading.js"
 import { readRecords } from "./records.js"
 import { groupsBehind, reportBranch } from "./rollback.js"
 import type { Store } from "./store.js"
-import { gitTree, type Tree } from "./tree.js"
+import type { Tree } from "./tree.js"
 import { choosePin } from "./trust.js"
 import { remember } from "./view.js"
 
@@ -33,11 +33,7 @@ export type FailOn = keyof typeof FAIL_ON
 
 export interface CheckRequest {
   readonly at: Date
-  /** The index in place of the work tree. */
-  readonly staged?: boolean | undefined
-  /** A commit in place of the work tree. */
-  readonly commit?: string | undefined
-  /** Nothing that this commit had may be lost. */
+  /** Nothing that this commit, or branch, had may be lost. */
   readonly since?: string | undefined
   readonly requirePin?: boolean | undefined
   readonly failOn?: readonly FailOn[] | undefined
@@ -61,7 +57,7 @@ export interface Examination {
 }
 
 /**
- * Verifies a state of the store as far as possible: without an identity structure, signatures and places, with
+ * Verifies the work tree's store as far as possible: without an identity structure, signatures and places, with
  * one also every value it opens.
  *
  * @throws CofferError `CHECK_INCOMPLETE` for `requirePin` without a pin, `HISTORY_MISSING` for commits that
@@ -78,7 +74,7 @@ export async function examineStore(
   store: Store,
   request: CheckRequest & { values: boolean },
 ): Promise<Examination> {
-  const tree = await chooseTree(store, request)
+  const { tree } = store
   const result: FileCheck = { files: 0, findings: [] }
   const keyring = await checkKeyring(store, tree, result)
   const secrets: CheckedSecret[] = []
@@ -90,20 +86,17 @@ export async function examineStore(
     result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, request.at))
     await checkHistory(store, { tree, keyring, since: request.since }, result)
   }
-  return { keyring, secrets, checked: { files: result.files, opened }, problems: result.findings }
+  return { keyring, secrets, checked: { files: result.files, opened }, problems: unique(result.findings) }
+}
+
+/** What was lost since a commit and since the branch was seen last is often the same. */
+function unique(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map(finding => [`${finding.code} ${finding.path}`, finding])).values()]
 }
 
 /** Whether a finding makes `check` and `status --fail-on` fail. */
 export function counts({ level, code }: Finding, failOn: readonly FailOn[]): boolean {
   return level === "error" || failOn.some(kind => (FAIL_ON[kind] as readonly string[]).includes(code))
-}
-
-async function chooseTree(store: Store, { staged, commit }: CheckRequest): Promise<Tree> {
-  if (commit !== undefined) {
-    const git = await store.git()
-    return gitTree(git, await requireCommit(git, commit), store.folder)
-  }
-  return staged === true ? gitTree(await store.git(), "index", store.folder) : store.tree
 }
 
 /** Steps 1–14. @returns undefined where nothing could be verified; the findings say why */
@@ -207,58 +200,68 @@ function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date
   return findings
 }
 
-/** Step 18, and merges that dropped a value. Without git there is no history to look at. */
+/** Without git, or where git refuses this repository, there is no history to look at. */
 async function checkHistory(
   store: Store,
-  { tree, keyring, since }: { tree: Tree; keyring: Keyring; since: string | undefined },
+  view: { tree: Tree; keyring: Keyring; since: string | undefined },
   result: FileCheck,
 ): Promise<void> {
-  if (store.repository === undefined) {
-    if (since !== undefined) await store.git()
-    return
-  }
-  const git = await store.git()
-  const { commit: head } = await git.head()
-  const tip = tree.at === "worktree" || tree.at === "index" ? head : tree.at
-  if (tip === null) return
-  if (tip === head) await checkBranch(store, { tree, keyring }, result)
-  if (since !== undefined) result.findings.push(...(await findSince(store, git, { keyring, since, tip })))
-  const parents = await parentsOf(git, tip)
-  if (parents.length > 1) {
-    result.findings.push(...(await findLostUpdates(git, store.folder, { parents, result: tip })))
+  if (store.repository === undefined && view.since === undefined) return
+  try {
+    await compareHistory(store, await store.git(), view, result)
+  } catch (error) {
+    if (view.since !== undefined || !(error instanceof CofferError) || error.exit !== 14) throw error
+    const message = `history was not looked at: ${error.message}`
+    result.findings.push({ code: "CHECK_INCOMPLETE", level: "note", path: store.folder, message })
   }
 }
 
-async function checkBranch(
+/** Step 18, and a merge that dropped a value. */
+async function compareHistory(
   store: Store,
-  view: { tree: Tree; keyring: Keyring },
+  git: Git,
+  { keyring, since, tree }: { tree: Tree; keyring: Keyring; since: string | undefined },
   result: FileCheck,
 ): Promise<void> {
-  const { position, losses, unjudged } = await reportBranch(store, view.keyring)
+  const { commit: head } = await git.head()
+  if (head === null) return
+  if (since !== undefined) result.findings.push(...(await findSince(store, git, { keyring, since, head })))
+  const parents = await parentsOf(git, head)
+  if (parents.length > 1) {
+    result.findings.push(...(await findLostUpdates(git, store.folder, { parents, result: head })))
+  }
+  const { position, losses, unjudged } = await reportBranch(store, keyring)
   result.findings.push(...losses.map(asFinding))
   const isClean = !result.findings.some(finding => finding.level === "error") && unjudged.length === 0
-  if (isClean) await remember(store, { ...view, behind: false, branch: position })
+  if (isClean) await remember(store, { tree, keyring, behind: false, branch: position })
 }
 
-/** Everything of a commit has to be there still, whether HEAD descends from it or not. */
+/**
+ * What was lost since a commit. A branch that HEAD lacks is only further on: HEAD is judged from where the two
+ * parted. A commit given by its id has been in this history, or nobody would name it: if it is not, all that it
+ * had has to be here all the same.
+ */
 async function findSince(
   store: Store,
   git: Git,
-  { keyring, since, tip }: { keyring: Keyring; since: string; tip: Oid },
+  { keyring, since, head }: { keyring: Keyring; since: string; head: Oid },
 ): Promise<Finding[]> {
-  const from = await requireCommit(git, since)
+  const commit = await requireCommit(git, since)
+  const parted = await git.mergeBase(commit, head)
+  const isId = /^[0-9a-f]{7,64}$/.test(since)
+  const from = isId ? commit : (parted ?? commit)
   const { pin } = choosePin(store, "look")
   const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
-  const { losses } = await compareCommits(compared, from, tip)
-  if (losses.length === 0 || (await git.mergeBase(from, tip)) === from) return losses.map(asFinding)
+  const losses = (await compareCommits(compared, from, head)).losses.map(asFinding)
+  if (losses.length === 0 || from === parted) return losses
   const rewritten: Finding = {
     code: "HISTORY_REWRITTEN",
     level: "error",
     path: store.folder,
-    message: `commit ${from.slice(0, 7)} is not in the history of what is checked, and what it had is lost`,
+    message: `commit ${commit.slice(0, 7)} is not in the history of what is checked, and what it had is lost`,
     hint: "ask who force-pushed, and merge that commit to keep it",
   }
-  return [rewritten, ...losses.map(asFinding)]
+  return [rewritten, ...losses]
 }
 
 async function requireCommit(git: Git, revision: string): Promise<Oid> {

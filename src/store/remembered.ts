@@ -1,7 +1,9 @@
 /** What this machine remembers of an open store: read once, kept up to date, written where that is possible. */
 import { hasCode } from "../errors.js"
+import type { GroupKeyring } from "../keyring/group.js"
 import type { Keyring } from "../keyring/verify.js"
 import {
+  adds,
   type LocalState,
   locateState,
   READ_PATIENCE_MS,
@@ -60,7 +62,9 @@ export function openRemembered(options: {
     key,
     state,
     update(change) {
+      // Also keeps a read from looking at the file twice.
       const before = state()
+      if (!adds(before, change)) return
       try {
         if (location === undefined) throw noHome
         updateLocalState(location, key, change, READ_PATIENCE_MS)
@@ -86,17 +90,19 @@ export function rememberKeyring(store: Store, keyring: Keyring): void {
   store.updateState(keyringChange(keyring))
 }
 
-/** The state change that a verified keyring amounts to. */
+/**
+ * The state change that a verified keyring amounts to. Of a diverged group no record is newest, and on an older
+ * branch a newer one is known.
+ */
 export function keyringChange(keyring: Keyring): StateChange {
-  const newest = new Map(
-    [...keyring.groups].map(([group, { current }]) => [group, current.map(node => node.sha256)]),
-  )
-  return { newest, records: recordsOf(keyring), verified: keyring.verified }
+  const single = [...keyring.groups.values()].filter(group => group.current.length === 1 && !group.behind)
+  const newest = new Map(single.map(({ group, current }) => [group, current.map(node => node.sha256)]))
+  return { newest, records: recordsOf(single), verified: keyring.verified }
 }
 
 /** A generator, so that nothing is gathered where the state has nothing to learn. */
-function* recordsOf(keyring: Keyring): Generator<StateRecord> {
-  for (const { group, graph, current } of keyring.groups.values()) {
+function* recordsOf(groups: readonly GroupKeyring[]): Generator<StateRecord> {
+  for (const { group, graph, current } of groups) {
     const accepted = new Set(current.flatMap(node => [...graph.ancestors(node.sha256)]))
     for (const { sha256, record, bytes } of graph.nodes.values()) {
       if (!accepted.has(sha256)) continue

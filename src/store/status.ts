@@ -1,4 +1,5 @@
 /** `coffer status`: one screen about a store, and the exposure list. */
+import { CofferError } from "../errors.js"
 import type { SecretName } from "../format/names.js"
 import { type Exposure, exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
@@ -34,7 +35,7 @@ export interface StatusReport {
   readonly pin: string | null
   /** Whether it was verified with a pin of this machine or of COFFER_PIN. */
   readonly trusted: boolean
-  /** Null where there is no git. */
+  /** Null where there is no git that can be used. */
   readonly hooks: { readonly installed: boolean; readonly live: boolean } | null
   readonly groups: readonly GroupStatus[]
   readonly problems: readonly Finding[]
@@ -102,6 +103,13 @@ function describeGroup({ group, current }: GroupKeyring, examination: Examinatio
 
 async function findHooks(store: Store): Promise<StatusReport["hooks"]> {
   if (store.repository === undefined) return null
-  const { installed, live } = await hooksStatus(await store.git(), { stores: [store.folder], env: store.env })
-  return { installed, live }
+  try {
+    const git = await store.git()
+    const { installed, live } = await hooksStatus(git, { stores: [store.folder], env: store.env })
+    return { installed, live }
+  } catch (error) {
+    // Where git refuses this repository, it runs no hooks here either.
+    if (error instanceof CofferError && error.exit === 14) return null
+    throw error
+  }
 }
