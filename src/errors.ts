@@ -18,6 +18,10 @@ export const EXIT_CODES = {
   CARD_INVALID: 2,
   IMPORT_INVALID: 2,
   LIMIT_EXCEEDED: 2,
+  // Plaintext where it does not belong.
+  DOTENV_FILE: 3,
+  PRIVATE_KEY: 3,
+  OWN_VALUE: 3,
   // A check could not be made.
   HISTORY_MISSING: 4,
   CHECK_INCOMPLETE: 4,

@@ -66,7 +66,8 @@ async function readContents(
       continue
     }
     if (hasAgeKey(bytes)) collector.findings.push(privateKey(file))
-    if (rules.values === undefined || rules.isPublic(file.path)) continue
+    // A .env file is named as a whole already.
+    if (rules.values === undefined || rules.isPublic(file.path) || isDotenvFile(file.path)) continue
     for (const name of rules.values.find(bytes)) collector.findings.push(ownValue(file, name))
   }
 }

@@ -1,13 +1,9 @@
 /** What the hooks and `check --staged` / `--range` have to say. */
 import type { CofferError } from "../errors.js"
-import type { Finding, FindingCode } from "../keyring/findings.js"
+import type { Finding } from "../keyring/findings.js"
 import type { Oid } from "../storage/git/git.js"
 
-/** Codes of findings: of the store's verification, and of plaintext where it does not belong. */
-export type GuardCode = FindingCode | "DOTENV_FILE" | "PRIVATE_KEY" | "OWN_VALUE"
-
-export interface GuardFinding extends Omit<Finding, "code" | "path"> {
-  readonly code: GuardCode
+export interface GuardFinding extends Finding {
   /** Relative to the work tree. */
   readonly path: string
   /** Where it was found, if not in what is about to be committed. */

@@ -71,6 +71,9 @@ export const SECTIONS: readonly { readonly title: string; readonly entries: read
   },
 ]
 
+/** What git's hooks call, not people: in no list. */
+const INTERNAL: readonly Entry[] = [entry("hook", async () => (await import("./hook.js")).hook)]
+
 /** Words of other tools, and what they are called here. */
 export const LIKELY_WORDS: ReadonlyMap<string, string> = new Map([
   ["exec", "run"],
@@ -90,7 +93,7 @@ export const LIKELY_WORDS: ReadonlyMap<string, string> = new Map([
 ])
 
 export function findEntry(word: string): Entry | undefined {
-  return allEntries().find(({ name, aliases }) => name === word || aliases.includes(word))
+  return [...allEntries(), ...INTERNAL].find(({ name, aliases }) => name === word || aliases.includes(word))
 }
 
 /** Every word that is a command. */
