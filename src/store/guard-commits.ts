@@ -5,6 +5,7 @@ import { checkContents } from "./guard-content.js"
 import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"
 import { checkStoreAt, findStores } from "./guard-store.js"
+import { listOnce } from "./listed-git.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { gitPreference, type OpenOptions } from "./store.js"
 
@@ -69,10 +70,11 @@ export function parsePushedRefs(text: string): PushedRef[] {
 
 async function guardCommits(
   options: OpenOptions,
-  git: Git,
+  opened: Git,
   { tip, remote, known }: Outgoing,
   collector: Collector,
 ): Promise<void> {
+  const git = listOnce(opened, tip)
   const commits = await gather(git.missing([tip], remote, known))
   if (commits.length === 0) return
   collector.commits += commits.length
@@ -134,14 +136,14 @@ async function auditMerges(
 }
 
 async function parseRange(git: Git, range: string): Promise<{ from: Oid | undefined; tip: Oid }> {
-  const [, a, b] = /^([^.].*?)\.\.([^.].*)?$/.exec(range) ?? []
-  if (a === undefined) {
+  const [, a, b] = /^(.+?)\.\.(.*)$/.exec(range) ?? []
+  if (a === undefined || range.includes("...")) {
     throw new CofferError("USAGE", "a range is written A..B, both commits of this repository", {
       hint: "coffer check --range origin/main..HEAD",
     })
   }
   const from = isNone(a) ? undefined : await requireCommit(git, a)
-  return { from, tip: await requireCommit(git, b ?? "HEAD") }
+  return { from, tip: await requireCommit(git, b || "HEAD") }
 }
 
 async function requireCommit(git: Git, revision: string): Promise<Oid> {

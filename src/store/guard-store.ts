@@ -149,14 +149,16 @@ async function judge(
 ): Promise<Collector["findings"][number]> {
   const { path: inStore = "" } = finding
   const path = inStore === store.folder ? inStore : `${store.folder}/${inStore}`
+  // People see this beside git's own output: paths are git's.
+  const message = finding.message.replaceAll(`"${inStore}"`, `"${path}"`)
   const isNote =
     isMerge &&
     (NOTES_IN_MERGE.includes(finding.code) ||
       (finding.code === "KEY_UNKNOWN" && (await isOfRefusedFork(tree, keyring, inStore))))
-  if (isNote) return { ...finding, path, level: "note" }
+  if (isNote) return { ...finding, path, message, level: "note" }
   // Readers ignore what a later coffer may keep there; this one cannot tell it from plaintext.
-  if (finding.code === "CHECK_INCOMPLETE") return { ...finding, path, level: "error" }
-  return { ...finding, path }
+  if (finding.code === "CHECK_INCOMPLETE") return { ...finding, path, message, level: "error" }
+  return { ...finding, path, message }
 }
 
 /** A key that is nowhere is no outcome of a merge. */

@@ -14,6 +14,7 @@ import {
   type GuardedStore,
   isPublicIn,
 } from "./guard-store.js"
+import { listOnce } from "./listed-git.js"
 import { gitPreference, type OpenOptions } from "./store.js"
 
 /**
@@ -23,7 +24,7 @@ import { gitPreference, type OpenOptions } from "./store.js"
  * @throws CofferError `GIT_…`, `SETTING_…`; what is wrong with the content is in the report.
  */
 export async function guardCommit(options: OpenOptions): Promise<GuardReport> {
-  const git = await openGit(options.directory, options.env, gitPreference(options))
+  const git = listOnce(await openGit(options.directory, options.env, gitPreference(options)), "index")
   const collector = newCollector()
   if (git.hasJournal()) collector.findings.push(openJournal())
   const { commit: head } = await git.head()
@@ -31,26 +32,34 @@ export async function guardCommit(options: OpenOptions): Promise<GuardReport> {
   const before = head === null ? [] : [head, ...merged]
   const state: GuardedState = { git, at: "index", before, isMerge: merged.length > 0 }
   const changes = await gatherChanges(git, head)
-  const stores = await checkStores(options, state, changes, collector)
-  const values = await collectOwnValues(stores, collector)
+  const others: Change[][] = []
+  for (const side of merged) others.push(await gatherChanges(git, side))
+  const stores = await checkStores(options, state, [changes, ...others], collector)
   const folders = stores.map(({ store }) => store.folder)
-  const files = await outgoing(git, changes, merged)
+  const files = outgoing(changes, others)
+  const values = files.length === 0 ? undefined : await collectOwnValues(stores, collector)
   const allow = await readAllowList(git, "index")
   await checkContents(git, files, { allow, values, isPublic: path => isPublicIn(folders, path) }, collector)
   return finishReport(collector)
 }
 
-/** Each store that the changes touch is verified; the others are only opened, for their values. */
+/**
+ * Each store that differs from a side is verified; the others are only opened, for their values. A merge
+ * that equals one side (`-s ours`) may have dropped what the other had.
+ *
+ * @param sides - the changes against each parent.
+ */
 async function checkStores(
   options: OpenOptions,
   state: GuardedState,
-  changes: readonly Change[],
+  sides: readonly (readonly Change[])[],
   collector: Collector,
 ): Promise<GuardedStore[]> {
-  for (const folder of removedStores(changes)) collector.findings.push(storeGone(folder))
+  for (const folder of removedStores(sides.flat())) collector.findings.push(storeGone(folder))
+  const paths = [...new Set(sides.flat().map(({ path }) => path))]
   const stores: GuardedStore[] = []
   for (const folder of await findStores(state.git, state.at)) {
-    const below = changes.map(({ path }) => path).filter(path => path.startsWith(`${folder}/`))
+    const below = paths.filter(path => path.startsWith(`${folder}/`))
     const changed = new Set(below.map(path => path.slice(folder.length + 1)))
     const store = await checkStoreAt(options, state, { folder, changed }, collector)
     if (store !== undefined) stores.push(store)
@@ -61,10 +70,11 @@ async function checkStores(
 /** Stores that go away; one whose folder is renamed has the same `store.yaml` elsewhere. */
 function removedStores(changes: readonly Change[]): string[] {
   const added = new Set(changes.flatMap(({ to }) => (to === undefined ? [] : [to.oid])))
-  return changes
+  const removed = changes
     .filter(({ from, to }) => to === undefined && from !== undefined && !added.has(from.oid))
     .filter(({ path }) => path.endsWith(`/${STORE_FILE_PATH}`))
     .map(({ path }) => path.slice(0, -STORE_FILE_PATH.length - 1))
+  return [...new Set(removed)]
 }
 
 /** The commits being merged: in `MERGE_HEAD` after a conflict, but only in git's environment while it merges. */
@@ -75,17 +85,11 @@ function findMerged(git: Git, { env }: OpenOptions): Oid[] {
 }
 
 /** Files that the commit would add or change; of a merge those that no side has: the others were looked at there. */
-async function outgoing(
-  git: Git,
-  changes: readonly Change[],
-  merged: readonly Oid[],
-): Promise<OutgoingFile[]> {
-  let files = changes.flatMap(({ path, to }) => (to === undefined ? [] : [{ path, ...to }]))
-  for (const side of merged) {
-    const paths = new Set((await gatherChanges(git, side)).map(({ path }) => path))
-    files = files.filter(({ path }) => paths.has(path))
-  }
-  return files
+function outgoing(changes: readonly Change[], others: readonly (readonly Change[])[]): OutgoingFile[] {
+  const paths = others.map(side => new Set(side.map(({ path }) => path)))
+  return changes.flatMap(({ path, to }) =>
+    to !== undefined && paths.every(side => side.has(path)) ? [{ path, ...to }] : [],
+  )
 }
 
 async function gatherChanges(git: Git, from: Oid | null): Promise<Change[]> {
