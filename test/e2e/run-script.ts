@@ -35,10 +35,12 @@ export async function runScript(script: Script, mode: Mode): Promise<void> {
   const canary = `canary-${process.pid}-${++count}-${"abcdefghijklmnop".slice(0, 8)}`
   try {
     const env = prepare(root, mode, canary)
+    const differences: string[] = []
     for (const step of script.steps) {
       if ("path" in step) writeInline(root, step)
-      else await runStep(root, env, step, canary)
+      else differences.push(...(await runStep(root, env, step, canary)))
     }
+    if (differences.length > 0) throw new Error(differences.join("\n\n"))
     lookForCanary(root, canary)
   } finally {
     rmSync(root, { recursive: true, force: true })
@@ -105,19 +107,25 @@ function writeInline(root: string, { path, content }: InlineFile): void {
   writeFileSync(file, content)
 }
 
-async function runStep(root: string, env: Record<string, string>, step: Step, canary: string): Promise<void> {
+/** @returns what was otherwise than expected */
+async function runStep(
+  root: string,
+  env: Record<string, string>,
+  step: Step,
+  canary: string,
+): Promise<string[]> {
   const outcome = await runShell(root, env, step.command)
   const replace = (line: string) => line.replaceAll("$CANARY", canary).replaceAll("$ROOT", root)
   const asExpected =
     outcome.status === step.status &&
     matches(step.stdout.map(replace), outcome.stdout) &&
     matches(step.stderr.map(replace), outcome.stderr)
+  const found: string[] = []
   if (!asExpected) {
-    throw new Error(
-      `line ${step.line}: $ ${step.command}\n${show(outcome)}\nexpected:\n${showExpected(step)}`,
-    )
+    found.push(`line ${step.line}: $ ${step.command}\n${show(outcome)}\nexpected:\n${showExpected(step)}`)
   }
-  if (outcome.stderr.includes(canary)) throw new Error(`line ${step.line}: the canary is on stderr`)
+  if (outcome.stderr.includes(canary)) found.push(`line ${step.line}: the canary is on stderr`)
+  return found
 }
 
 function runShell(root: string, env: Record<string, string>, command: string): Promise<Outcome> {
