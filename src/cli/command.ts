@@ -41,6 +41,8 @@ export interface CommandFacts {
   readonly options?: Options
   /** What follows `--`, and is not looked at. */
   readonly rest?: { readonly label: string; readonly help: string }
+  /** What `--json` prints, for people: fields are added, never removed or renamed. */
+  readonly fields?: string
   /** The errors it is known for; `USAGE` goes without saying. */
   readonly errors: readonly ErrorCode[]
   /** Exit statuses that are not errors, with their meaning. */

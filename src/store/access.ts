@@ -62,6 +62,16 @@ export async function openMember(
   }
 }
 
+/** {@link openGroup} for many secrets: each group is opened once. */
+export function groupOpener(store: Store, view: View): (group: string) => Promise<GroupAccess> {
+  const opened = new Map<string, Promise<GroupAccess>>()
+  return group => {
+    const access = opened.get(group) ?? openGroup(store, view, group)
+    opened.set(group, access)
+    return access
+  }
+}
+
 function adminsOf(view: Pick<View, "keyring">, group: string): string[] {
   const members = view.keyring.groups.get(group)!.current.flatMap(node => node.record.members)
   return [...new Set(members.filter(member => member.role === "admin").map(member => member.name))]

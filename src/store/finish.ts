@@ -61,8 +61,9 @@ export async function finishRotation(store: Store, request: FinishRequest): Prom
 }
 
 async function finishIn(draft: Draft, request: FinishRequest): Promise<readonly RotatedGroup[]> {
-  for (const group of request.groups ?? []) getGroup(draft.keyring, group)
-  const { strays, stale } = await sortFiles(draft, request.groups)
+  const wanted = request.groups ?? []
+  for (const group of wanted) getGroup(draft.keyring, group)
+  const { strays, stale } = await sortFiles(draft, wanted)
   await requireSignatures(strays)
   for (const { file, why } of strays) {
     draft.store.note(`"${file.name}": version ${file.version} by ${signerOf(file)}, ${file.created}, ${why}`)
@@ -94,14 +95,14 @@ function signerOf({ author, signer }: { author: string; signer: string }): strin
 /** Files that are refused for their key or group, and sound ones under a key that was rotated since. */
 async function sortFiles(
   draft: Draft,
-  groups: readonly string[] | undefined,
+  groups: readonly string[],
 ): Promise<{ strays: readonly Stray[]; stale: readonly CheckedFile[] }> {
   const strays: Stray[] = []
   const stale: CheckedFile[] = []
   for await (const batch of readBatches(draft, "")) {
     const sound: PathFile[] = []
     for (const entry of batch) {
-      if (groups !== undefined && !groups.includes(draft.groupOf(entry.file.name))) continue
+      if (groups.length > 0 && !groups.includes(draft.groupOf(entry.file.name))) continue
       const stray = findStray(draft, entry)
       if (stray !== undefined) strays.push(stray)
       else if (isStale(getGroup(draft.keyring, entry.file.group), entry.file.key)) sound.push(entry)

@@ -5,7 +5,7 @@ import { parsePrevious, parseSecretFile, type SecretFile } from "../format/secre
 import { verifySecret } from "../keyring/secret.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, LogEntry, Oid } from "../storage/git/git.js"
-import { type GroupAccess, openGroup } from "./access.js"
+import { type GroupAccess, groupOpener } from "./access.js"
 import { notFound } from "./draft-secrets.js"
 import { openSecret, readSecret } from "./reading.js"
 import type { Store } from "./store.js"
@@ -296,17 +296,12 @@ export async function listVersions(store: Store, request: { name: SecretName }):
 
 /** What reading history from a verified view needs. @throws CofferError `HISTORY_MISSING` without git */
 export async function historyOf(store: Store, view: View): Promise<HistoryContext> {
-  const opened = new Map<string, Promise<GroupAccess>>()
   return {
     git: await gitForHistory(store.git),
     keyring: view.keyring,
     folder: store.folder,
     find: name => readSecret(view, name),
-    open(group) {
-      const access = opened.get(group) ?? openGroup(store, view, group)
-      opened.set(group, access)
-      return access
-    },
+    open: groupOpener(store, view),
   }
 }
 

@@ -2,7 +2,7 @@
 import { CofferError } from "../errors.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
-import { openGroup } from "./access.js"
+import { groupOpener, openGroup } from "./access.js"
 import {
   deleteSecretIn,
   notFound,
@@ -73,13 +73,11 @@ async function getVersion(store: Store, name: SecretName, choice: VersionChoice)
 
 /** Opens several secrets, all or nothing; each group's keys are unwrapped once. */
 export async function openSecrets(store: Store, view: View, names: Iterable<SecretName>): Promise<Secret[]> {
-  const groups = new Map<string, ReturnType<typeof openGroup>>()
+  const open = groupOpener(store, view)
   const secrets: Secret[] = []
   for (const name of names) {
     const { file } = requireLive(name, await readSecret(view, name))
-    const access = groups.get(file.group) ?? openGroup(store, view, file.group)
-    groups.set(file.group, access)
-    secrets.push({ file, value: (await openSecret(await access, file)).value })
+    secrets.push({ file, value: (await openSecret(await open(file.group), file)).value })
   }
   await remember(store, view)
   return secrets

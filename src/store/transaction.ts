@@ -2,10 +2,11 @@
 import { CofferError, hasCode } from "../errors.js"
 import { groupOf, NameIndex, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
+import { canWrite } from "../keyring/roles.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
-import { type GroupAccess, openGroup } from "./access.js"
+import { type GroupAccess, groupOpener } from "./access.js"
 import { parseVerified } from "./reading.js"
 import { judgeBranch } from "./rollback.js"
 import { openFile } from "./seal.js"
@@ -145,15 +146,10 @@ function makeDraft(
   files: Map<string, Uint8Array | null>,
   at: Date,
 ): Draft {
-  const opened = new Map<string, Promise<GroupAccess>>()
   const fetched = new Map<string, TreeFile | undefined>()
   let index: NameIndex | undefined
   const names = async () => new Set(namesOf([...(await view.tree.paths("")), ...files.keys()]))
-  const open = (group: string) => {
-    const access = opened.get(group) ?? openGroup(store, view, group)
-    opened.set(group, access)
-    return access
-  }
+  const open = groupOpener(store, view)
   return {
     store,
     git,
@@ -203,7 +199,7 @@ function makeDraft(
 }
 
 function requireWriter({ member, group }: GroupAccess): void {
-  if (member.role === "writer" || member.role === "admin") return
+  if (canWrite(member.role)) return
   throw new CofferError(
     "ROLE_MISSING",
     `"${member.name}" is ${member.role} of "${group}" and cannot write there`,

@@ -28,6 +28,7 @@ export const check = defineCommand({
     requirePin: { type: "boolean", help: "without a pin, status 4" },
     failOn: FAIL_ON_OPTION,
   },
+  fields: "{checked: {files, opened}, problems: [{code, level, path, message, hint}]}",
   errors: ["NOT_FOUND", "CHECK_INCOMPLETE", "HISTORY_MISSING", "GIT_NO_REPOSITORY"],
   statuses: { 3: "found an error, or what --fail-on names" },
   examples: [

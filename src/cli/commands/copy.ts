@@ -31,6 +31,7 @@ export const copy = defineCommand({
     to: { label: "B", help: "the name to copy to" },
   },
   options: TRANSFER_OPTIONS,
+  fields: "{name, version, commit, changed}; with -r {changed, commit, secrets: [{name, version}]}",
   errors: ["NAME_INVALID", ...WRITE_ERRORS, "VERSION_CONFLICT", "EXISTS"],
   examples: [{ command: "coffer copy prod/API_KEY staging/API_KEY" }],
 

@@ -28,6 +28,7 @@ export const deleteCommand = defineCommand({
     },
     ...WRITE_OPTIONS,
   },
+  fields: "{name, version, commit, changed}; for several {changed, commit, secrets: [{name, version}]}",
   errors: ["NAME_INVALID", ...WRITE_ERRORS, "VERSION_CONFLICT"],
   examples: [{ command: "coffer delete OLD_TOKEN" }, { command: "coffer delete -r staging" }],
 

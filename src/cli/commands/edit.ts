@@ -36,6 +36,7 @@ export const edit = defineCommand({
     delete: { type: "boolean", help: "with -p: delete what was removed from the map, without asking" },
     ...WRITE_OPTIONS,
   },
+  fields: "{name, version, commit, changed}; with -p {changed, commit, secrets: [{name, version}]}",
   errors: ["NAME_INVALID", "VALUE_INVALID", ...WRITE_ERRORS, "VERSION_CONFLICT"],
   examples: [
     { command: "coffer edit API_TOKEN" },

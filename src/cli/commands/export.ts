@@ -30,6 +30,7 @@ export const exportCommand = defineCommand({
       help: "json, sh or github-mask (hides the values in the log of a GitHub job)",
     },
   },
+  fields: "{VARIABLE: value}",
   errors: [...OPEN_ERRORS, "NAME_INVALID", "VALUE_INVALID"],
   examples: [{ command: "coffer export -p prod" }, { command: "coffer export -p prod --format github-mask" }],
 

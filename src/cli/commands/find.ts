@@ -7,6 +7,7 @@ export const find = defineCommand({
   name: "find",
   summary: "list the names that contain a text, in upper or lower case",
   positionals: { text: "a part of the name" },
+  fields: "{names}",
   errors: ["PIN_MISMATCH", "ROLLED_BACK"],
   examples: [{ command: "coffer find stripe" }],
 

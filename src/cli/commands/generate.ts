@@ -27,6 +27,7 @@ export const generate = defineCommand({
     force: { type: "boolean", help: "replace a value that is there" },
     ...WRITE_OPTIONS,
   },
+  fields: "{name, version, commit, changed}",
   errors: ["NAME_INVALID", "EXISTS", ...WRITE_ERRORS],
   examples: [
     { command: "coffer generate prod/SESSION_KEY" },

@@ -25,6 +25,8 @@ export const get = defineCommand({
       help: "write to a file that only you can read; inside the repository only where git ignores it",
     },
   },
+  fields:
+    "{name, version, value or valueBase64, type, created, author, signer, meta, group, state}; with --out file in place of the value",
   errors: [...OPEN_ERRORS, "HISTORY_MISSING"],
   examples: [
     { command: "coffer get API_TOKEN" },

@@ -8,6 +8,7 @@ export const grep = defineCommand({
   name: "grep",
   summary: "list the secrets whose value matches a regular expression; values are not shown",
   positionals: { regex: "a JavaScript regular expression" },
+  fields: "{names}",
   errors: OPEN_ERRORS,
   examples: [{ command: "coffer grep '^postgres://'" }],
 

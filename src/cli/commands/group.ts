@@ -12,6 +12,7 @@ import { ROLES } from "./recipients.js"
 const list = defineCommand({
   name: "group list",
   summary: "list the groups and their members",
+  fields: "{groups: [{group, members: [{name, role}]}]}",
   errors: ["PIN_MISMATCH", "ROLLED_BACK"],
   examples: [{ command: "coffer group list" }],
 
@@ -41,6 +42,7 @@ const create = defineCommand({
     like: { type: "string", placeholder: "group", help: "the members and roles of this group" },
     ...WRITE_OPTIONS,
   },
+  fields: "{group, key, moved, exposed: [{name, group, version}], commit}",
   errors: ["NAME_INVALID", "EXISTS", ...WRITE_ERRORS],
   examples: [{ command: "coffer group create prod --member tom:admin --member ci:reader" }],
 

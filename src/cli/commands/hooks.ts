@@ -6,6 +6,7 @@ const install = defineCommand({
   name: "hooks install",
   summary: "install the git hooks and the merge rule in this clone; does nothing where they are",
   details: "Hooks that are there stay and run first. core.hooksPath and linked worktrees are honoured.",
+  fields: "{installed, live, path, hooks: [{name, installed, live}], merge}",
   errors: ["GIT_NO_REPOSITORY", "GIT_UNSUPPORTED", "EXISTS", "GIT_LOCKED", "IO_FAILED"],
   examples: [{ command: "coffer hooks install" }],
 
@@ -19,6 +20,7 @@ const install = defineCommand({
 const status = defineCommand({
   name: "hooks status",
   summary: "say whether the hooks are installed, and prove by a run of each that they fire",
+  fields: "{installed, live, path, hooks: [{name, installed, live}], merge}",
   errors: ["GIT_NO_REPOSITORY"],
   examples: [{ command: "coffer hooks status" }],
 
@@ -32,6 +34,7 @@ const status = defineCommand({
 const uninstall = defineCommand({
   name: "hooks uninstall",
   summary: "take the hooks and the merge rule out again; hooks that were there before come back",
+  fields: "{path}",
   errors: ["GIT_NO_REPOSITORY", "GIT_LOCKED", "IO_FAILED"],
   examples: [{ command: "coffer hooks uninstall" }],
 

@@ -36,6 +36,7 @@ const create = defineCommand({
       help: "write it there; - prints the private line and stores nothing",
     },
   },
+  fields: "{card, file}; with -o - also identity, the private line",
   errors: ["EXISTS", "IO_FAILED"],
   examples: [
     { command: "coffer identity new" },
@@ -62,6 +63,7 @@ const create = defineCommand({
 const show = defineCommand({
   name: "identity show",
   summary: "print your card: the public halves, which an admin needs to add you",
+  fields: "{card, file}",
   errors: ["NO_IDENTITY", "IDENTITY_INVALID"],
   examples: [{ command: "coffer identity show" }],
 
@@ -79,6 +81,7 @@ const show = defineCommand({
 const list = defineCommand({
   name: "identity list",
   summary: "list the cards of the identities that are used here, and where they come from",
+  fields: "{identities: [{card, file}]}",
   errors: ["NO_IDENTITY", "IDENTITY_INVALID"],
   examples: [{ command: "coffer identity list" }],
 
@@ -92,6 +95,7 @@ const importCommand = defineCommand({
   summary: "add identities, given on stdin or in a file, to your identity file",
   details: "Identities that are there stay: older versions may open with them alone.",
   positionals: { file: { help: "a file of private lines, as age-keygen makes it", optional: true } },
+  fields: "{card, file}",
   errors: ["IDENTITY_INVALID", "NOT_FOUND", "IO_FAILED"],
   examples: [
     { command: "coffer identity import key.txt" },
@@ -117,6 +121,7 @@ const exportCommand = defineCommand({
   name: "identity export",
   summary: "print your private lines, to keep a copy in a safe place",
   details: "Who has them reads and writes as you. On a terminal it asks first.",
+  fields: "{identities: [line]}",
   errors: ["NO_IDENTITY", "IDENTITY_INVALID"],
   examples: [{ command: "coffer identity export | age -p > identity.age" }],
 

@@ -20,6 +20,7 @@ export const importCommand = defineCommand({
     dryRun: { type: "boolean", help: "only say what would be done" },
     ...WRITE_OPTIONS,
   },
+  fields: "{changed, commit, secrets: [{name, version}], unchanged, git}",
   errors: ["IMPORT_INVALID", ...WRITE_ERRORS, "EXISTS"],
   examples: [
     { command: "coffer import .env" },

@@ -43,6 +43,8 @@ export const init = defineCommand({
     gitInit: { type: "boolean", help: "run git init where there is no repository, without asking" },
     ...WRITE_OPTIONS,
   },
+  fields:
+    "{store, storeId, pin, identityFile, card, commit, joined, member, hooks, newIdentity, add, dotenv: [{path, git}]}",
   errors: [
     "NAME_INVALID",
     "IDENTITY_INVALID",

@@ -18,6 +18,7 @@ export const list = defineCommand({
     long: { type: "boolean", help: "with version, type, time, author and group" },
     deleted: { type: "boolean", help: "deleted ones too" },
   },
+  fields: "{secrets: [{name, group, version, state, type, created, author, signer, meta}]}",
   errors: ["NOT_FOUND", "PIN_MISMATCH", "ROLLED_BACK"],
   examples: [{ command: "coffer list" }, { command: "coffer list prod --long" }],
 

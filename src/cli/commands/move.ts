@@ -14,6 +14,7 @@ export const move = defineCommand({
     to: { label: "B", help: "its new name" },
   },
   options: TRANSFER_OPTIONS,
+  fields: "{name, version, commit, changed}; with -r {changed, commit, secrets: [{name, version}]}",
   errors: ["NAME_INVALID", ...WRITE_ERRORS, "VERSION_CONFLICT", "EXISTS"],
   examples: [{ command: "coffer move API_KEY prod/API_KEY" }],
 

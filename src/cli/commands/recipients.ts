@@ -24,6 +24,7 @@ const list = defineCommand({
   name: "recipients list",
   summary: "list the members of each group, with role and public key",
   options: { group: groupOption("only this group; may repeat") },
+  fields: "{groups: [{group, members: [{name, role, recipient, added}]}]}",
   errors: ["NOT_FOUND", "PIN_MISMATCH", "ROLLED_BACK"],
   examples: [{ command: "coffer recipients list" }],
 
@@ -53,6 +54,7 @@ const add = defineCommand({
     group: groupOption("add to this group in place of the default one; may repeat"),
     ...WRITE_OPTIONS,
   },
+  fields: "{groups: [{group, key, resealed}], commit}; with --new also identity, the private line",
   errors: ["NAME_INVALID", "CARD_INVALID", "EXISTS", ...WRITE_ERRORS],
   examples: [
     { command: "coffer recipients add maria 'age1… coffer-sign1…'" },
@@ -91,6 +93,7 @@ const remove = defineCommand({
     "All or nothing. What the member could read stays on the exposure list until each value is changed: coffer status --exposed.",
   positionals: { name: "the member" },
   options: { group: groupOption("from this group only; may repeat"), ...WRITE_OPTIONS },
+  fields: "{groups: [{group, key, resealed}], commit, exposed: [{name, group, version}]}",
   errors: ["NO_ADMIN", ...WRITE_ERRORS],
   examples: [{ command: "coffer recipients remove maria" }],
 

@@ -15,6 +15,7 @@ export const resolve = defineCommand({
     ours: { type: "boolean", help: "take the value of this branch" },
     theirs: { type: "boolean", help: "take the value of the branch that is merged in" },
   },
+  fields: "{resolved, conflicts: [{name, why, ours, theirs}]}",
   errors: ["NOT_FOUND", "NO_IDENTITY", "NOT_A_MEMBER", "ROLE_MISSING", "UNPINNED", "CONFLICTED"],
   examples: [{ command: "coffer resolve" }, { command: "coffer resolve prod/db/PASSWORD --theirs" }],
 

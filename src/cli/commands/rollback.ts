@@ -18,6 +18,7 @@ export const rollback = defineCommand({
     },
     ...WRITE_OPTIONS,
   },
+  fields: "{name, version, commit, changed}",
   errors: ["NAME_INVALID", ...WRITE_ERRORS, "HISTORY_MISSING"],
   examples: [
     { command: "coffer rollback STRIPE_KEY@1" },

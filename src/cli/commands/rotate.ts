@@ -1,4 +1,7 @@
 /** The command `rotate`. */
+import { CofferError } from "../../errors.js"
+import { finishRotation } from "../../store/finish.js"
+import { mergeKeyrings } from "../../store/merge-groups.js"
 import { rotateGroups } from "../../store/rotate.js"
 import { WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
 import { defineCommand } from "../command.js"
@@ -8,7 +11,7 @@ export const rotate = defineCommand({
   name: "rotate",
   summary: "new data keys, and everything sealed again under them, in one commit",
   details:
-    "All groups, unless some are named; all or nothing. Values stay as they are: after a leak change them too, with coffer set or coffer generate --force.",
+    "All groups, unless some are named; all or nothing. Values stay as they are: after a leak change them too, with coffer set or coffer generate --force.\nTwo branches that both changed members or keys leave a diverged keyring after their merge: it reads, and --merge joins it. Files that the other branch sealed under keys that are refused now are taken in by --finish.",
   positionals: {
     groups: { label: "GROUP", help: "the groups; default: all", optional: true, repeats: true },
   },
@@ -19,26 +22,57 @@ export const rotate = defineCommand({
       type: "boolean",
       help: "older data keys are refused from now on, also in branches that are not merged yet",
     },
+    merge: { type: "boolean", help: "join keyrings that two branches changed" },
+    finish: {
+      type: "boolean",
+      help: "take in what a branch sealed under a retired or refused key, after showing who wrote it",
+    },
+    accept: {
+      type: "string",
+      repeats: true,
+      placeholder: "name",
+      help: "with --merge: take in this member whom one side added; with --finish: what this former member signed; may repeat, nobody is asked then",
+    },
+    keep: {
+      type: "string",
+      placeholder: "key",
+      help: "with --merge: the data key whose keyring stays where two branches made the same group",
+    },
     ...WRITE_OPTIONS,
   },
+  fields: "{groups: [{group, key, resealed}], commit}",
   errors: WRITE_ERRORS,
   examples: [
     { command: "coffer rotate" },
     { command: "coffer rotate prod --compromised --reason 'laptop stolen'" },
+    { command: "coffer rotate --merge" },
+    { command: "coffer rotate --finish --accept maria" },
   ],
 
-  async run(session, { groups, reason, dryRun, compromised, ...write }) {
-    const request = { groups, reason, dryRun, compromised, ...writeOptions(session, write) }
-    return { ...(await rotateGroups(await session.openStore(), request)), dryRun }
+  async run(session, { groups, reason, dryRun, compromised, merge, finish, accept, keep, ...write }) {
+    if (Number(merge) + Number(finish) + Number(dryRun || compromised) > 1) {
+      throw new CofferError("USAGE", "--merge, --finish and a rotation are three different things", {
+        hint: "coffer rotate --merge, then coffer rotate --finish",
+      })
+    }
+    const store = await session.openStore()
+    const request = { groups, reason, ...writeOptions(session, write) }
+    // Without a name people are asked; with one, whoever is not named is left out.
+    const consent = { ...request, accept: accept.length === 0 ? undefined : accept }
+    if (merge) return { ...(await mergeKeyrings(store, { ...consent, keep })), did: "merge" as const }
+    if (finish) return { ...(await finishRotation(store, consent)), did: "finish" as const }
+    const rotated = await rotateGroups(store, { ...request, dryRun, compromised })
+    return { ...rotated, did: dryRun ? ("count" as const) : ("rotate" as const) }
   },
 
-  text({ groups, changed, commit, dryRun }) {
+  text({ groups, changed, commit, did }) {
+    if (groups.length === 0) return did === "merge" ? "no keyring is diverged\n" : "nothing to take in\n"
     const lines = groups.map(({ group, key, resealed }) =>
       key === null
         ? `${group}: ${resealed} would be sealed again\n`
         : `${group}: data key ${key}, ${resealed} sealed again${outcome({ changed, commit })}\n`,
     )
-    return `${lines.join("")}${dryRun ? "" : "values are unchanged; whoever knew them still does\n"}`
+    return `${lines.join("")}${did === "rotate" ? "values are unchanged; whoever knew them still does\n" : ""}`
   },
   json: ({ groups, commit }) => ({ groups, commit }),
 })

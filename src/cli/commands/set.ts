@@ -30,6 +30,7 @@ export const set = defineCommand({
     },
     ...WRITE_OPTIONS,
   },
+  fields: "{name, version, commit, changed}; with --batch {changed, commit, secrets: [{name, version}]}",
   errors: ["NAME_INVALID", "VALUE_INVALID", "LIMIT_EXCEEDED", ...WRITE_ERRORS, "VERSION_CONFLICT"],
   examples: [
     { command: "coffer set API_TOKEN", shows: "asks for the value, hidden" },

@@ -19,6 +19,8 @@ export const status = defineCommand({
     exposed: { type: "boolean", help: "list the values that somebody may know who is no member any more" },
     failOn: FAIL_ON_OPTION,
   },
+  fields:
+    "{store, storeId, pin, trusted, hooks, groups: [{group, members, secrets, key, keyAge, exposed, overdue}], problems: [{code, level, path, message, hint}]}; with --exposed {exposed: [{name, group, version, by: [{member, removed}]}]}",
   errors: ["NOT_FOUND"],
   statuses: { 3: "found an error, or what --fail-on names" },
   examples: [{ command: "coffer status" }, { command: "coffer status --exposed" }],

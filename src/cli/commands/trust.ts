@@ -7,6 +7,7 @@ import { type CommandGroup, defineCommand } from "../command.js"
 const show = defineCommand({
   name: "trust show",
   summary: "show which store this is, its newest pin, and whether it is pinned on this machine",
+  fields: "{storeId, pin, pinned, from}",
   errors: ["PIN_MISMATCH", "ROLLED_BACK"],
   examples: [{ command: "coffer trust show" }],
 
@@ -20,6 +21,7 @@ const pin = defineCommand({
   summary: "print the pin of this store, for COFFER_PIN; it is not a secret",
   details:
     "Who sets COFFER_PIN decides whom a build trusts: a protected variable is better than the workflow file.",
+  fields: "{pin}",
   errors: ["UNPINNED", "PIN_MISMATCH", "ROLLED_BACK"],
   examples: [{ command: "coffer trust pin" }],
 
@@ -33,6 +35,7 @@ const accept = defineCommand({
     "take a change that was refused as it is: a secret that was rolled back or removed, rewritten history",
   positionals: { names: { label: "NAME", help: "the secrets", optional: true, repeats: true } },
   options: { all: { type: "boolean", help: "everything, key records too" } },
+  fields: "{storeId, accepted}",
   errors: ["NOT_FOUND", "UNPINNED", "PIN_MISMATCH"],
   examples: [{ command: "coffer trust accept prod/db/PASSWORD" }, { command: "coffer trust accept --all" }],
 
@@ -53,6 +56,7 @@ const accept = defineCommand({
 const reset = defineCommand({
   name: "trust reset",
   summary: "forget what this machine knows of the store; the next use asks anew",
+  fields: "{storeId, accepted}",
   errors: ["NOT_FOUND"],
   examples: [{ command: "coffer trust reset" }],
 

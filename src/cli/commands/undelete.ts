@@ -10,6 +10,7 @@ export const undelete = defineCommand({
   summary: "bring back the last value of a deleted secret, as a new version",
   positionals: { name: "the deleted secret" },
   options: WRITE_OPTIONS,
+  fields: "{name, version, commit, changed}",
   errors: ["NAME_INVALID", ...WRITE_ERRORS, "HISTORY_MISSING"],
   examples: [{ command: "coffer undelete OLD_TOKEN" }],
 

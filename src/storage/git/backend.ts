@@ -1,7 +1,7 @@
 /** What a back end supplies to the write protocol, which both share. */
 import type { CommitChange, Entry, GitReader, Oid } from "./git.js"
 
-/** A back end: reads as {@link GitReader}, and the four steps of a write that touch git's own data. */
+/** A back end: reads as {@link GitReader}, and the steps of a write that touch git's own data. */
 export interface Backend extends GitReader {
   /**
    * Entries of exactly these paths, paths without any left out; "index" is always the work tree's own
@@ -15,6 +15,8 @@ export interface Backend extends GitReader {
    * they survive a power cut. Moves no ref and leaves none.
    */
   writeCommit(change: CommitChange): Promise<Oid>
+  /** Whether `writeCommit` signs, which may wait for a person. */
+  signs(): Promise<boolean>
   /**
    * Changes a private copy of the index at `file` (absent: an empty one) and leaves all else in it as it is.
    * A path that it sets has stage 0 only.

@@ -12,7 +12,7 @@ import type { CommitChange, Oid } from "./git.js"
 import { type GitObject, oidOf, printCommit } from "./object.js"
 import { editTree, type FileEdit } from "./tree-edit.js"
 
-type EmbeddedWriter = Pick<Backend, "writeBlobs" | "writeCommit" | "editIndex" | "lockRef">
+type EmbeddedWriter = Pick<Backend, "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "lockRef">
 
 export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
   const { at, env, config, files, objects, refs } = repository
@@ -20,6 +20,8 @@ export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
     async writeBlobs(blobs) {
       await objects.write([...blobs].map(toBlob))
     },
+    // It refuses where commits are to be signed.
+    signs: async () => false,
     async writeCommit(change) {
       checkCommit(config, hooksFolder(at, config), change)
       return writeCommit(repository, change)

@@ -54,8 +54,13 @@ export type FileChanges = ReadonlyMap<string, Uint8Array | null>
 
 /** One commit on the current branch: HEAD's tree with `files` changed and nothing else. */
 export interface CommitChange {
-  /** The HEAD that the files were made from; null: none yet. Another one by now is `GIT_MOVED`. */
+  /** The HEAD that the files were made from; null: none yet. Another one by now is `GIT_MOVED`, but see `scope`. */
   readonly base: Oid | null
+  /**
+   * The folder that all the files lie in and were made from. A commit of somebody else's in between that leaves it
+   * as it was does no harm: ours goes on top of it.
+   */
+  readonly scope?: string
   readonly files: FileChanges
   readonly message: string
   readonly at: Date

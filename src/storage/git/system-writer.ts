@@ -30,7 +30,7 @@ export interface WriterContext {
   readonly config: (key: string) => Promise<string | undefined>
 }
 
-type SystemWriter = Pick<Backend, "author" | "writeBlobs" | "writeCommit" | "editIndex" | "lockRef">
+type SystemWriter = Pick<Backend, "author" | "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "lockRef">
 
 export function systemWriter(context: WriterContext): SystemWriter {
   return {
@@ -42,6 +42,7 @@ export function systemWriter(context: WriterContext): SystemWriter {
       await fastImport(context, blobStream(blobs))
     },
     writeCommit: change => writeCommit(context, change),
+    signs: () => signs(context),
     editIndex: (file, edits) => editIndex(context, file, edits),
     lockRef: update => lockRef(context, update),
   }
@@ -63,8 +64,11 @@ async function writeCommit(context: WriterContext, change: CommitChange): Promis
     context,
     commitStream(change, { author, committer, message, oidHex: context.oidHex }),
   )
-  const isSigned = isTrue(await context.config("commit.gpgSign"))
-  return isSigned ? signedCommit(context, change, commit, message) : commit
+  return (await signs(context)) ? signedCommit(context, change, commit, message) : commit
+}
+
+async function signs({ config }: WriterContext): Promise<boolean> {
+  return isTrue(await config("commit.gpgSign"))
 }
 
 /** As git writes it into a commit: name, address, time. @throws CofferError `GIT_NO_AUTHOR` */

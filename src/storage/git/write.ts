@@ -40,28 +40,34 @@ export interface Writer {
  *
  * @see docs/design.md, "Writing"
  */
-export async function commitChange(writer: Writer, token: string, change: CommitChange): Promise<Oid> {
+export async function commitChange(writer: Writer, token: string, wanted: CommitChange): Promise<Oid> {
   const { backend, reached } = writer
   refuseInProgress(backend)
   const head = await backend.head()
-  if (head.commit !== change.base) throw moved()
+  let change = await onTopOf(backend, wanted, head.commit)
   const paths = [...change.files.keys()]
   const snapshot = await inspectForCommit(backend, change.base, paths)
   reached("checked")
   // Nothing of git's is locked yet: signing may wait for a person to type a PIN.
-  const commit = await backend.writeCommit(change)
+  let commit = await backend.writeCommit(change)
   reached("objects")
   if (change.readBack !== undefined) await readBack(backend, change)
-  const move = { ref: head.ref, from: change.base, to: commit }
-  const journal = { token, commit: move, files: journalFiles(backend, snapshot, change.files) }
-  const ready = await prepare(writer, journal, change.files)
+  const files = journalFiles(backend, snapshot, change.files)
+  const journal = () => ({ token, commit: { ref: head.ref, from: change.base, to: commit }, files })
+  const ready = await prepare(writer, journal(), change.files)
   try {
-    await apply(writer, journal, ready, snapshot, async () => {
+    await apply(writer, files, ready, snapshot, async () => {
       const now = await backend.head()
-      if (now.ref !== head.ref || now.commit !== head.commit) throw moved()
+      if (now.ref !== head.ref) throw moved()
       refuseInProgress(backend)
+      if (now.commit !== change.base) {
+        if (await backend.signs()) throw moved()
+        change = await onTopOf(backend, change, now.commit)
+        commit = await backend.writeCommit(change)
+        writeJournal(backend.gitDir, journal())
+      }
       if (!isUnchanged(backend, snapshot)) await inspectForCommit(backend, change.base, paths)
-      return { ...move, reason: reasonOf(change), at: change.at }
+      return { ...journal().commit, reason: reasonOf(change), at: change.at }
     })
     return commit
   } catch (error) {
@@ -70,6 +76,20 @@ export async function commitChange(writer: Writer, token: string, change: Commit
     if (await isDoneAfterAll(backend, isDone)) return commit
     throw error
   }
+}
+
+/**
+ * The change as one of this HEAD: the same where HEAD has moved, but not in the folder that the change was made from.
+ *
+ * @throws CofferError `GIT_MOVED`
+ */
+async function onTopOf(backend: Backend, change: CommitChange, head: Oid | null): Promise<CommitChange> {
+  const { base, scope, files } = change
+  if (head === base) return change
+  if (head === null || base === null || scope === undefined) throw moved()
+  for (const path of files.keys()) if (!path.startsWith(`${scope}/`)) throw moved()
+  for await (const _ of backend.changes(base, head, scope)) throw moved()
+  return { ...change, base: head }
 }
 
 /** Changes index and work tree without a commit. The store lock is held by the caller. */
@@ -82,8 +102,8 @@ export async function stageChange(writer: Writer, token: string, files: FileChan
   const journal = { token, commit: null, files: journalFiles(backend, snapshot, files) }
   const ready = await prepare(writer, journal, files)
   try {
-    await apply(writer, journal, ready, snapshot, async () => {
-      if (!isUnchanged(backend, snapshot)) throw moved()
+    await apply(writer, journal.files, ready, snapshot, async () => {
+      if (!isUnchanged(backend, snapshot)) await inspectForStage(backend, [...files.keys()])
       return undefined
     })
   } catch (error) {
@@ -114,7 +134,7 @@ async function prepare({ backend, reached }: Writer, journal: Journal, files: Fi
 /** The changes themselves. `check` looks again under the lock, and says how HEAD is to move. */
 async function apply(
   { backend, reached }: Writer,
-  { files }: Journal,
+  files: readonly JournalFile[],
   { prepared, lock }: Ready,
   snapshot: Snapshot,
   check: () => Promise<RefUpdate | undefined>,

@@ -166,7 +166,7 @@ test("revisions", async () => {
 test("entries and lookups in trees", async () => {
   const { embedded, system } = await history.open()
   for (const prefix of ["", "secrets", "secrets/prod", "secrets/a.yaml", "plain", "src/1", "none/x"]) {
-    for (const commit of commits.slice(0, 8)) {
+    for (const commit of commits.slice(0, 4)) {
       assert.equal(await all(embedded.entries(commit, prefix)), await all(system.entries(commit, prefix)))
     }
   }
@@ -179,7 +179,7 @@ test("entries and lookups in trees", async () => {
     "x",
     "secrets/a.yaml/b",
   ]
-  for (const commit of commits.slice(0, 8)) {
+  for (const commit of commits.slice(0, 4)) {
     const ours = await embedded.lookup(commit, paths)
     // A folder is no file; git lists what is in it.
     assert.equal([...ours].sort(), [...(await system.lookup(commit, paths))].sort())
@@ -188,7 +188,7 @@ test("entries and lookups in trees", async () => {
 
 test("changes between commits", async () => {
   const { embedded, system } = await history.open()
-  for (const from of [null, ...commits.slice(0, 10)]) {
+  for (const from of [null, ...commits.filter((_, at) => at % 4 === 0)]) {
     for (const prefix of ["", "secrets", "plain", "secrets/c.yaml"]) {
       const to = commits[(commits.indexOf(from ?? "") + 4) % commits.length]!
       assert.equal(await all(embedded.changes(from, to, prefix)), await all(system.changes(from, to, prefix)))
@@ -200,7 +200,7 @@ test("log with full history", async () => {
   const { embedded, system } = await history.open()
   for (const tip of ["main", "side", "unrelated"]) {
     const from = (await system.find(tip))!
-    for (const path of ["secrets/a.yaml", "secrets/c.yaml", "secrets", "plain", "plain/inside", "none"]) {
+    for (const path of ["secrets/a.yaml", "secrets/c.yaml", "secrets", "plain"]) {
       assert.equal(await all(embedded.log(path, from)), await all(system.log(path, from)), `${tip} ${path}`)
     }
   }
@@ -208,7 +208,7 @@ test("log with full history", async () => {
 
 test("merge bases", async () => {
   const { embedded, system } = await history.open()
-  for (const a of commits) {
+  for (const a of commits.filter((_, at) => at % 3 === 1)) {
     for (const b of commits.filter((_, at) => at % 5 === 0)) {
       const expected = await system.mergeBase(a, b)
       const several = expected === undefined ? [] : history.git("merge-base", "--all", a, b).split("\n")

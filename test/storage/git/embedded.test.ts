@@ -162,11 +162,7 @@ const AT_OPENING: readonly Refusal[] = [
     /core\.worktree/,
   ],
   ["bare", configured("core.bare=true"), /core\.bare/],
-  [
-    "grafts",
-    folder => writeFileSync(join(folder, ".git/info/grafts"), `${"1".repeat(40)}\n`),
-    /info\/grafts/,
-  ],
+  ["grafts", folder => write(folder, ".git/info/grafts", `${"1".repeat(40)}\n`), /info\/grafts/],
   ["GIT_DIR", () => undefined, /GIT_DIR/, { GIT_DIR: "/" }],
   ["GIT_OBJECT_DIRECTORY", () => undefined, /GIT_OBJECT_DIRECTORY/, { GIT_OBJECT_DIRECTORY: "/tmp" }],
   [

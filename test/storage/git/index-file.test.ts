@@ -8,6 +8,7 @@ import * as assert from "uvu/assert"
 import { CofferError, hasCode } from "../../../src/errors.js"
 import {
   emptyIndex,
+  type IndexFile,
   isSkipWorktree,
   parseIndex,
   slotMode,
@@ -116,24 +117,23 @@ function patchWithGit(git: Git, folder: string, changes: ReadonlyMap<string, Ind
   return copy
 }
 
-for (const shape of Object.keys(shapes)) {
-  test(`parses like ls-files: ${shape}`, () => {
-    const { git, folder } = makeRepository(shape)
-    const index = parseIndex(readFileSync(join(folder, ".git/index")))
-    const ours = index.slots.map(
-      slot => `${slotMode(index, slot)} ${slotOid(index, slot)} ${slot.stage}\t${slot.path}`,
-    )
-    assert.equal(ours, git(["ls-files", "-s", "-z"]).toString("latin1").split("\0").slice(0, -1))
-    const sparse = index.slots.filter(slot => isSkipWorktree(index, slot)).map(slot => slot.path)
-    const listed = git(["ls-files", "-t", "-z"]).toString("latin1").split("\0")
-    assert.equal(
-      sparse,
-      listed.filter(line => line.startsWith("S ")).map(line => line.slice(2)),
-    )
-  })
+function compareListing(git: Git, index: IndexFile): void {
+  const ours = index.slots.map(
+    slot => `${slotMode(index, slot)} ${slotOid(index, slot)} ${slot.stage}\t${slot.path}`,
+  )
+  assert.equal(ours, git(["ls-files", "-s", "-z"]).toString("latin1").split("\0").slice(0, -1))
+  const sparse = index.slots.filter(slot => isSkipWorktree(index, slot)).map(slot => slot.path)
+  const listed = git(["ls-files", "-t", "-z"]).toString("latin1").split("\0")
+  assert.equal(
+    sparse,
+    listed.filter(line => line.startsWith("S ")).map(line => line.slice(2)),
+  )
+}
 
-  test(`patches like update-index: ${shape}`, () => {
+for (const shape of Object.keys(shapes)) {
+  test(`reads like ls-files and changes like update-index: ${shape}`, () => {
     const { git, folder } = makeRepository(shape)
+    compareListing(git, parseIndex(readFileSync(join(folder, ".git/index"))))
     const oid = git(["hash-object", "-w", "--stdin"], "new value").toString().trim()
     const entry = { mode: "100644", oid, skipWorktree: false }
     const changes = new Map<string, IndexEntry | null>([

@@ -179,6 +179,22 @@ for (const kind of KINDS) {
     }
   }
 
+  for (const step of ["checked", "index-locked"] as const) {
+    test(`${kind}: a commit that leaves the store alone comes between, at ${step}`, async () => {
+      const folder = makeRepository()
+      const commits: string[] = []
+      const opened = await open(folder, kind, reached => {
+        if (reached !== step || commits.length > 0) return
+        commits.push(git(folder, "commit-tree", "HEAD^{tree}", "-m", "user's", "-p", "HEAD").trim())
+        git(folder, "update-ref", "HEAD", commits[0]!)
+      })
+      const id = await commit(opened, { "secrets/A.yaml": "second\n" }, { scope: "secrets" })
+      assert.equal(git(folder, "rev-list", "-2", "HEAD").trim().split("\n"), [id, commits[0]])
+      assert.equal(git(folder, "status", "--porcelain"), "")
+      assert.equal(leftovers(folder), [])
+    })
+  }
+
   test(`${kind}: somebody else's lock on the index or the branch is waited for and never removed`, async () => {
     for (const lock of ["index.lock", "refs/heads/main.lock", "HEAD.lock"]) {
       const folder = makeRepository()

@@ -76,6 +76,7 @@ export function copyOf(name: string, make: (folder: string) => void): string {
   }
   const folder = freshFolder()
   cpSync(template, folder, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true })
+  git(folder, "update-index", "-q", "--refresh")
   return folder
 }
 
@@ -148,7 +149,7 @@ export function open(folder: string, kind: Kind, reached?: (step: Step) => void)
 export async function commit(
   opened: Git,
   files: Readonly<Record<string, string | null>>,
-  more: { message?: string; verify?: boolean } = {},
+  more: { message?: string; verify?: boolean; scope?: string } = {},
 ): Promise<string> {
   const { commit: base } = await opened.head()
   return opened.commit({
@@ -157,6 +158,7 @@ export async function commit(
     message: more.message ?? "Set A\n",
     at: AT,
     verify: more.verify ?? true,
+    ...(more.scope === undefined ? {} : { scope: more.scope }),
   })
 }
 

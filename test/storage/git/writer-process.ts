@@ -21,9 +21,8 @@ if (job === "loop") {
   for (let round = 0; round < Number(rounds); round++) {
     const opened = await open(folder, kind)
     await withStoreLock(opened, () =>
-      commit(opened, { [`secrets/${name}/${round}.yaml`]: `${name} ${round}\n` }),
+      commit(opened, { [`secrets/${name}/${round}.yaml`]: `${name} ${round}\n` }, { scope: "secrets" }),
     )
-    process.stdout.write(`${round}\n`)
   }
 }
 

@@ -1,0 +1,103 @@
+/** docs/recovery.py, the second implementation: on the vectors, on the attacks, and as docs/recovery.md says. */
+import { execFileSync, spawnSync } from "node:child_process"
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join, resolve } from "node:path"
+import { suite } from "uvu"
+import * as assert from "uvu/assert"
+
+const VECTORS = resolve("test/vectors")
+const SCRIPT = resolve("docs/recovery.py")
+const IDENTITIES = join(VECTORS, "store/identities")
+
+const test = suite<{ folder: string }>("recovery")
+const readJson = (path: string) => JSON.parse(readFileSync(join(VECTORS, path), "utf8"))
+const { pins, secrets } = readJson("store/expected.json")
+
+test.before.each(context => {
+  context.folder = mkdtempSync(join(tmpdir(), "coffer-recovery-"))
+  cpSync(join(VECTORS, "store/secrets"), join(context.folder, "secrets"), { recursive: true })
+})
+test.after.each(({ folder }) => rmSync(folder, { recursive: true }))
+
+function recover(folder: string, ...args: string[]) {
+  return spawnSync("python3", [SCRIPT, join(folder, "secrets"), ...args], { encoding: "utf8" })
+}
+
+test("it gives the same verdicts on all vectors and attacks", () => {
+  const output = execFileSync("python3", ["test/recovery-vectors.py"], { encoding: "utf8" })
+  const compared = /^([0-9]+) compared\n$/.exec(output)
+  assert.ok(Number(compared?.[1]) > 180, output)
+})
+
+test("it reads all values, from the newest pin and from an older one", ({ folder }) => {
+  for (const pin of [pins.newest, pins.older]) {
+    const { stdout, stderr } = recover(folder, "-i", join(IDENTITIES, "ana.txt"), "--pin", pin)
+    const read = JSON.parse(stdout)
+    const live = secrets.filter((secret: { state: string }) => secret.state === "current")
+    assert.equal(Object.keys(read).sort(), live.map((secret: { name: string }) => secret.name).sort())
+    for (const { name, version, valueBase64 } of live) {
+      const { value, valueBase64: binary } = read[name]
+      assert.is(binary ?? Buffer.from(value).toString("base64"), valueBase64, name)
+      assert.is(read[name].version, version)
+    }
+    assert.is(stderr, "")
+  }
+})
+
+test("without a pin it says so, and a reader sees no more than his groups", ({ folder }) => {
+  const { stdout, stderr } = recover(folder, "-i", join(IDENTITIES, "ci.txt"))
+  assert.match(stderr, /^UNPINNED/)
+  assert.match(stderr, "NOT_A_MEMBER: no identity reads prod/eu")
+  assert.is(JSON.parse(stdout)["prod/KEY"].value, "under the first key")
+  assert.is(JSON.parse(stdout)["prod/eu/KEY"], undefined)
+})
+
+test("links, pipes and other people's files are refused without hanging", ({ folder }) => {
+  const check = () => recover(folder, "--pin", pins.newest, "--check")
+  assert.is(check().status, 0)
+  execFileSync("mkfifo", [join(folder, "secrets/pipe.yaml")])
+  assert.match(check().stderr, "NOT_CANONICAL")
+  rmSync(join(folder, "secrets/pipe.yaml"))
+  execFileSync("ln", ["-s", "/etc/passwd", join(folder, "secrets/link.yaml")])
+  assert.match(check().stderr, "NOT_CANONICAL")
+})
+
+/** Runs the shell parts of docs/recovery.md in a folder that holds what the text takes for granted. */
+test("docs/recovery.md does what it says", ({ folder }) => {
+  const work = join(folder, "work")
+  mkdirSync(join(work, "docs"), { recursive: true })
+  cpSync(join(folder, "secrets"), join(work, "secrets"), { recursive: true })
+  cpSync(SCRIPT, join(work, "docs/recovery.py"))
+  cpSync(join(IDENTITIES, "ana.txt"), join(work, "identity.txt"))
+  const git = (...args: string[]) =>
+    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], { cwd: work, stdio: "pipe" })
+  git("init", "-q")
+  git("add", "secrets")
+  git("commit", "-qm", "old")
+  writeFileSync(join(work, "later"), "")
+  git("add", "later")
+  git("commit", "-qm", "new")
+  const document = readFileSync("docs/recovery.md", "utf8")
+  const parts = [...document.matchAll(/<!-- run: (\w+) -->\n```sh\n([\s\S]*?)```/g)]
+  assert.equal(
+    parts.map(([, name]) => name),
+    ["all", "one", "check", "older", "hand"],
+  )
+  const outputs = parts.map(([, , script]) =>
+    execFileSync("bash", ["-euo", "pipefail", "-c", script!], {
+      cwd: work,
+      env: { ...process.env, PIN: pins.newest, OLDER_PIN: pins.older },
+      encoding: "utf8",
+      stdio: "pipe",
+    }),
+  )
+  const [all, one, check, older, hand] = outputs
+  assert.is(JSON.parse(all!)["prod/db/PASSWORD"].value, "correct horse")
+  assert.is(one, "correct horse")
+  assert.is(check, "")
+  assert.is(JSON.parse(older!)["prod/db/PASSWORD"].value, "correct horse")
+  assert.is(hand!.trim(), "32")
+})
+
+test.run()
