@@ -117,6 +117,7 @@ async function attemptChange<T>(
   }
   const commit = await git.commit({
     base,
+    scope: store.folder,
     files: inRepository,
     message: options.message ?? describe(result),
     at: options.at,
