@@ -100,4 +100,60 @@ test("docs/recovery.md does what it says", ({ folder }) => {
   assert.is(hand!.trim(), "32")
 })
 
+test("it reads a store that coffer made, groups, rotations and a removal included", ({ folder }) => {
+  const work = join(folder, "made")
+  mkdirSync(join(folder, "home"))
+  mkdirSync(work)
+  const env = {
+    PATH: process.env.PATH,
+    HOME: join(folder, "home"),
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    ...(process.env.NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE: process.env.NODE_V8_COVERAGE }),
+  }
+  const coffer = (args: string[], input = "") =>
+    execFileSync(process.execPath, [resolve("bin/coffer.js"), ...args], {
+      cwd: work,
+      env,
+      input,
+      stdio: "pipe",
+    })
+  execFileSync("git", ["init", "-q"], { cwd: work, env })
+  for (const [key, value] of [
+    ["name", "Ana"],
+    ["email", "ana@example.org"],
+  ]) {
+    execFileSync("git", ["config", `user.${key}`, value!], { cwd: work, env })
+  }
+  coffer(["init", "--name", "ana", "--no-hooks"])
+  const pin = coffer(["trust", "pin"]).toString().trim()
+  const ana = join(folder, "home/.config/coffer/identity.txt")
+  const eve = join(folder, "eve.txt")
+  const { card } = JSON.parse(coffer(["--json", "identity", "new", "-o", eve]).toString())
+  coffer(["recipients", "add", "eve", card])
+  const binary = Buffer.from(Array.from({ length: 300 }, (_, index) => index & 255))
+  coffer(["set", "API_TOKEN", "--exact"], "tok\n")
+  coffer(["set", "prod/db/PASSWORD", "--meta", "owner=größe"], "first")
+  writeFileSync(join(folder, "blob"), binary)
+  coffer(["set", "prod/BLOB", "--file", join(folder, "blob")])
+  coffer(["group", "create", "prod"])
+  coffer(["set", "prod/db/PASSWORD"], "second")
+  coffer(["move", "API_TOKEN", "prod/API_TOKEN"])
+  coffer(["rotate"])
+  coffer(["recipients", "remove", "eve"])
+  const recovered = (identity: string) =>
+    spawnSync("python3", [SCRIPT, join(work, "secrets"), "-i", identity, "--pin", pin], { encoding: "utf8" })
+  const { stdout, stderr } = recovered(ana)
+  assert.is(stderr, "")
+  const read = JSON.parse(stdout)
+  assert.equal(Object.keys(read), ["prod/API_TOKEN", "prod/BLOB", "prod/db/PASSWORD"])
+  assert.is(read["prod/API_TOKEN"].value, "tok\n")
+  assert.is(read["prod/BLOB"].valueBase64, binary.toString("base64"))
+  assert.is(read["prod/db/PASSWORD"].value, "second")
+  for (const name of Object.keys(read)) {
+    const { value, valueBase64 } = read[name]
+    assert.equal(coffer(["get", name]), valueBase64 ? Buffer.from(valueBase64, "base64") : Buffer.from(value))
+  }
+  assert.match(recovered(eve).stderr, "refused: REMOVED")
+})
+
 test.run()

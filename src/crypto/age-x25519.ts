@@ -19,8 +19,6 @@ import { CofferError } from "../errors.js"
 import { type AgeHeader, type AgeStanza, readAgeHeader, unpadded } from "./age-header.js"
 import { hkdf } from "./kdf.js"
 
-export { parseAgeHeader } from "./age-header.js"
-
 const KEY_BYTES = 32
 const FILE_KEY_BYTES = 16
 const TAG_BYTES = 16

@@ -63,11 +63,6 @@ export function newIdentityLine(): string {
   return encodeBech32(X25519_HRP, randomBytes(SECRET_BYTES)).toUpperCase()
 }
 
-/** The recipient that belongs to an identity line. @throws CofferError `IDENTITY_INVALID` */
-export async function recipientOf(line: string): Promise<string> {
-  return (await ageIdentity(line)).recipient
-}
-
 /**
  * Reads the line of a native age identity. For X25519 this and `unwrap` need node:crypto only; the
  * library that knows hybrid keys is loaded for those alone.

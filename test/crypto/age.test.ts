@@ -6,14 +6,8 @@ import { Decrypter, Encrypter, generateHybridIdentity, identityToRecipient } fro
 import * as fc from "fast-check"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import {
-  ageIdentity,
-  newIdentityLine,
-  recipientOf,
-  recipientType,
-  wrapDataKey,
-} from "../../src/crypto/age.js"
-import { parseAgeHeader } from "../../src/crypto/age-x25519.js"
+import { ageIdentity, newIdentityLine, recipientType, wrapDataKey } from "../../src/crypto/age.js"
+import { parseAgeHeader } from "../../src/crypto/age-header.js"
 import { newDataKey } from "../../src/crypto/data-key.js"
 import { encodeBech32 } from "../../src/encoding/bech32.js"
 import { equalBytes } from "../../src/encoding.js"
@@ -21,6 +15,7 @@ import { CofferError, type ErrorCode, hasCode } from "../../src/errors.js"
 import { ageVectors, sha256Hex } from "./age-vectors.js"
 
 const SEED = 20260102
+const recipientOf = async (line: string) => (await ageIdentity(line)).recipient
 
 /** The verdict of our reader in the words of the vectors. */
 async function verdictOf(identities: readonly string[], message: Uint8Array) {

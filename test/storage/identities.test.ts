@@ -15,7 +15,7 @@ import { delimiter, join } from "node:path"
 import { generateHybridIdentity } from "age-encryption"
 import { suite } from "uvu"
 import * as assert from "uvu/assert"
-import { newIdentityLine, recipientOf, wrapDataKey } from "../../src/crypto/age.js"
+import { ageIdentity, newIdentityLine, wrapDataKey } from "../../src/crypto/age.js"
 import { newDataKey } from "../../src/crypto/data-key.js"
 import { encodeBech32 } from "../../src/encoding/bech32.js"
 import { equalBytes } from "../../src/encoding.js"
@@ -32,6 +32,7 @@ import {
 
 const test = suite<{ home: string }>("identities")
 const CANARY = "hunter2canary"
+const recipientOf = async (line: string) => (await ageIdentity(line)).recipient
 
 test.before.each(context => {
   context.home = mkdtempSync(join(tmpdir(), "coffer-identities-"))
