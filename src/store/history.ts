@@ -75,10 +75,11 @@ export async function readVersion(
 ): Promise<HistoricSecret> {
   const current = await requireFile(context, name)
   const collected = await followChain(context, name, current)
-  if (choose(collected, choice).length === 0 || "at" in choice) await followLog(context, name, collected)
+  const isNear = choose(collected, choice).length > 0 && !("at" in choice)
+  const log = isNear ? [] : await followLog(context, name, collected)
   const found = choose(collected, choice)
   const [first, second] = found
-  if (first === undefined) throw missing(context, name, current.file, collected, choice)
+  if (first === undefined) throw missing(context, current.file, { collected, log }, choice)
   if (second !== undefined) throw ambiguous(name, found)
   if (first.file.state === "deleted") throw wasDeleted(name, first.file)
   return {
@@ -92,10 +93,11 @@ export async function readLastLive(context: HistoryContext, tombstone: Predecess
   const { name } = tombstone.file
   const collected = await followChain(context, name, tombstone)
   const isLive = ({ file }: Collected) => file.state === "current"
-  if (![...collected.values()].some(isLive)) await followLog(context, name, collected)
+  const isNear = [...collected.values()].some(isLive)
+  const log = isNear ? [] : await followLog(context, name, collected)
   const live = [...collected.values()].filter(isLive).sort((a, b) => b.file.version - a.file.version)[0]
   if (live === undefined) {
-    throw missing(context, name, tombstone.file, collected, { version: tombstone.file.version - 1 })
+    throw missing(context, tombstone.file, { collected, log }, { version: tombstone.file.version - 1 })
   }
   return { file: live.file, value: (await openSecret(await context.open(live.file.group), live.file)).value }
 }
@@ -223,7 +225,7 @@ function describe(
     group: current.group,
     versions,
     lost,
-    why: lost.length === 0 ? null : whyLost(context, lost),
+    why: lost.length === 0 ? null : whyLost(context, { collected, log }),
   }
 }
 
@@ -249,25 +251,35 @@ function lostVersions(current: SecretFile, versions: readonly Collected[]): numb
   return numbers.filter(version => !present.has(version))
 }
 
-function whyLost(context: HistoryContext, lost: readonly number[]): string {
-  const numbers = lost.join(", ")
-  if (context.git.shallow) return `versions ${numbers}: this clone is shallow`
-  return `versions ${numbers}: git has no commit with them here (squashed, rewritten, pruned or converted)`
+interface Found {
+  readonly collected: Collection
+  readonly log: readonly LogEntry[]
+}
+
+/** The likeliest reason why git has no file of a version, which decides what can be done about it. */
+function whyLost({ git }: HistoryContext, { collected, log }: Found): string {
+  const linked = [...collected.values()].flatMap(({ file }) => namedBy(file))
+  if (linked.some(oid => oid.length !== git.oidHex)) return "converted: the ids of git's objects have changed"
+  if (git.shallow) return "shallow: this clone stops before them"
+  const isGone = ({ oid }: LogEntry) => oid !== undefined && !collected.has(oid)
+  if (log.some(isGone)) return "pruned: git's log names files that cannot be read here"
+  return "squashed: of a squash or a rewrite git keeps only what the branch ended with"
 }
 
 function missing(
   context: HistoryContext,
-  name: SecretName,
   current: SecretFile,
-  collected: Collection,
+  found: Found,
   choice: VersionChoice,
 ): CofferError {
-  const lost = lostVersions(current, distinctVersions(collected))
+  const { name } = current
+  const lost = lostVersions(current, distinctVersions(found.collected))
   const isLost = "at" in choice ? lost.length > 0 : lost.includes(choice.version)
   const wanted = "at" in choice ? "of that time" : String(choice.version)
   if (!isLost) return notFound("at" in choice ? name : `${name}@${choice.version}`)
-  return new CofferError("HISTORY_MISSING", `this clone does not have version ${wanted} of "${name}"`, {
-    hint: context.git.shallow ? "git fetch --unshallow" : whyLost(context, lost),
+  const why = whyLost(context, found)
+  return new CofferError("HISTORY_MISSING", `version ${wanted} of "${name}" is not in this clone (${why})`, {
+    hint: context.git.shallow ? "git fetch --unshallow" : `coffer versions ${name} lists what there is`,
   })
 }
 
