@@ -14,11 +14,11 @@ import {
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { dirname, join } from "node:path"
 import { suite } from "uvu"
 import * as assert from "uvu/assert"
 import type { CofferError } from "../../src/errors.js"
-import type { GitReader } from "../../src/storage/git/git.js"
+import { openGit } from "../../src/storage/git/git.js"
 import { hooksStatus, installHooks, uninstallHooks } from "../../src/store/hooks.js"
 
 /** A repository, and a package folder with the real hooks and a coffer that only writes down how it was called. */
@@ -84,24 +84,11 @@ function makeCoffer(folder: string, name: string): string {
   return folder
 }
 
-/** What hooks need of git, from git itself. */
-function readerOf({ dir, git }: Context): GitReader {
-  const folder = (option: string) => resolve(dir, git("rev-parse", option).trim())
-  return {
-    kind: "system",
-    workTree: dir,
-    gitDir: folder("--absolute-git-dir"),
-    commonDir: realpathSync(folder("--git-common-dir")),
-    hooksPath: async () => resolve(dir, git("rev-parse", "--git-path", "hooks").trim()),
-    async *entries(_at: string, prefix: string) {
-      for (const path of git("ls-files", "--", prefix).split("\n")) if (path !== "") yield { path }
-    },
-  } as unknown as GitReader
-}
-
-const install = (context: Context) =>
-  installHooks(readerOf(context), { stores: ["secrets"], env: context.env, program: context.program })
-const status = (context: Context) => hooksStatus(readerOf(context), { stores: ["secrets"], env: context.env })
+const openSystem = ({ dir, env }: Context) => openGit(dir, env, "system")
+const install = async (context: Context) =>
+  installHooks(await openSystem(context), { stores: ["secrets"], env: context.env, program: context.program })
+const status = async (context: Context) =>
+  hooksStatus(await openSystem(context), { stores: ["secrets"], env: context.env })
 
 async function failure(promise: Promise<unknown>): Promise<CofferError> {
   return promise.then(
@@ -160,7 +147,7 @@ test("install, fire, uninstall without a trace", async context => {
     `refs/heads/${name} ${context.git("rev-parse", name).trim()} refs/heads/${name} ${"0".repeat(40)}`
   assert.is(line, `package hook pre-push ../remote ../remote ${oids("main")}`)
 
-  await uninstallHooks(readerOf(context))
+  await uninstallHooks(await openSystem(context))
   assert.equal(traces(context.dir), before)
   assert.is((await status(context)).live, false)
 })
@@ -204,7 +191,7 @@ test("earlier hooks run first, with their arguments and input, and come back", a
   assert.equal(context.called(), [], "coffer is not asked when an earlier hook refuses")
 
   writeHook(join(hooks, "pre-commit.before-coffer"), 'echo "earlier $#" >>"$LOG"')
-  await uninstallHooks(readerOf(context))
+  await uninstallHooks(await openSystem(context))
   assert.equal(traces(context.dir), before)
 })
 
@@ -215,7 +202,7 @@ test("a hook that replaced ours is neither run over nor removed", async context 
   writeHook(hook, "echo two")
   assert.is((await status(context)).live, false)
   assert.is((await failure(install(context))).code, "EXISTS")
-  await uninstallHooks(readerOf(context))
+  await uninstallHooks(await openSystem(context))
   assert.match(readFileSync(hook, "utf8"), "echo two")
 })
 
