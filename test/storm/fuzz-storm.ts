@@ -1,0 +1,23 @@
+/** The long fuzzing run: a million cases for each parser. */
+import { fuzz, TARGETS } from "./fuzz.js"
+import type { StormOptions } from "./main.js"
+
+const RUNS = 1_000_000
+
+/** A round is one case for each parser. */
+export async function fuzzStorm({ rounds = RUNS, seed }: StormOptions): Promise<boolean> {
+  let held = true
+  for (const target of TARGETS) {
+    const start = Date.now()
+    try {
+      await fuzz(target, { runs: rounds, seed })
+      console.log(
+        `${target.name}: ${rounds} cases in ${Math.round((Date.now() - start) / 1000)} s, typed errors only`,
+      )
+    } catch (error) {
+      held = false
+      console.log(`${target.name}: ${error instanceof Error ? error.message : error}`)
+    }
+  }
+  return held
+}

@@ -1,0 +1,33 @@
+/** The long runs: `npm run storm -- NAME [--rounds N] [--seed N]`. Each prints its seed and its figures. */
+import { parseArgs } from "node:util"
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: "string" }, seed: { type: "string" } },
+})
+
+export interface StormOptions {
+  /** Multiplies nothing by itself: each storm says what one round is. */
+  readonly rounds: number | undefined
+  readonly seed: number
+}
+
+/** A storm returns whether all held. */
+type Storm = (options: StormOptions) => Promise<boolean>
+
+const STORMS: Readonly<Record<string, () => Promise<Storm>>> = {
+  tamper: async () => (await import("./tamper-storm.js")).tamperStorm,
+  fuzz: async () => (await import("./fuzz-storm.js")).fuzzStorm,
+}
+
+const seed = Number(values.seed ?? Date.now() % 1_000_000)
+const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+const wanted = positionals.length > 0 ? positionals : Object.keys(STORMS)
+for (const name of wanted) {
+  const load = STORMS[name]
+  if (load === undefined) throw new Error(`there is no storm "${name}": ${Object.keys(STORMS).join(", ")}`)
+  console.log(`\n${name} (seed ${seed})`)
+  const held = await (await load())({ rounds, seed })
+  console.log(held ? `${name}: held` : `${name}: FAILED`)
+  if (!held) process.exitCode = 1
+}
