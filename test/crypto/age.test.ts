@@ -89,13 +89,14 @@ test("an altered wrap is refused with a code, or opens to the same", async () =>
 test("a header of more than 64 KiB is refused before any key agreement", async () => {
   const identity = await ageIdentity(newIdentityLine())
   const stanza = `-> X25519 ${"A".repeat(43)}\n${"A".repeat(43)}\n`
-  const message = Buffer.from(`age-encryption.org/v1\n${stanza.repeat(2000)}--- ${"A".repeat(43)}\n`)
+  const message = Buffer.from(`age-encryption.org/v1\n${stanza.repeat(10_000)}--- ${"A".repeat(43)}\n`)
   const started = performance.now()
   await identity.unwrap(message).then(
     () => assert.unreachable(),
     error => assert.ok(hasCode(error, "WRAP_SHAPE")),
   )
-  assert.ok(performance.now() - started < 100)
+  // 10,000 key agreements take ten seconds and more.
+  assert.ok(performance.now() - started < 3000)
 })
 
 /** Opens by age-encryption, in the words of {@link verdictOf}. */
