@@ -21,7 +21,8 @@ export const env = {
   LC_ALL: "C",
 }
 mkdirSync(env.HOME)
-mkdirSync(join(scratch, "template"))
+// With `info`, where sparse checkout keeps its patterns; without the sample hooks.
+mkdirSync(join(scratch, "template/info"), { recursive: true })
 writeFileSync(
   env.GIT_CONFIG_GLOBAL,
   `[user]\nname = Ann Other\nemail = ann@example.com\n[init]\ndefaultBranch = main\ntemplateDir = ${scratch}/template\n[protocol "file"]\nallow = always\n`,
