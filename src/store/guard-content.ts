@@ -101,12 +101,11 @@ function finding(
   what: string,
   hints: readonly string[],
 ): GuardFinding {
-  const where = commit === undefined ? "" : ` (commit ${commit.slice(0, 7)})`
   return {
     code,
     level: "error",
     path,
-    message: `"${path}" ${what}${where}`,
+    message: `"${path}" ${what}`,
     hint: hints.join("; "),
     ...(commit === undefined ? {} : { commit }),
   }

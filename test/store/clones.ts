@@ -97,7 +97,7 @@ export class Clone {
 
 export function refusedWith(run: Run, code: string, path: string): void {
   assert.is.not(run.status, 0, "refused")
-  assert.match(run.stderr, `(${code})`)
+  assert.match(run.stderr, `(${code}`)
   assert.match(run.stderr, path)
 }
 

@@ -65,9 +65,10 @@ function isHookName(name: string): name is HookName {
 }
 
 /** The store's own findings name a secret; here it has to be clear which file that is. */
-function toError({ code, message, hint, path }: GuardReport["findings"][number]): CofferError {
+function toError({ code, message, hint, path, commit }: GuardReport["findings"][number]): CofferError {
   const what = message.includes(path) ? message : `${path}: ${message}`
-  return new CofferError(code as CofferError["code"], `${what} (${code})`, { hint })
+  const where = commit === undefined ? "" : `, commit ${commit.slice(0, 7)}`
+  return new CofferError(code as CofferError["code"], `${what} (${code}${where})`, { hint })
 }
 
 function refused(name: HookName, count: number): CofferError {
