@@ -44,7 +44,7 @@ export interface Compared {
 }
 
 /** How a secret stands at one commit, in the form that `seen` keeps of what was accepted. */
-export function describeState(file: SecretFile | undefined): string {
+function describeState(file: SecretFile | undefined): string {
   return file === undefined ? "missing" : `${file.version}-${file.digest}`
 }
 

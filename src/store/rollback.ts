@@ -128,7 +128,7 @@ export async function groupsBehind(
 }
 
 /** The commit to compare with: the seen one, or where the branch left it (amend, rebase, reset). */
-export async function findCompareBase(git: Git, seen: Oid, head: Oid): Promise<Oid | undefined> {
+async function findCompareBase(git: Git, seen: Oid, head: Oid): Promise<Oid | undefined> {
   if (seen === head) return seen
   if ((await git.find(seen)) === undefined) return undefined
   const base = await git.mergeBase(seen, head)
