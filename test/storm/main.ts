@@ -16,6 +16,8 @@ export interface StormOptions {
 type Storm = (options: StormOptions) => Promise<boolean>
 
 const STORMS: Readonly<Record<string, () => Promise<Storm>>> = {
+  crash: async () => (await import("./crash-storm.js")).crashStorm,
+  race: async () => (await import("./race-storm.js")).raceStorm,
   tamper: async () => (await import("./tamper-storm.js")).tamperStorm,
   fuzz: async () => (await import("./fuzz-storm.js")).fuzzStorm,
 }

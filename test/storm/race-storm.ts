@@ -1,0 +1,44 @@
+/** The long race run: 16 processes, 50 writes each, ten rounds, both back ends. */
+import { Arena, KINDS } from "./arena.js"
+import type { StormOptions } from "./main.js"
+import { inspectRace, type RaceResult, raceCas, raceNames, raceRotate, raceUser } from "./race.js"
+
+const PROCESSES = 16
+const WRITES = 50
+const ROUNDS = 10
+
+type Race = (arena: Arena) => Promise<RaceResult>
+
+const RACES: Readonly<Record<string, Race>> = {
+  "distinct names": arena => raceNames(arena, PROCESSES, WRITES),
+  "one name with --cas": arena => raceCas(arena, PROCESSES, WRITES),
+  "rotate during sets": arena => raceRotate(arena, PROCESSES, WRITES / 10),
+  "set against a user's git": arena => raceUser(arena, WRITES),
+}
+
+export async function raceStorm({ rounds = ROUNDS }: StormOptions): Promise<boolean> {
+  let held = true
+  for (const kind of KINDS) {
+    const arena = new Arena(kind)
+    try {
+      arena.fill(5)
+      arena.keep()
+      const staged = arena.git("diff", "--cached", "--name-only")
+      for (const [name, race] of Object.entries(RACES)) {
+        for (let round = 1; round <= rounds; round++) {
+          arena.reset()
+          const { acknowledged, refused, failures } = await race(arena)
+          const wrong = [...failures, ...inspectRace(arena, staged)]
+          console.log(
+            `${kind}, ${name}, round ${round}: ${acknowledged} acknowledged, ${refused} to try again, ${wrong.length} wrong`,
+          )
+          for (const failure of wrong.slice(0, 5)) console.log(`  ${failure}`)
+          held &&= wrong.length === 0
+        }
+      }
+    } finally {
+      arena.remove()
+    }
+  }
+  return held
+}
