@@ -115,7 +115,7 @@ async function moveNames(
   const exposedTo = exposureOf(after)
   await resealFiles(draft, {
     prefix: to.group,
-    choose: file => (file.group === parent ? { ...to, keys } : undefined),
+    choose: name => (groupOf(name, after.listed.keys()) === to.group ? { ...to, keys } : undefined),
     done(file) {
       const { name, group, version } = file
       moved.push(name)

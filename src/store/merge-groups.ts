@@ -232,13 +232,14 @@ async function resealMerged(
 ): Promise<readonly RotatedGroup[]> {
   let left = 0
   const groups = await resealGroups(draft, resealing, {
-    choose(file) {
-      const node = kept.get(file.group)
+    choose(name, file) {
+      const group = draft.groupOf(name)
+      const node = kept.get(group)
       // What is sealed under a key of the keyring that stays is in order as it is.
-      const stays = node !== undefined && isOf(getGroup(draft.keyring, file.group), node, file.key)
-      return stays ? undefined : resealing.get(file.group)
+      const stays = node !== undefined && isOf(getGroup(draft.keyring, group), node, file.key)
+      return stays ? undefined : resealing.get(group)
     },
-    leave(_, error) {
+    leave(error) {
       if (!LEFT_FOR_FINISH.includes(error.code)) return false
       left++
       return true

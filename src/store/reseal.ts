@@ -2,7 +2,7 @@
 import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { CofferError } from "../errors.js"
 import type { KeyRecord } from "../format/key-record.js"
-import { nameOfPath } from "../format/names.js"
+import { nameOfPath, type SecretName } from "../format/names.js"
 import { parseSecretFile, type SecretFile, type SecretHeader } from "../format/secret-file.js"
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember } from "../keyring/roles.js"
@@ -53,27 +53,29 @@ export async function* readBatches(draft: Draft, prefix: string): AsyncGenerator
   yield batch
 }
 
-/**
- * Seals again every file below `prefix` for which there is a resealing.
- *
- * @param choose - how the files of a group are sealed again; undefined leaves them as they are.
- * @param done - told of each file as it will be.
- * @throws CofferError for the first file that cannot be verified, opened or signed.
- */
-export async function resealFiles(
-  draft: Draft,
-  request: {
-    prefix: string
-    choose(file: SecretFile): Resealing | undefined
-    done(file: SecretHeader): void
-    /** Whether a file that is refused is left as it is; default: never. */
-    leave?(path: string, error: CofferError): boolean
-  },
-): Promise<void> {
+/** Which files are sealed again, and how. */
+export interface ResealRequest {
+  /** A path of the store; "" for all of it. */
+  readonly prefix: string
+  /**
+   * How a file is sealed again; undefined leaves it as it is.
+   *
+   * @param name - by its path: what the file says of itself is not verified yet.
+   */
+  choose(name: SecretName, file: SecretFile): Resealing | undefined
+  /** Told of each file as it will be. */
+  done?(file: SecretHeader): void
+  /** Whether a file that is refused is left as it is. Default: never. */
+  leave?(error: CofferError): boolean
+}
+
+/** Seals files again. @throws CofferError for the first that cannot be verified, opened or signed */
+export async function resealFiles(draft: Draft, request: ResealRequest): Promise<void> {
   for await (const batch of readBatches(draft, request.prefix)) {
-    const wanted = batch.filter(({ file }) => request.choose(file) !== undefined)
+    const wanted = batch.filter(({ path, file }) => request.choose(nameOfPath(path)!, file) !== undefined)
     for (const checked of await verifyFiles(draft.keyring, wanted, request.leave)) {
-      request.done(await resealOne(draft, checked, request.choose(checked.file)!))
+      const sealed = await resealOne(draft, checked, request.choose(checked.file.name, checked.file)!)
+      request.done?.(sealed)
     }
   }
 }
@@ -82,14 +84,14 @@ export async function resealFiles(
 export async function verifyFiles(
   keyring: Keyring,
   batch: readonly PathFile[],
-  leave: (path: string, error: CofferError) => boolean = () => false,
+  leave: (error: CofferError) => boolean = () => false,
 ): Promise<readonly CheckedFile[]> {
   const placed: (PathFile & { write: SignedWrite })[] = []
   for (const entry of batch) {
     try {
       placed.push({ ...entry, write: placeSecret(keyring, entry.file, { path: entry.path }).write })
     } catch (error) {
-      if (!(error instanceof CofferError) || !leave(entry.path, error)) throw error
+      if (!(error instanceof CofferError) || !leave(error)) throw error
     }
   }
   await requireSignatures(placed)

@@ -6,7 +6,7 @@ import { withRecord } from "../keyring/extend.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { MemberAccess } from "./access.js"
 import { inPublishingOrder, openPublishers, publishNext, unknownGroup } from "./publish.js"
-import { type Resealing, resealFiles } from "./reseal.js"
+import { type Resealing, type ResealRequest, resealFiles } from "./reseal.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { namesOf } from "./tree.js"
@@ -84,12 +84,12 @@ export function renewedGroups(
 export async function resealGroups(
   draft: Draft,
   resealing: ReadonlyMap<string, Resealing>,
-  options: Partial<Parameters<typeof resealFiles>[1]> = {},
+  options: Partial<ResealRequest> = {},
 ): Promise<readonly RotatedGroup[]> {
   const counts = new Map([...resealing.keys()].map(group => [group, 0]))
   await resealFiles(draft, {
     prefix: prefixOf([...resealing.keys()]),
-    choose: file => resealing.get(file.group),
+    choose: name => resealing.get(draft.groupOf(name)),
     ...options,
     done(file) {
       counts.set(file.group, 1 + counts.get(file.group)!)

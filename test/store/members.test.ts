@@ -2,10 +2,16 @@ import { readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
+import { wrapDataKey } from "../../src/crypto/age.js"
+import { newDataKey } from "../../src/crypto/data-key.js"
+import { makeNode, type RecordNode } from "../../src/keyring/graph.js"
 import { checkStore } from "../../src/store/check.js"
 import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, listRecipients, removeRecipient } from "../../src/store/members.js"
+import { rotateGroups } from "../../src/store/rotate.js"
 import { listExposed } from "../../src/store/status.js"
+import { isBadFile } from "../../src/store/tree.js"
+import { forge } from "../keyring/graphs.js"
 import { type Actor, assertRefused, makeTeam, now } from "./team.js"
 
 async function add(by: Actor, who: Actor, more: Partial<Parameters<typeof addRecipient>[1]> = {}) {
@@ -22,6 +28,16 @@ async function checkClean(actor: Actor): Promise<void> {
     problems.filter(problem => problem.level === "error" || problem.code === "STALE"),
     [],
   )
+}
+
+/** The default group's records in the work tree, by number. */
+async function recordsOf(actor: Actor): Promise<RecordNode[]> {
+  const store = await actor.open()
+  const records: RecordNode[] = []
+  for await (const file of store.tree.files(".coffer/keys/default")) {
+    if (!isBadFile(file)) records.push(makeNode(file.path, file.bytes))
+  }
+  return records.sort((a, b) => a.record.number - b.record.number)
 }
 
 function changedFiles(actor: Actor): string[] {
@@ -220,6 +236,44 @@ test("removing somebody who could sign a group's records renews what the default
     problems.filter(({ code }) => code === "ANCHOR_OLD"),
     [],
   )
+})
+
+test("a rotator who wraps junk locks nobody out: an admin's next record opens again", async () => {
+  const { ana, join: joinTeam, pin } = await makeTeam()
+  const bot = await joinTeam("bot")
+  await add(ana, bot, { role: "rotator" })
+  await ana.set("A", "1")
+  const { id } = await ana.open()
+  const [first, second] = await recordsOf(ana)
+  const person = {
+    name: "bot",
+    recipient: bot.card.recipient,
+    signing: bot.identity.signingKey,
+    identity: bot.identity,
+    line: bot.identity.line(),
+  }
+  const anyWrap = await wrapDataKey(bot.card.recipient, newDataKey())
+  const junkWrap = await wrapDataKey(ana.card.recipient, newDataKey())
+  const { members, groups } = second!.record
+  const junk = forge({
+    by: { ...person, anyWrap },
+    store: id,
+    parents: [second!],
+    members,
+    groups: groups!,
+    created: second!.record.created,
+    wrap: [junkWrap, anyWrap],
+    previous: [],
+  })
+  assert.is(first!.record.number, 1)
+  writeFileSync(join(ana.dir, "secrets", junk.path), junk.bytes)
+  ana.git("add", "-A")
+  ana.git("commit", "-qm", "junk")
+  const broken = await assertRefused("WRAP_BROKEN", () => ana.get("A"))
+  assert.match(broken.message, `"${junk.path}"`)
+  await rotateGroups(await ana.open(), { at: now() })
+  assert.is(await ana.get("A"), "1")
+  assert.ok(pin.startsWith("coffer1-1-"))
 })
 
 test("members are listed with the time they came", async () => {

@@ -183,6 +183,32 @@ test("one group made on two branches: an admin of default keeps one and takes th
   assert.equal(await codes(ana), ["EXPOSED"])
 })
 
+test("admins of a group who removed each other: an admin of default says whose keyring stays", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const tom = await joinTeam("tom")
+  await add(ana, tom, "admin")
+  await createGroup(await ana.open(), { group: "prod", members: [{ name: "tom", role: "admin" }], at: now() })
+  await ana.set("prod/A", "1")
+  const toms = await clone({ ...tom, dir: ana.dir })
+  const fresh = await clone(ana)
+  await removeRecipient(await ana.open(), { name: "tom", groups: ["prod"], at: now() })
+  await removeRecipient(await toms.open(), { name: "ana", groups: ["prod"], at: now() })
+  pull(ana, toms)
+  pull(fresh, ana)
+  assert.ok((await codes(fresh)).includes("FORKED"))
+  const which = await assertRefused("USAGE", () => merge(fresh, { groups: ["prod"], reason: "x" }))
+  assert.match(which.hint!, "--keep 2-")
+  await assertRefused("USAGE", () => merge(fresh, { groups: ["prod"], reason: "x", keep: "2-00000000" }))
+  const [keep] = ana
+    .git("ls-tree", "--name-only", "HEAD^1", "secrets/.coffer/keys/prod/")
+    .split("\n")
+    .filter(path => path.includes("/2-"))
+  const id = /(2-[0-9a-f]{8})/.exec(keep!)![1]!
+  await merge(fresh, { groups: ["prod"], reason: "tom has left", keep: id, accept: [] })
+  assert.equal(await codes(fresh), ["EXPOSED", "FORK_REFUSED"])
+  assert.is(await fresh.get("prod/A"), "1")
+})
+
 test("only an admin of every side merges", async () => {
   const { ana, join: joinTeam, clone } = await makeTeam()
   const tom = await joinTeam("tom")

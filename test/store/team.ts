@@ -59,7 +59,8 @@ async function actorOf(name: string, dir: string, pin: string | undefined, line:
     GIT_COMMITTER_EMAIL: `${name}@example.org`,
   }
   const notes: string[] = []
-  const options: OpenOptions = { directory: dir, env, note: text => notes.push(text) }
+  // Without a process for each step of git: what the two back ends do alike is shown elsewhere.
+  const options: OpenOptions = { directory: dir, env, git: "embedded", note: text => notes.push(text) }
   const open = (more?: Partial<OpenOptions>) => openStore({ ...options, ...more })
   return {
     name,
