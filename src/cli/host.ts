@@ -161,10 +161,15 @@ function outputOf(fd: 1 | 2): Output {
   }
 }
 
+/** The major number of /dev/null and its like on Linux: character devices that are no terminals. */
+const MEMORY_DEVICES = 1
+
 // fstat first: asking whether a pipe is a terminal would load Node's network code on the way of `get`.
 function isTerminal(fd: number): boolean {
   try {
-    return fstatSync(fd).isCharacterDevice() && process.getBuiltinModule("node:tty").isatty(fd)
+    const stats = fstatSync(fd)
+    if (!stats.isCharacterDevice() || stats.rdev >>> 8 === MEMORY_DEVICES) return false
+    return process.getBuiltinModule("node:tty").isatty(fd)
   } catch {
     return false // closed
   }

@@ -25,7 +25,7 @@ export interface Session {
 
 export function startSession(host: Host, globals: Globals): Session {
   const cwd = resolve(host.cwd, ...globals.C)
-  const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stdin.isTty && host.stderr.isTty
+  const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stderr.isTty && host.stdin.isTty
   const say = (message: string) => host.stderr.write(`coffer: ${printable(message)}\n`)
   const warn = (message: string) => say(`warning: ${message}`)
   const session: Session = {
