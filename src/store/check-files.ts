@@ -82,7 +82,7 @@ function checkFile(
       "NAME_INVALID",
       `"${name}" and "${clash}" cannot stand side by side on every file system`,
     )
-  return { path, file: inFile(path, () => parseSecretFile(file.bytes)) }
+  return { path, file: inFile(path, () => parseSecretFile(file.bytes, path)) }
 }
 
 /** Steps 15–17 for many files. */

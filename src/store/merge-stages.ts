@@ -85,7 +85,7 @@ async function* readFiles(
     if (bytes === undefined) {
       throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`)
     }
-    const file = inFile(entry.path, () => parseSecretFile(bytes))
+    const file = inFile(entry.path, () => parseSecretFile(bytes, entry.path))
     verifySecret(view.keyring, file, { path: pathOf(file.name), old: true })
     yield { ...entry, file }
   }

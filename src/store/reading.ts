@@ -26,7 +26,7 @@ export async function readSecret(view: View, name: SecretName): Promise<ReadSecr
 
 /** The same for a file already read. */
 export function parseVerified(view: View, found: { path: string; bytes: Uint8Array }): SecretFile {
-  const file = inFile(found.path, () => parseSecretFile(found.bytes))
+  const file = inFile(found.path, () => parseSecretFile(found.bytes, found.path))
   verifySecret(view.keyring, file, { path: found.path })
   return file
 }
