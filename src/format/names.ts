@@ -67,6 +67,7 @@ export function groupOf(name: string, groups: Iterable<string>): string {
 export class NameIndex {
   /** Folders (with a final `/`) and names in lower case, to their spelling and one name that has it. */
   readonly #known = new Map<string, { readonly spelling: string; readonly name: string }>()
+  #size = 0
 
   constructor(names: Iterable<string> = []) {
     for (const name of names) this.add(name)
@@ -75,8 +76,15 @@ export class NameIndex {
   add(name: string): void {
     for (const spelling of spellingsOf(name)) {
       const key = spelling.toLowerCase()
-      if (!this.#known.has(key)) this.#known.set(key, { spelling, name })
+      if (this.#known.has(key)) continue
+      this.#known.set(key, { spelling, name })
+      if (spelling === name) this.#size++
     }
+  }
+
+  /** How many names have been added. */
+  get size(): number {
+    return this.#size
   }
 
   /** A known name that clashes with this one. */

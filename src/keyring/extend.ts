@@ -8,7 +8,7 @@ import {
   sealPreviousKey,
 } from "../crypto/data-key.js"
 import { type SigningKey, signRecord } from "../crypto/signing.js"
-import { hasCode } from "../errors.js"
+import { CofferError, hasCode } from "../errors.js"
 import {
   type KeyRecord,
   type Member,
@@ -20,6 +20,7 @@ import {
   recordId,
   recordPath,
 } from "../format/key-record.js"
+import { LIMITS } from "../format/limits.js"
 import { printTime } from "../format/times.js"
 import { type Refusal, throwRefusal } from "./findings.js"
 import { buildGraph, type Graph, makeNode, type RecordNode } from "./graph.js"
@@ -75,6 +76,9 @@ export interface NewRecord extends OpenedKey {
  * @see DESIGN §1.3
  */
 export async function nextRecord(next: NextRecord, parents?: Parents): Promise<NewRecord> {
+  if (next.members.length > LIMITS.members) {
+    throw new CofferError("LIMIT_EXCEEDED", `a group has at most ${LIMITS.members} members`)
+  }
   const before = parents?.nodes ?? []
   const number = 1 + Math.max(0, ...before.map(node => node.record.number))
   const dataKey = newDataKey()

@@ -1,4 +1,5 @@
 /** Verification of a store's key records: from files and anchors to the keyrings that count. Pure. */
+import { LIMITS } from "../format/limits.js"
 import { ROOT_GROUP } from "../format/names.js"
 import { type Finding, type Refuse, throwRefusal } from "./findings.js"
 import { type GroupKeyring, verifyGroup } from "./group.js"
@@ -85,6 +86,11 @@ function readKeyring(input: VerifyInput, findings: Finding[], refuse: Refuse): K
 /** The folder of a record is its group; what lies in no folder is no record. */
 function splitByGroup(files: readonly RecordFile[], refuse: Refuse): Map<string, RecordFile[]> {
   const folders = new Map<string, RecordFile[]>()
+  if (files.length > LIMITS.keyRecords) {
+    const message = `"${KEYS_FOLDER}" holds more than ${LIMITS.keyRecords} key records`
+    refuse({ code: "RECORD_INVALID", path: KEYS_FOLDER, message })
+    return folders
+  }
   for (const file of files) {
     const group = file.path.slice(
       KEYS_FOLDER.length + 1,

@@ -1,8 +1,10 @@
 /** One operation = one commit: verified base, drafted files, checked result, commit, and what is remembered. */
 import { CofferError, hasCode } from "../errors.js"
+import { LIMITS } from "../format/limits.js"
 import { groupOf, NameIndex, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { canWrite } from "../keyring/roles.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
@@ -149,6 +151,7 @@ function makeDraft(
 ): Draft {
   const fetched = new Map<string, TreeFile | undefined>()
   let index: NameIndex | undefined
+  let records = [...view.keyring.groups.values()].reduce((sum, { graph }) => sum + graph.nodes.size, 0)
   const names = async () => new Set(namesOf([...(await view.tree.paths("")), ...files.keys()]))
   const open = groupOpener(store, view)
   return {
@@ -174,11 +177,15 @@ function makeDraft(
       openFile(file, access.sealKey.seal)
       files.set(pathOf(file.name), printSecretFile(file))
       index?.add(file.name)
+      // The index is there as soon as a name is new: nothing else can make the store larger.
+      if (index !== undefined && index.size > LIMITS.secrets) throw tooMany("secrets", LIMITS.secrets)
     },
     putRemoval(name) {
       files.set(pathOf(name), null)
     },
     put(path, bytes) {
+      if (bytes !== null && path.startsWith(`${KEYS_FOLDER}/`) && !files.has(path)) records++
+      if (records > LIMITS.keyRecords) throw tooMany("key records", LIMITS.keyRecords)
       files.set(path, bytes)
     },
     names,
@@ -197,6 +204,11 @@ function makeDraft(
       }
     },
   }
+}
+
+/** Refused before it is written: readers would refuse the whole store. */
+function tooMany(what: string, limit: number): CofferError {
+  return new CofferError("LIMIT_EXCEEDED", `a store has at most ${limit} ${what}`)
 }
 
 function requireWriter({ member, group }: GroupAccess): void {

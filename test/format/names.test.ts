@@ -75,6 +75,11 @@ test("clashes are differences in case alone, of names and of folders", () => {
   assert.is(clash("prod/a", "prod/a", "prod/ab", "pro", "prodx/A"), undefined)
 })
 
+test("names are counted once, folders are not", () => {
+  const index = new NameIndex(["a/b", "a/c", "a/b", "d"])
+  assert.is(index.size, 3)
+})
+
 test("paths", () => {
   assert.is(pathOf("prod/A"), "prod/A.yaml")
   assert.is(nameOfPath("prod/A.yaml"), "prod/A")

@@ -45,6 +45,12 @@ test("NOT_CANONICAL: a file that is no key record, or lies in no folder of a gro
   assertRefused({ ...input, files }, "NEWER_FORMAT", root.path)
 })
 
+test("RECORD_INVALID: more key records than a store may have, before any of them is parsed", () => {
+  const file = { path: root.path, bytes: root.bytes }
+  const files = Array.from({ length: 10_001 }, () => file)
+  assertRefused({ ...inputOf(honest, { pin: root }), files }, "RECORD_INVALID", ".coffer/keys")
+})
+
 test("RECORD_MOVED: a record of another store, group, number or commitment than its path says", () => {
   const moved = (path: string, bytes: Uint8Array) => {
     const input = inputOf([root], { pin: root })
