@@ -31,16 +31,14 @@ export function base64Forms(value: Uint8Array): string[] {
 
 /** Percent-encoding of bytes, for both habits about `!'()*` and both cases of the digits. */
 function urlForms(value: Uint8Array): string[] {
-  const strict = percentEncode(value, /[A-Za-z0-9._~-]/)
-  const loose = percentEncode(value, /[A-Za-z0-9._~!'()*-]/)
+  const bytes = Buffer.from(value).toString("latin1")
+  const strict = bytes.replace(/[^A-Za-z0-9._~-]/g, percentEncode)
+  const loose = bytes.replace(/[^A-Za-z0-9._~!'()*-]/g, percentEncode)
   return [strict, loose].flatMap(form => [form, form.replace(/%[0-9A-F]{2}/g, code => code.toLowerCase())])
 }
 
-function percentEncode(value: Uint8Array, plain: RegExp): string {
-  return Array.from(value, byte => {
-    const character = String.fromCharCode(byte)
-    return plain.test(character) ? character : `%${byte.toString(16).toUpperCase().padStart(2, "0")}`
-  }).join("")
+function percentEncode(byte: string): string {
+  return `%${byte.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`
 }
 
 function textForms(text: string): string[] {

@@ -37,7 +37,7 @@ export async function guardPush(
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const collector = newCollector()
   const known = request.refs.map(({ remoteOid }) => remoteOid).filter(oid => !isNone(oid))
-  for (const { localOid } of request.refs) {
+  for (const localOid of new Set(request.refs.map(ref => ref.localOid))) {
     // A deletion publishes nothing; a tag of something else than a commit has no store.
     const tip = isNone(localOid) ? undefined : await git.find(localOid)
     if (tip !== undefined) await guardCommits(options, git, { tip, remote: request.remote, known }, collector)

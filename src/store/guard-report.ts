@@ -34,9 +34,11 @@ export function newCollector(): Collector {
   return { findings: [], notes: new Set(), notWatched: [], files: 0, commits: 0 }
 }
 
+/** Refs that are pushed together share commits: what is found twice is said once. */
 export function finishReport({ findings, notes, notWatched, files, commits }: Collector): GuardReport {
+  const unique = new Map(findings.map(found => [`${found.code} ${found.commit} ${found.message}`, found]))
   return {
-    findings,
+    findings: [...unique.values()],
     notes: [...notes],
     notWatched,
     checked: { files, commits },
