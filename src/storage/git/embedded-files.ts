@@ -10,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  writeFileSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { errnoOf, ioError, syncFolder, writeAll } from "../files.js"
@@ -26,6 +27,8 @@ export interface GitFiles {
   replace(path: string, parts: readonly Uint8Array[], mode: number): void
   /** Makes a lock file, which becomes the real one by a rename. @returns false where there is one already. */
   lock(path: string, temporary: string, content: string): boolean
+  /** Writes a file that nobody else looks at yet. */
+  write(path: string, bytes: Uint8Array): void
   /** Adds a line to a log. */
   append(path: string, line: string): void
 }
@@ -53,6 +56,16 @@ export function gitFiles(shared: string | undefined): GitFiles {
       if (mode !== undefined) chmodSync(path, mode)
       syncFile(path)
       return true
+    },
+    write(path, bytes) {
+      const mode = share(FILE_MODE, false)
+      try {
+        writeFileSync(path, bytes, { mode: FILE_MODE })
+        if (mode !== undefined) chmodSync(path, mode)
+      } catch (error) {
+        throw ioError("write", path, error)
+      }
+      syncFile(path)
     },
     append(path, line) {
       makeFolders(dirname(path), share)
@@ -145,7 +158,7 @@ function writeAndClose(
 }
 
 /** Makes what a file holds survive a power cut. */
-export function syncFile(path: string): void {
+function syncFile(path: string): void {
   const fd = openSync(path, "r+")
   try {
     fsyncSync(fd)

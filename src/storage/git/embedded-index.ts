@@ -1,8 +1,8 @@
 /** The repository's index as the embedded back end reads and edits it. */
-import { readFileSync, writeFileSync } from "node:fs"
+import { readFileSync } from "node:fs"
 import { errnoOf, ioError } from "../files.js"
 import type { IndexEdit } from "./backend.js"
-import { syncFile } from "./embedded-files.js"
+import type { GitFiles } from "./embedded-files.js"
 import type { ObjectStore } from "./embedded-objects.js"
 import { compareFiles, filesBelow, type TreeFile } from "./embedded-trees.js"
 import type { Change, Entry, Oid } from "./git.js"
@@ -79,15 +79,8 @@ export async function* diffTreeAndIndex(
 }
 
 /** Changes entries of the index in a private file, which is made where it is not there. */
-export function editIndexFile(file: string, edits: readonly IndexEdit[]): void {
-  const changes = new Map(edits.map(({ path, to }) => [path, to]))
-  const bytes = patchIndex(readIndex(file), changes)
-  try {
-    writeFileSync(file, bytes)
-    syncFile(file)
-  } catch (error) {
-    throw ioError("write", file, error)
-  }
+export function editIndexFile(files: GitFiles, file: string, edits: readonly IndexEdit[]): void {
+  files.write(file, patchIndex(readIndex(file), new Map(edits.map(({ path, to }) => [path, to]))))
 }
 
 function slotsWithin(index: IndexFile, prefix: string): readonly IndexSlot[] {

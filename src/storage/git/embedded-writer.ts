@@ -27,7 +27,7 @@ export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
       return writeCommit(repository, change)
     },
     async editIndex(file, edits) {
-      editIndexFile(file, edits)
+      editIndexFile(files, file, edits)
     },
     async lockRef(update) {
       const committer = findPerson("committer", config, env)

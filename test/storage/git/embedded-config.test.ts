@@ -9,6 +9,7 @@ import { CofferError } from "../../../src/errors.js"
 import { parseConfig } from "../../../src/storage/git/config-file.js"
 import { findPerson } from "../../../src/storage/git/embedded-author.js"
 import { readConfig } from "../../../src/storage/git/embedded-config.js"
+import { openGit } from "../../../src/storage/git/git.js"
 import { compilePattern } from "../../../src/storage/git/wildmatch.js"
 import { findRepository } from "../../../src/storage/repository.js"
 import { env, freshFolder, git, makeRepository } from "./repositories.js"
@@ -150,6 +151,31 @@ test("takes files, includes, conditions and the environment in git's order", () 
     assert.is(config.has(`cond.${name}`), expected.has(`cond.${name}`), name)
   }
   assert.is(config.get("t.Sub.e"), "environment")
+})
+
+test("answers in any spelling of section and name, and knows booleans", async () => {
+  const folder = makeRepository()
+  writeFileSync(join(folder, ".git/config"), "[a]\nFlag\nno = off\nodd = maybe\npath = ~/x\n", { flag: "a" })
+  const opened = await openGit(folder, env, "embedded")
+  assert.is(await opened.config("A.FLAG"), "true")
+  assert.is(await opened.config("a.none"), undefined)
+  const config = readConfig(findRepository(folder)!, null, env)
+  assert.equal(
+    [config.getBoolean("a.flag"), config.getBoolean("a.no"), config.getBoolean("a.x")],
+    [true, false, undefined],
+  )
+  assert.throws(() => config.getBoolean("a.odd"), /neither true nor false/)
+  assert.is(config.getPath("a.path"), join(env.HOME, "x"))
+})
+
+test("half a pair in the environment is an error", () => {
+  const folder = makeRepository()
+  for (const more of [
+    { GIT_CONFIG_COUNT: "1" },
+    { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "x", GIT_CONFIG_VALUE_0: "" },
+  ]) {
+    assert.throws(() => readConfig(findRepository(folder)!, null, { ...env, ...more }), /GIT_CONFIG_/)
+  }
 })
 
 test("an include that includes itself ends", () => {

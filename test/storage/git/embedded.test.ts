@@ -8,6 +8,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs"
 import { join } from "node:path"
@@ -106,6 +107,65 @@ test("a new branch takes the folder of a deleted one, and no other branch's name
   const clash = await commit(await open(folder, "embedded"), { "secrets/A.yaml": "x" }).catch(error => error)
   assert.match(String(clash), /"refs\/heads\/topic" exists/)
   assert.equal(leftovers(folder), [])
+})
+
+test("shares what it writes with whom git would", async () => {
+  for (const shared of ["umask", "group", "all", "0640", "0664", "true"]) {
+    const [ours, gits] = [makeRepository(), makeRepository()]
+    for (const folder of [ours, gits]) git(folder, "config", "core.sharedRepository", shared)
+    await commit(await open(ours, "embedded"), { "secrets/A.yaml": "second\n" })
+    write(gits, "secrets/A.yaml", "second\n")
+    git(gits, "commit", "-q", "-am", "Set A")
+    const blob = git(ours, "rev-parse", "HEAD:secrets/A.yaml").trim()
+    const paths = [`objects/${blob.slice(0, 2)}`, `objects/${blob.slice(0, 2)}/${blob.slice(2)}`]
+    for (const path of [...paths, "refs/heads/main", "logs/HEAD", "index"]) {
+      const [mode, expected] = [ours, gits].map(folder => statSync(join(folder, ".git", path)).mode & 0o7777)
+      assert.is(mode!.toString(8), expected!.toString(8), `${shared} ${path}`)
+    }
+  }
+})
+
+test("what cannot be written is an error that names the file", async () => {
+  const folder = makeRepository()
+  const opened = await open(folder, "embedded")
+  const files = { "secrets/A.yaml": "second\n" }
+  const blob = execFileSync("git", ["hash-object", "--stdin"], { env, input: "second\n" }).toString().trim()
+  const place = join(folder, ".git/objects", blob.slice(0, 2))
+  rmSync(place, { recursive: true, force: true })
+  writeFileSync(place, "")
+  const error = await commit(opened, files).catch(reason => reason)
+  assert.is(error.code, "IO_FAILED")
+  assert.ok(error.message.includes(place))
+  rmSync(place)
+  rmSync(join(folder, ".git/logs/HEAD"))
+  mkdirSync(join(folder, ".git/logs/HEAD"))
+  assert.is(await codeOf(commit(opened, files)), "IO_FAILED")
+  rmSync(join(folder, ".git/logs/HEAD"), { recursive: true })
+  assert.equal(git(folder, "status", "--porcelain"), "")
+  assert.equal(leftovers(folder), [])
+})
+
+test("finds the branch that another follows, however the remote is set up", async () => {
+  const folder = makeRepository()
+  const follow = async (settings: Record<string, string>) => {
+    for (const [key, value] of Object.entries(settings)) git(folder, "config", key, value)
+    return Promise.all(
+      [open(folder, "embedded"), open(folder, "system")].map(async it => (await it).branchUpstream()),
+    )
+  }
+  for (const settings of [
+    { "branch.main.remote": "." },
+    { "branch.main.merge": "refs/heads/other" },
+    { "branch.main.remote": "origin", "remote.origin.url": "x" },
+    { "remote.origin.fetch": "refs/heads/topic/*:refs/remotes/origin/t/*" },
+    { "branch.main.merge": "refs/heads/topic/x" },
+    { "remote.origin.fetch": "+refs/heads/topic/x:refs/remotes/origin/only" },
+  ]) {
+    const [ours, gits] = await follow(settings)
+    assert.equal(ours, gits, JSON.stringify(settings))
+  }
+  git(folder, "checkout", "-q", "--detach")
+  assert.is(await (await open(folder, "embedded")).branchUpstream(), undefined)
 })
 
 test("writes the reflog where git would", async () => {
