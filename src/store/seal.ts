@@ -3,13 +3,7 @@
 import { type SigningKey, signWrite } from "../crypto/signing.js"
 import { digestValue, newSalt, openValue, sealValue } from "../crypto/value.js"
 import { CofferError } from "../errors.js"
-import {
-  printSecretFile,
-  type SecretFile,
-  type SecretHeader,
-  sealContext,
-  writeContext,
-} from "../format/secret-file.js"
+import { type SecretFile, type SecretHeader, sealContext, writeContext } from "../format/secret-file.js"
 
 /** The data key a file is sealed under: its id and the key derived from it for sealing. */
 export interface SealKey {
@@ -92,10 +86,4 @@ function sealSigned(signed: Signed, opened: OpenedValue, key: SealKey): SecretFi
   const sealed = sealValue(key.seal, sealContext(file), opened.salt, opened.value)
   const complete = { ...file, ...sealed }
   return complete
-}
-
-/** The bytes of a file and, read back, the proof that they open to what was sealed. */
-export function printChecked(file: SecretFile, seal: Uint8Array): Uint8Array {
-  openFile(file, seal)
-  return printSecretFile(file)
 }
