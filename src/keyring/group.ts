@@ -3,6 +3,7 @@ import { ROOT_GROUP } from "../format/names.js"
 import type { Finding, Refuse } from "./findings.js"
 import { type Anchors, type Fork, judgeTips, type RefusedTip } from "./forks.js"
 import { buildGraph, type Graph, type RecordNode } from "./graph.js"
+import { matchesPin } from "./pin.js"
 import {
   findMemberFault,
   findOldestFault,
@@ -43,18 +44,25 @@ export function verifyGroup(task: GroupTask, refuse: Refuse): GroupKeyring | und
 }
 
 /**
- * Hashes of records that this machine has verified before: the newest one it knows with, by their
- * hashes, all ancestors, and what else state names. They are parsed and linked, and not checked again.
+ * Hashes of records that somebody has verified before: by their hashes all ancestors of the newest
+ * record that this machine knows, of the pinned and of the listed one, and what else state names. They
+ * are parsed and linked, and not checked again.
  */
-function verifiedBefore({ known, group }: GroupTask, nodes: readonly RecordNode[]): ReadonlySet<string> {
-  if (known === undefined) return new Set()
+function verifiedBefore(task: GroupTask, nodes: readonly RecordNode[]): ReadonlySet<string> {
+  const { known, group, pin, store, listed } = task
   const byHash = new Map(nodes.map(node => [node.sha256, node]))
-  const found = new Set(known.newest.get(group))
+  const isNamed = (node: RecordNode) =>
+    listed.includes(node.sha256) ||
+    (pin !== undefined && group === ROOT_GROUP && matchesPin(pin, store, node))
+  const found = new Set(known?.newest.get(group))
+  for (const node of nodes) {
+    if (isNamed(node)) for (const parent of node.record.parents) found.add(parent.sha256)
+  }
   for (const sha256 of found) {
     for (const parent of byHash.get(sha256)?.record.parents ?? []) found.add(parent.sha256)
   }
   // Not their ancestors: those may have been trusted by the hash in another pin, unchecked.
-  for (const sha256 of byHash.keys()) if (known.verified.has(sha256)) found.add(sha256)
+  for (const sha256 of byHash.keys()) if (known?.verified.has(sha256)) found.add(sha256)
   return found
 }
 
