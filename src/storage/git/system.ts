@@ -99,8 +99,9 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | Coff
 function refusal(dir: string, stderr: string): CofferError {
   const words = wordsOf(stderr)
   if (/dubious ownership|safe\.directory/.test(words)) {
-    return new CofferError("GIT_REFUSED", "git does not trust this repository: another user owns it", {
-      hint: `if you do trust it: git config --global --add safe.directory "${findRepository(dir)?.workTree ?? dir}"`,
+    const workTree = findRepository(dir)?.workTree ?? dir
+    return new CofferError("GIT_REFUSED", `the repository "${workTree}" belongs to another user`, {
+      hint: `if you trust it: git config --global --add safe.directory '${workTree}'`,
     })
   }
   if (/work tree/.test(words))
