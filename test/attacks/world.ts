@@ -38,12 +38,14 @@ export interface Call {
   readonly pin?: RecordNode | string
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
+  /** A program, with its arguments, that runs coffer. */
+  readonly under?: readonly string[]
 }
 
 /** Machines that have read the store before. Every other one is a fresh clone. */
 const KNOWING: readonly Name[] = ["ana", "tom"]
 
-function clone(who: Name): string {
+export function clone(who: Name): string {
   return join(root, who)
 }
 
@@ -69,7 +71,8 @@ function envOf(who: Name, { pin, env }: Call = {}): Record<string, string> {
 /** Runs the built coffer in somebody's clone, on his machine. It gets 20 s: whoever can make it hang, wins. */
 export function coffer(who: Name, args: readonly string[], call: Call = {}): Outcome {
   update(who)
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(PROJECT, "bin/coffer.js"), ...args], {
+  const words = [...(call.under ?? []), process.execPath, join(PROJECT, "bin/coffer.js"), ...args]
+  const { status, stdout, stderr } = spawnSync(words[0]!, words.slice(1), {
     cwd: clone(who),
     env: envOf(who, call),
     input: call.input ?? "",
@@ -87,6 +90,11 @@ export function git(who: Name, ...args: string[]): string {
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
   }).trim()
+}
+
+/** Raw output, such as a blob. */
+export function gitBytes(who: Name, ...args: string[]): Buffer {
+  return execFileSync("git", args, { cwd: clone(who), env: envOf(who), stdio: ["ignore", "pipe", "pipe"] })
 }
 
 /** Writes files of the store in somebody's work tree, whatever they are. */
@@ -117,6 +125,11 @@ function update(who: Name): void {
   rmSync(clone(who), { recursive: true, force: true })
   execFileSync("cp", ["-a", clone("tom"), clone(who)])
   rmSync(join(clone(who), ".git/coffer"), { recursive: true, force: true })
+}
+
+/** Tom pulls what somebody committed. */
+export function publish(who: Name): void {
+  git("tom", "pull", "-q", "--ff-only", clone(who), "main")
 }
 
 function tipOf(who: Name): string | undefined {
