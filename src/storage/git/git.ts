@@ -3,11 +3,13 @@ import { CofferError, hasCode } from "../../errors.js"
 import { errnoOf, ioError } from "../files.js"
 import type { GitState, Head } from "../repository.js"
 import type { Backend } from "./backend.js"
+import { commitChange } from "./commit-change.js"
 import type { Environment } from "./git-process.js"
 import { hasJournal } from "./journal.js"
 import { recover } from "./recover.js"
+import { stageChange } from "./stage-change.js"
 import { withStoreLock } from "./store-lock.js"
-import { commitChange, type Step, stageChange } from "./write.js"
+import type { Step } from "./write.js"
 
 /** A git object id: 40 lower-case hex digits, 64 in a SHA-256 repository. */
 export type Oid = string

@@ -1,0 +1,117 @@
+/** One commit on HEAD, made of HEAD's tree and the changed files. */
+import { CofferError, hasCode } from "../../errors.js"
+import { inProgress } from "../repository.js"
+import type { Backend, RefLock } from "./backend.js"
+import { blobId } from "./disk.js"
+import type { CommitChange, Oid } from "./git.js"
+import { writeJournal } from "./journal.js"
+import { inspectForCommit, isUnchanged } from "./snapshot.js"
+import { carryOut, journalFiles, type Writer } from "./write.js"
+
+/** Commits the files on HEAD. The store lock is held by the caller. */
+export async function commitChange(writer: Writer, token: string, wanted: CommitChange): Promise<Oid> {
+  const { backend, reached } = writer
+  refuseInProgress(backend)
+  const { ref, commit: present } = await backend.head()
+  let change = await onTopOf(backend, wanted, present)
+  const paths = [...change.files.keys()]
+  const snapshot = await inspectForCommit(backend, change.base, paths)
+  reached("checked")
+  // Nothing of git's is locked yet: signing may wait for a person to type a PIN.
+  let commit = await backend.writeCommit(change)
+  reached("objects")
+  await readBack(backend, change)
+  const files = journalFiles(backend, snapshot, change.files)
+  const journal = () => ({ token, commit: { ref, from: change.base, to: commit }, files })
+
+  async function lockHead(): Promise<RefLock> {
+    const now = await backend.head()
+    if (now.ref !== ref) throw moved()
+    refuseInProgress(backend)
+    if (now.commit !== change.base) {
+      if (await backend.signs()) throw moved()
+      change = await onTopOf(backend, change, now.commit)
+      commit = await backend.writeCommit(change)
+      writeJournal(backend.gitDir, journal())
+    }
+    if (!isUnchanged(backend, snapshot)) await inspectForCommit(backend, change.base, paths)
+    return backend.lockRef({ ...journal().commit, reason: reasonOf(change), at: change.at })
+  }
+
+  await carryOut(writer, {
+    journal: journal(),
+    files: change.files,
+    snapshot,
+    lockHead: () => retryMoved(lockHead),
+    isDone: async () => (await backend.head()).commit === commit,
+  })
+  return commit
+}
+
+/** A `git commit` that was under way when the index was locked can still move HEAD: few do, and soon all have. */
+const MOVES = 5
+
+async function retryMoved<T>(lockHead: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await lockHead()
+    } catch (error) {
+      if (!hasCode(error, "GIT_MOVED") || attempt === MOVES) throw error
+    }
+  }
+}
+
+/**
+ * The change as one of this HEAD: the same where HEAD has moved, but not in the folder that the change was made from.
+ *
+ * @throws CofferError `GIT_MOVED`
+ */
+async function onTopOf(backend: Backend, change: CommitChange, head: Oid | null): Promise<CommitChange> {
+  const { base, scope, files } = change
+  if (head === base) return change
+  if (head === null || base === null || scope === undefined) throw moved()
+  for (const path of files.keys()) if (!path.startsWith(`${scope}/`)) throw moved()
+  for await (const _ of backend.changes(base, head, scope)) throw moved()
+  return { ...change, base: head }
+}
+
+async function readBack(backend: Backend, { files, readBack }: CommitChange): Promise<void> {
+  if (readBack === undefined) return
+  const written = [...files].filter((file): file is [string, Uint8Array] => file[1] !== null)
+  const oids = written.map(([, bytes]) => blobId(bytes, backend.oidHex))
+  let next = 0
+  for await (const { oid, bytes } of backend.blobs(oids)) {
+    const [path] = written[next++]!
+    if (bytes === undefined) throw new CofferError("GIT_FAILED", `object ${oid} of "${path}" was not written`)
+    await readBack(path, bytes)
+  }
+}
+
+/** As `git commit` words it. */
+function reasonOf({ base, message }: CommitChange): string {
+  return `commit${base === null ? " (initial)" : ""}: ${message.split("\n", 1)[0]}`
+}
+
+function refuseInProgress(backend: Backend): void {
+  const state = inProgress(backend)
+  if (state !== "clean") {
+    throw new CofferError("GIT_IN_PROGRESS", `a ${state} is in progress`, {
+      hint: `finish it (git ${state} --continue) or end it (git ${state} ${state === "bisect" ? "reset" : "--abort"}); coffer resolve and --no-commit work meanwhile`,
+    })
+  }
+  if (backend.foreignIndex !== undefined) {
+    throw new CofferError(
+      "GIT_IN_PROGRESS",
+      "GIT_INDEX_FILE names another index: a git commit is in progress",
+      {
+        hint: "run this outside the hook, or unset GIT_INDEX_FILE",
+      },
+    )
+  }
+}
+
+function moved(): CofferError {
+  return new CofferError("GIT_MOVED", "HEAD or the index has changed meanwhile", {
+    hint: "run the command again",
+  })
+}
