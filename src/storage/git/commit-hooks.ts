@@ -4,7 +4,7 @@ import { accessSync, constants, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { cofferFolder } from "./disk.js"
-import { collect, isAtLeast } from "./git-process.js"
+import { collect, type GitProgram } from "./git-process.js"
 import type { WriterContext } from "./system-writer.js"
 
 /**
@@ -34,11 +34,11 @@ export async function runMessageHooks(context: WriterContext, message: string): 
 }
 
 async function runHook(context: WriterContext, name: string, args: readonly string[]): Promise<void> {
-  const { git, version, at, hooks } = context
+  const { git, at, hooks } = context
   const env = { GIT_EDITOR: ":", GIT_INDEX_FILE: join(at.gitDir, "index") }
   const file = join(hooks, name)
   // git knows how to run a script on Windows and one without "#!"; before 2.36 it had no command for that.
-  const child = isAtLeast(version, 2, 36)
+  const child = (await hasHookCommand(git))
     ? git.start(["hook", "run", name, "--", ...args], { cwd: at.workTree, env, programs: "hooks" })
     : spawn(file, args, { cwd: at.workTree, env: { ...git.environment, ...env }, windowsHide: true })
   child.stdin.on("error", () => {})
@@ -53,6 +53,11 @@ async function runHook(context: WriterContext, name: string, args: readonly stri
       hint: `--no-verify skips it; it is "${file}"`,
     },
   )
+}
+
+async function hasHookCommand(git: GitProgram): Promise<boolean> {
+  const [, major, minor] = /^git version (\d+)\.(\d+)/.exec(await git.text(["version"])) ?? []
+  return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 36)
 }
 
 /** What `git stripspace` does. */

@@ -1,9 +1,9 @@
 /** What the embedded back end supplies to the write protocol: objects, the edited index, the moved ref. */
 import { isAbsolute, join } from "node:path"
 import type { Repository } from "../repository.js"
+import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
 import type { EmbeddedRepository } from "./embedded.js"
-import { findPerson } from "./embedded-author.js"
 import type { GitConfig } from "./embedded-config.js"
 import { checkCommit } from "./embedded-gate.js"
 import { editIndexFile } from "./embedded-index.js"

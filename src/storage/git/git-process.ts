@@ -19,8 +19,6 @@ export interface GitProgram {
   start(args: readonly string[], options?: RunOptions): ChildProcessWithoutNullStreams
 }
 
-export type GitVersion = readonly [major: number, minor: number]
-
 export interface RunOptions {
   readonly cwd?: string
   /** Added to the environment. */
@@ -44,19 +42,10 @@ export function findGit(env: Environment): GitProgram | undefined {
   return file === undefined ? undefined : programAt(file, plainEnvironment(env))
 }
 
-export async function readVersion(git: GitProgram): Promise<GitVersion> {
-  const [, major, minor] = /^git version (\d+)\.(\d+)/.exec(await git.text(["version"])) ?? []
-  return [Number(major ?? 0), Number(minor ?? 0)]
-}
-
-/** Whether a version is this one or newer. */
-export function isAtLeast(version: GitVersion, major: number, minor: number): boolean {
-  return version[0] > major || (version[0] === major && version[1] >= minor)
-}
-
 /** git's own words for an error, on one line. */
 export function wordsOf(stderr: string): string {
   return stderr
+    .replace(/^warning: core\.fsyncObjectFiles .*\n/gm, "")
     .replace(/^(fatal|error): /gm, "")
     .trim()
     .split("\n")

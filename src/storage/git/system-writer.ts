@@ -4,40 +4,32 @@ import { join } from "node:path"
 import { Readable } from "node:stream"
 import { CofferError } from "../../errors.js"
 import type { Repository } from "../repository.js"
+import { findPerson } from "./author.js"
 import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
 import { readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
+import { parseBoolean } from "./config-file.js"
 import { findText } from "./disk.js"
 import type { CommitChange, Oid } from "./git.js"
-import {
-  collect,
-  type GitProgram,
-  type GitVersion,
-  isAtLeast,
-  type RunOptions,
-  wordsOf,
-} from "./git-process.js"
-import { printTime } from "./object.js"
+import { collect, type Environment, type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
+import { printPerson, printTime } from "./object.js"
 import { head } from "./system-reader.js"
 
 /** What the writer needs to know of an open repository. */
 export interface WriterContext {
   readonly git: GitProgram
-  readonly version: GitVersion
+  readonly env: Environment
   readonly at: Repository
   readonly oidHex: 40 | 64
   readonly hooks: string
-  readonly config: (key: string) => Promise<string | undefined>
+  readonly settings: () => Promise<ReadonlyMap<string, string>>
 }
 
 type SystemWriter = Pick<Backend, "author" | "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "lockRef">
 
 export function systemWriter(context: WriterContext): SystemWriter {
   return {
-    async author() {
-      const [, name, email] = /^(.*) <(.*)> \d+ [+-]\d+$/.exec(await person(context, "AUTHOR"))!
-      return { name: name!, email: email! }
-    },
+    author: async () => findPerson("author", await context.settings(), context.env),
     async writeBlobs(blobs) {
       await fastImport(context, blobStream(blobs))
     },
@@ -48,41 +40,25 @@ export function systemWriter(context: WriterContext): SystemWriter {
   }
 }
 
-/** Before 2.36, loose objects were all that git could be told to make durable. */
-function durably({ version, at }: WriterContext): RunOptions {
-  const setting = isAtLeast(version, 2, 36) ? "core.fsync=all" : "core.fsyncObjectFiles=true"
-  return { cwd: at.workTree, settings: [setting] }
+/** 2.36 has the first of these, and warns of the second, which is all that older ones have. */
+const DURABLE = ["core.fsync=all", "core.fsyncObjectFiles=true"]
+
+function durably({ at }: WriterContext): RunOptions & { cwd: string } {
+  return { cwd: at.workTree, settings: DURABLE }
 }
 
 async function writeCommit(context: WriterContext, change: CommitChange): Promise<Oid> {
-  const [author, committer] = await Promise.all([
-    person(context, "AUTHOR", change.at),
-    person(context, "COMMITTER", change.at),
-  ])
+  const settings = await context.settings()
+  const author = printPerson(findPerson("author", settings, context.env), change.at)
+  const committer = printPerson(findPerson("committer", settings, context.env), change.at)
   const message = change.verify ? await runMessageHooks(context, change.message) : change.message
-  const commit = await fastImport(
-    context,
-    commitStream(change, { author, committer, message, oidHex: context.oidHex }),
-  )
+  const { oidHex } = context
+  const commit = await fastImport(context, commitStream(change, { author, committer, message, oidHex }))
   return (await signs(context)) ? signedCommit(context, change, commit, message) : commit
 }
 
-async function signs({ config }: WriterContext): Promise<boolean> {
-  return isTrue(await config("commit.gpgSign"))
-}
-
-/** As git writes it into a commit: name, address, time. @throws CofferError `GIT_NO_AUTHOR` */
-async function person(
-  { git, at }: WriterContext,
-  role: "AUTHOR" | "COMMITTER",
-  date?: Date,
-): Promise<string> {
-  const env = date === undefined ? {} : { [`GIT_${role}_DATE`]: gitDate(date) }
-  const { status, stdout } = await git.run(["var", `GIT_${role}_IDENT`], { cwd: at.workTree, env })
-  if (status === 0) return stdout.toString().trimEnd()
-  throw new CofferError("GIT_NO_AUTHOR", "git does not know who you are", {
-    hint: 'git config --global user.name "Your Name"; git config --global user.email you@example.com',
-  })
+async function signs({ settings }: WriterContext): Promise<boolean> {
+  return parseBoolean((await settings()).get("commit.gpgsign") ?? "false") === true
 }
 
 /** The "@" makes git take small numbers for seconds too. */
@@ -162,12 +138,12 @@ async function signedCommit(
   message: string,
 ): Promise<Oid> {
   const parents = base === null ? [] : ["-p", base]
-  const { cwd, settings = [] } = durably(context)
+  const { cwd } = durably(context)
   const { status, stdout, stderr } = await context.git.run(
     ["commit-tree", "-S", ...parents, `${unsigned}^{tree}`],
     {
-      cwd: cwd!,
-      settings: [...settings, "i18n.commitEncoding=UTF-8"],
+      cwd,
+      settings: [...DURABLE, "i18n.commitEncoding=UTF-8"],
       env: { GIT_AUTHOR_DATE: gitDate(at), GIT_COMMITTER_DATE: gitDate(at) },
       input: message,
       programs: "hooks",
@@ -197,7 +173,7 @@ async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLo
   const child = git.start(["update-ref", "-m", update.reason, "--stdin"], {
     cwd: at.workTree,
     // Two settings more: git's own wait for a lock on the ref is a tenth of a second.
-    settings: [...durably(context).settings!, "core.filesRefLockTimeout=3000"],
+    settings: [...DURABLE, "core.filesRefLockTimeout=3000"],
     env: { GIT_COMMITTER_DATE: gitDate(update.at) },
     programs: "hooks",
   })
@@ -259,10 +235,4 @@ async function refused(
 
 function headMoved(): CofferError {
   return new CofferError("GIT_MOVED", "HEAD has moved meanwhile", { hint: "run the command again" })
-}
-
-/** git's own reading of a yes. */
-function isTrue(value: string | undefined): boolean {
-  if (value === undefined) return false
-  return /^(true|yes|on)$/i.test(value) || (/^[+-]?\d+$/.test(value) && Number(value) !== 0)
 }

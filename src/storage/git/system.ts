@@ -5,13 +5,10 @@ import { findRepository, inProgress, type Repository } from "../repository.js"
 import type { Backend } from "./backend.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, Oid } from "./git.js"
-import { type Environment, findGit, type GitProgram, isAtLeast, readVersion, wordsOf } from "./git-process.js"
+import { type Environment, findGit, type GitProgram, wordsOf } from "./git-process.js"
 import { introduced } from "./system-introduced.js"
 import * as reader from "./system-reader.js"
 import { systemWriter } from "./system-writer.js"
-
-/** The oldest git that has `rev-parse --path-format` and ref transactions in steps. */
-const OLDEST = [2, 31] as const
 
 /**
  * Opens the repository around `dir` with the git binary on PATH.
@@ -22,14 +19,11 @@ const OLDEST = [2, 31] as const
 export async function openSystem(dir: string, env: Environment): Promise<Backend | string> {
   const git = findGit(env)
   if (git === undefined) return "there is no git on PATH"
-  const [version, found] = await Promise.all([readVersion(git), discover(git, dir)])
-  if (!isAtLeast(version, ...OLDEST)) return `git ${version.join(".")} is older than ${OLDEST.join(".")}`
-  if (found instanceof CofferError) throw found
-  const { repository, oidHex, shallow, hooks } = found
-  const at: Repository = repository
+  const found = await discover(git, dir)
+  if (found === undefined) return "git is older than 2.31"
+  const { at, oidHex, shallow, hooks } = found
   const foreignIndex = findForeignIndex(env, at)
   const settings = once(() => readSettings(git, at))
-  const config = async (key: string) => (await settings()).get(canonicalKey(key))
   const where = (from: Oid | "index") => (from === "index" ? { index: foreignIndex } : { tree: from })
   return {
     kind: "system",
@@ -37,7 +31,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     oidHex,
     shallow,
     foreignIndex,
-    config,
+    config: async key => (await settings()).get(canonicalKey(key)),
     head: () => reader.head(git, at),
     find: revision => reader.find(git, at, revision),
     mergeBase: (a, b) => reader.mergeBase(git, at, a, b),
@@ -56,43 +50,40 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     hooksPath: async () => hooks,
     branchUpstream: () => branchUpstream(git, at),
     lookup: (from, paths) => lookup(git, at, from, paths),
-    ...systemWriter({ git, version, at, oidHex, hooks, config }),
+    ...systemWriter({ git, env, at, oidHex, hooks, settings }),
   }
 }
 
 interface Discovered {
-  readonly repository: Repository
+  readonly at: Repository
   readonly oidHex: 40 | 64
   readonly shallow: boolean
   readonly hooks: string
 }
 
-async function discover(git: GitProgram, dir: string): Promise<Discovered | CofferError> {
-  const questions = [
-    "--show-toplevel",
-    "--git-dir",
-    "--git-common-dir",
-    "--show-object-format",
-    "--is-shallow-repository",
-  ]
-  const args = ["rev-parse", "--path-format=absolute", ...questions, "--git-path", "hooks"]
-  // The hooks path is asked for, so the setting that turns hooks off must not be there.
+/**
+ * One process tells where the repository is and of what kind. The hooks path is asked for, so the setting that turns
+ * hooks off must not be there.
+ *
+ * @returns undefined for a git before 2.31, which takes the option for text to repeat.
+ */
+async function discover(git: GitProgram, dir: string): Promise<Discovered | undefined> {
+  const format = "--path-format=absolute"
+  const paths = ["--show-toplevel", "--git-dir", "--git-common-dir", "--git-path", "hooks"]
+  const kinds = ["--show-object-format", "--is-shallow-repository"]
   const options = { cwd: dir, env: { LC_ALL: "C" }, programs: "hooks" } as const
-  const { status, stdout, stderr } = await git.run(args, options)
-  if (status !== 0) return refusal(dir, stderr)
+  const { status, stdout, stderr } = await git.run(["rev-parse", format, ...paths, ...kinds], options)
+  if (status !== 0) throw refusal(dir, stderr)
   const answers = stdout.toString().split("\n").slice(0, -1)
-  const [workTree, gitDir, commonDir, format, shallow, hooks] = answers
+  if (answers[0] === format) return undefined
   if (answers.length !== 6)
-    return new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it")
+    throw new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it")
+  const [workTree, gitDir, commonDir, hooks] = answers.slice(0, 4).map(normalize)
   return {
-    repository: {
-      workTree: normalize(workTree!),
-      gitDir: normalize(gitDir!),
-      commonDir: normalize(commonDir!),
-    },
-    oidHex: format === "sha256" ? 64 : 40,
-    shallow: shallow === "true",
-    hooks: normalize(hooks!),
+    at: { workTree: workTree!, gitDir: gitDir!, commonDir: commonDir! },
+    oidHex: answers[4] === "sha256" ? 64 : 40,
+    shallow: answers[5] === "true",
+    hooks: hooks!,
   }
 }
 

@@ -129,7 +129,8 @@ for (const kind of KINDS) {
         if (withChildren) fsck(folder)
       })
     }
-    const hasLocks = STEPS.findIndex(([name]) => name === step) >= 4
+    // What the user then meets is the same from both back ends, the locks on refs apart.
+    const hasLocks = STEPS.findIndex(([name]) => name === step) >= (kind === "system" ? 4 : 6)
     for (const all of hasLocks ? [false, true] : []) {
       test(`${kind}: killed at ${step} ${count}: locks removed by hand and git commit${all ? " -a" : ""} put nothing back`, async () => {
         const folder = makeStore()

@@ -29,34 +29,37 @@ function start(job: string, folder: string, kind: Kind, ...args: string[]): Prom
 }
 
 for (const kind of KINDS) {
-  test(`${kind}: 8 processes make 10 commits each`, async () => {
+  // Of the embedded one only the objects are different: the locks, the index and the journal are the same code.
+  const rounds = kind === "system" ? 10 : 4
+
+  test(`${kind}: 8 processes make ${rounds} commits each`, async () => {
     const folder = makeRepository()
     write(folder, "staged", "staged\n")
     git(folder, "add", "staged")
     const names = Array.from({ length: 8 }, (_, n) => `p${n}`)
-    await Promise.all(names.map(name => start("loop", folder, kind, name, "10")))
+    await Promise.all(names.map(name => start("loop", folder, kind, name, String(rounds))))
     const files = git(folder, "ls-tree", "-r", "--name-only", "HEAD", "secrets").split("\n")
     for (const name of names) {
-      for (let round = 0; round < 10; round++) assert.ok(files.includes(`secrets/${name}/${round}.yaml`))
+      for (let round = 0; round < rounds; round++) assert.ok(files.includes(`secrets/${name}/${round}.yaml`))
     }
-    assert.is(git(folder, "rev-list", "--count", "HEAD").trim(), "81")
+    assert.is(git(folder, "rev-list", "--count", "HEAD").trim(), String(8 * rounds + 1))
     assert.equal(git(folder, "status", "--porcelain"), "A  staged\n")
     assert.equal(leftovers(folder), [])
     fsck(folder)
   })
 
-  test(`${kind}: 4 processes count to 20 in one file`, async () => {
+  test(`${kind}: 4 processes count to 12 in one file`, async () => {
     const folder = makeRepository()
     const opened = await open(folder, kind)
     await commit(opened, { "secrets/N.yaml": "0\n" })
-    await Promise.all(Array.from({ length: 4 }, () => start("count", folder, kind, "5")))
-    assert.equal(git(folder, "show", "HEAD:secrets/N.yaml"), "20\n")
+    await Promise.all(Array.from({ length: 4 }, () => start("count", folder, kind, "3")))
+    assert.equal(git(folder, "show", "HEAD:secrets/N.yaml"), "12\n")
   })
 
   test(`${kind}: a user stages and commits meanwhile`, async () => {
     const folder = makeRepository()
     let isRunning = true
-    const writers = Promise.all(["p0", "p1"].map(name => start("loop", folder, kind, name, "10"))).finally(
+    const writers = Promise.all(["p0", "p1"].map(name => start("loop", folder, kind, name, "6"))).finally(
       () => {
         isRunning = false
       },
@@ -71,7 +74,7 @@ for (const kind of KINDS) {
     }
     await writers
     const subjects = git(folder, "log", "--format=%s").split("\n")
-    assert.is(subjects.filter(subject => subject === "Set A").length, 20)
+    assert.is(subjects.filter(subject => subject === "Set A").length, 12)
     assert.is(subjects.filter(subject => subject === "user's").length, committed)
     assert.ok(committed > 0)
     const tracked = git(folder, "ls-files").split("\n")

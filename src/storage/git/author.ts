@@ -1,6 +1,5 @@
 /** Who a commit is by, from the environment and git's configuration. */
 import { CofferError } from "../../errors.js"
-import type { GitConfig } from "./embedded-config.js"
 import type { Environment } from "./git-process.js"
 import type { Person } from "./object.js"
 
@@ -9,7 +8,11 @@ import type { Person } from "./object.js"
  *
  * @throws CofferError `GIT_NO_AUTHOR`
  */
-export function findPerson(role: "author" | "committer", config: GitConfig, env: Environment): Person {
+export function findPerson(
+  role: "author" | "committer",
+  config: { get(key: string): string | undefined },
+  env: Environment,
+): Person {
   const variable = `GIT_${role.toUpperCase()}`
   const name = env[`${variable}_NAME`] ?? config.get(`${role}.name`) ?? config.get("user.name")
   const email =
