@@ -3,6 +3,7 @@ import { CofferError } from "../errors.js"
 import type { Command } from "./command.js"
 import type { Host } from "./host.js"
 import { printable, printableJson, printableLines } from "./printable.js"
+import { ERASE } from "./progress.js"
 import type { Session } from "./session.js"
 
 /** Runs a command and prints what it returns. @returns the exit status */
@@ -80,5 +81,6 @@ const CYAN = 36
 
 function painter(host: Host): (colour: number, text: string) => string {
   const plain = !host.stderr.isTty || !!host.env.NO_COLOR || host.env.TERM === "dumb"
-  return (colour, text) => (plain ? text : `\u001b[${colour}m${text}\u001b[0m`)
+  // The line may still show a progress bar.
+  return (colour, text) => (plain ? text : `${ERASE}\u001b[${colour}m${text}\u001b[0m`)
 }

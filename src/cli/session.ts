@@ -4,6 +4,7 @@ import type { OpenOptions, Store } from "../store/store.js"
 import type { Globals } from "./globals.js"
 import type { Environment, Host } from "./host.js"
 import { printable } from "./printable.js"
+import { progressBar } from "./progress.js"
 
 export interface Session {
   readonly host: Host
@@ -47,6 +48,7 @@ export function startSession(host: Host, globals: Globals): Session {
         globals.identity.length > 0 ? globals.identity.map(path => resolve(cwd, path)) : undefined,
       git: globals.git,
       confirm: interactive ? question => askYesNo(session, question) : undefined,
+      progress: globals.quiet || !host.stderr.isTty ? undefined : progressBar(host),
       note: line => (/^(warning|note): /.test(line) ? say(line) : warn(line)),
     }),
     async openStore() {

@@ -12,7 +12,7 @@ import { inFile } from "./reading.js"
 import { openFile, resealFile, type SealKey, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
-import { isBadFile } from "./tree.js"
+import { isBadFile, namesOf } from "./tree.js"
 
 /** So many files are in memory, and so many signatures verified at once on the thread pool. */
 const BATCH = 256
@@ -71,12 +71,16 @@ export interface ResealRequest {
 
 /** Seals files again. @throws CofferError for the first that cannot be verified, opened or signed */
 export async function resealFiles(draft: Draft, request: ResealRequest): Promise<void> {
+  const total = namesOf(await draft.base.paths(request.prefix)).length
+  let done = 0
   for await (const batch of readBatches(draft, request.prefix)) {
     const wanted = batch.filter(({ path, file }) => request.choose(nameOfPath(path)!, file) !== undefined)
     for (const checked of await verifyFiles(draft.keyring, wanted, request.leave)) {
       const sealed = await resealOne(draft, checked, request.choose(checked.file.name, checked.file)!)
       request.done?.(sealed)
     }
+    done += batch.length
+    draft.store.progress(done, total)
   }
 }
 

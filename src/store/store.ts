@@ -29,6 +29,8 @@ export interface OpenOptions {
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined
   /** Takes warnings and notes, one line each. Default: dropped. */
   readonly note?: ((line: string) => void) | undefined
+  /** Told how far work on many files is; `done` reaches `total` unless it fails. */
+  readonly progress?: ((done: number, total: number) => void) | undefined
 }
 
 /** An open store. Nothing in it has been verified yet: operations verify what they use. */
@@ -46,6 +48,7 @@ export interface Store {
   readonly tree: Tree
   readonly confirm: ((question: string) => Promise<boolean>) | undefined
   note(line: string): void
+  progress(done: number, total: number): void
   /** @throws CofferError `GIT_NO_REPOSITORY` */
   git(): Promise<Git>
   identities(): Promise<LoadedIdentities>
@@ -82,7 +85,7 @@ export function assembleStore(
   options: OpenOptions,
   place: Pick<Store, "root" | "folder" | "id" | "repository" | "git">,
 ): Store {
-  const { env, note = () => {} } = options
+  const { env, note = () => {}, progress = () => {} } = options
   const { root, folder, id, repository, git } = place
   const files = openFiles(root)
   const identities = once(() =>
@@ -98,6 +101,7 @@ export function assembleStore(
     tree: workTree(files, { absent, conflicts }),
     confirm: options.confirm,
     note,
+    progress,
     identities,
     state: remembered.state,
     updateState: remembered.update,
