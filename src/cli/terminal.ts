@@ -31,10 +31,11 @@ export async function askLine(session: Session, question: string): Promise<strin
 export async function askHidden(session: Session, question: string): Promise<Uint8Array> {
   requirePerson(session)
   const { stdin, stderr, atExit } = session.host
-  stderr.write(printableLines(question))
-  stdin.setRaw(true)
   const forget = atExit(() => stdin.setRaw(false))
+  // Before the question: whoever answers at once must not see it shown.
+  stdin.setRaw(true)
   try {
+    stderr.write(printableLines(question))
     return await readKeys(stdin.chunks())
   } finally {
     forget()
