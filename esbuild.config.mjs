@@ -1,10 +1,11 @@
-// Builds dist/. Two bundles of the same sources, because a `get` in a build script should cost hardly more than
-// starting Node:
-//   get.cjs   one CommonJS file with the plain form of `get` and nothing else (no module loader to start,
-//             one file to read); whatever it imports lazily it finds in
-//   the rest  ES modules in lazy chunks: the whole command line (cli.js) and the library (index.js).
-import { rmSync } from "node:fs"
-import { relative, resolve, sep } from "node:path"
+// Builds dist/. Starting a program is most of what coffer does in a build script, so the command line is plain
+// CommonJS in few files: no module loader to start, and nothing read that is not needed.
+//   get.cjs        the plain form of `get` and no more
+//   cli.cjs        every other command, and what `get` imports lazily (dist/lazy/ points into it)
+//   packages/      each large package by itself, loaded where it is used
+//   index.js       the library, ES modules in lazy chunks
+import { mkdirSync, rmSync, writeFileSync } from "node:fs"
+import { dirname, relative, resolve, sep } from "node:path"
 import { build } from "esbuild"
 
 const common = {
@@ -18,55 +19,101 @@ const common = {
   alias: {
     // Constructing Intl.Segmenter when the module loads costs a fifth of a cold start.
     "string-width": "./src/cli/string-width.ts",
-    // ES builds: tree-shaken, and their names can be imported one by one from a chunk.
+    // ES builds: tree-shaken, and their names can be imported one by one.
     "isomorphic-git": "./node_modules/isomorphic-git/index.js",
     "sha.js/sha1.js": "./src/storage/git/sha1.ts",
     yaml: "./node_modules/yaml/browser/index.js",
   },
 }
 
+/** `import()` becomes a lazy `require`: the module loader is never started. */
+const commonJs = {
+  ...common,
+  outdir: "dist",
+  outExtension: { ".js": ".cjs" },
+  format: "cjs",
+  supported: { "dynamic-import": false },
+}
+
 /** What `get` imports lazily but always needs. */
 const ALWAYS = ["src/cli/commands/get.ts", "src/store/store.ts"].map(path => resolve(path))
 
-/** Leaves lazy imports out of the bundle and collects them as entry points of the chunks. */
-function leaveLazy(entries) {
+/**
+ * Leaves lazily imported packages out of a bundle, and with `modules` our own lazily imported modules too.
+ * What was left out is collected: name → file.
+ */
+function leaveOut({ packages, modules }) {
   return {
-    name: "leave-lazy",
+    name: "leave-out",
     setup(plugins) {
       plugins.onResolve({ filter: /.*/ }, async ({ kind, path, resolveDir, importer, pluginData }) => {
-        if (kind !== "dynamic-import" || path.startsWith("node:") || pluginData === leaveLazy)
-          return undefined
-        const found = await plugins.resolve(path, { kind, resolveDir, importer, pluginData: leaveLazy })
-        if (ALWAYS.includes(found.path)) return undefined
-        const name = path.startsWith(".")
-          ? relative("src", found.path).replace(/\.ts$/, "").split(sep).join("/")
-          : `packages/${path}`
-        entries[`lazy/${name}`] = found.path
-        return { path: `./lazy/${name}.js`, external: true }
+        if (kind !== "dynamic-import" || path.startsWith("node:") || pluginData === leaveOut) return undefined
+        const found = await plugins.resolve(path, { kind, resolveDir, importer, pluginData: leaveOut })
+        if (!path.startsWith(".")) {
+          packages.set(path, found.path)
+          return { path: `./packages/${path}.cjs`, external: true }
+        }
+        if (modules === undefined || ALWAYS.includes(found.path)) return undefined
+        const name = relative("src", found.path).replace(/\.ts$/, "").split(sep).join("/")
+        modules.set(name, found.path)
+        return { path: `./lazy/${name}.cjs`, external: true }
       })
     },
   }
 }
 
+/** Files through which get.cjs reaches the modules that it left out. */
+function writeLazy(modules) {
+  for (const [index, name] of [...modules.keys()].entries()) {
+    const file = `dist/lazy/${name}.cjs`
+    mkdirSync(dirname(file), { recursive: true })
+    const target = relative(dirname(file), "dist/cli.cjs").split(sep).join("/")
+    writeFileSync(file, `module.exports = require("${target}").module${index}\n`)
+  }
+}
+
 rmSync("dist", { recursive: true, force: true })
-const lazy = {}
+const packages = new Map()
+const modules = new Map()
 await build({
-  ...common,
+  ...commonJs,
   entryPoints: { get: "src/cli/main.ts" },
-  outdir: "dist",
-  outExtension: { ".js": ".cjs" },
-  format: "cjs",
-  plugins: [leaveLazy(lazy)],
+  plugins: [leaveOut({ packages, modules })],
+})
+await build({
+  ...commonJs,
+  stdin: {
+    contents: [...modules.values()]
+      .map((path, index) => `export * as module${index} from "${path}"`)
+      .join("\n"),
+    resolveDir: ".",
+    sourcefile: "cli.js",
+  },
+  entryNames: "cli",
+  plugins: [leaveOut({ packages })],
+})
+writeLazy(modules)
+await build({
+  ...commonJs,
+  entryPoints: Object.fromEntries(packages),
+  outdir: "dist/packages",
+  // yargs is written as an ES module and asks where it is.
+  define: { "import.meta.url": "moduleUrl" },
+  banner: { js: 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
+  // A default export is what CommonJS exports as a whole.
+  footer: {
+    js: 'if (typeof module.exports.default === "function") module.exports = module.exports.default;',
+  },
 })
 await build({
   ...common,
-  entryPoints: { index: "src/index.ts", ...lazy },
+  entryPoints: { index: "src/index.ts" },
   outdir: "dist",
   chunkNames: "chunks/[name]-[hash]",
   format: "esm",
   splitting: true,
-  // Packages written for CommonJS, below isomorphic-git, require Node's own modules.
+  // Some of isomorphic-git's own dependencies are CommonJS and require Node's modules.
   banner: {
-    js: 'import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);',
+    js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
   },
 })

@@ -1,11 +1,25 @@
 // Runs each compiled test file in a process of its own, two at a time, with a time limit,
 // and fails where a file ran no test: uvu alone exits 0 for a file that forgot test.run().
 import { spawn } from "node:child_process"
-import { readdirSync } from "node:fs"
+import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 
 const LIMIT_MS = Number(process.env.TEST_LIMIT_MS ?? 240_000)
 const root = "build/test"
+const temporary = mkdtempSync(join(memoryFolder(), "coffer-test-"))
+process.on("exit", () => rmSync(temporary, { recursive: true, force: true }))
+
+/** Tests write thousands of small files durably: in memory that costs nothing. */
+function memoryFolder() {
+  try {
+    accessSync("/dev/shm", constants.W_OK)
+    return "/dev/shm"
+  } catch {
+    return tmpdir()
+  }
+}
+
 const wanted = process.argv.slice(2)
 
 function testFiles(folder) {
@@ -21,6 +35,7 @@ function run(file) {
     const started = Date.now()
     const child = spawn(process.execPath, ["--enable-source-maps", file], {
       stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, TMPDIR: temporary },
     })
     let output = ""
     child.stdout.on("data", chunk => (output += chunk))
