@@ -14,6 +14,7 @@ import { openSecret, readSecret } from "./reading.js"
 import { resealFile } from "./seal.js"
 import type { Store } from "./store.js"
 import { gitTree } from "./tree.js"
+import { choosePin } from "./trust.js"
 import { type View, verifyTree } from "./view.js"
 
 /** What was settled, and what only a person can settle. */
@@ -90,6 +91,8 @@ export async function resolveSecret(
 async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promise<T>): Promise<T> {
   const git = await store.git()
   return withStoreLock(git, async () => {
+    // Both sides' keyrings may be there, diverged, so this is no other write; but what is not pinned is not sealed to.
+    choosePin(store, "write")
     const view = await verifyTree(store, gitTree(git, "index", store.folder), { use: "open" })
     const { identities } = await store.identities()
     const stages = await readStages(store, git, view)

@@ -139,4 +139,19 @@ attack("COFFER_PIN=tofu reads with a warning and never writes", () => {
   assert.is(git("tom", "status", "--porcelain"), "")
 })
 
+attack("COFFER_PIN=tofu settles no conflict", () => {
+  git("tom", "checkout", "-qb", "side")
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, text: "theirs" })))
+  git("tom", "checkout", "-q", "main")
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, text: "ours" })))
+  assert.throws(() => git("tom", "merge", "-q", "side"))
+  const before = git("tom", "ls-files", "-s")
+  for (const run of [["resolve"], ["resolve", "API_TOKEN", "--ours"]]) {
+    const { status, stderr } = coffer("tom", ["--json", ...run], { pin: "tofu" })
+    assert.is(status, 12, stderr)
+    assert.match(stderr, /^\{"error":\{"code":"UNPINNED"/m)
+  }
+  assert.is(git("tom", "ls-files", "-s"), before)
+})
+
 test.run()
