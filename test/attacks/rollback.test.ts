@@ -122,10 +122,7 @@ attack("COFFER_PIN=tofu reads with a warning and never writes", () => {
   const writes = [
     ["set", "API_TOKEN"],
     ["delete", "API_TOKEN"],
-    ["generate", "NEW"],
     ["rollback", "API_TOKEN@1"],
-    ["copy", "API_TOKEN", "NEW"],
-    ["move", "API_TOKEN", "NEW"],
     ["rotate"],
     ["recipients", "remove", "maria"],
     ["group", "create", "stage"],

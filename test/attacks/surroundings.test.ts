@@ -19,12 +19,12 @@ const UNTRUSTED = [
   "host: evil.example",
 ]
 
-for (const line of UNTRUSTED) {
-  attack(`.coffer.yaml says "${line}"`, () => {
+attack(".coffer.yaml names a group, a command, a host or a key", () => {
+  for (const line of UNTRUSTED) {
     writeFileSync(join(clone("tom"), ".coffer.yaml"), `${line}\n`)
     refuses("SETTING_UNKNOWN", line.split(":")[0]!)
-  })
-}
+  }
+})
 
 attack(".coffer.yaml names a store outside the repository, or behind a link", () => {
   symlinkSync(join(clone("ana"), "secrets"), join(clone("tom"), "elsewhere"))
@@ -140,7 +140,6 @@ attack("hostile names, authors, meta, settings and remote text never reach a ter
   git("tom", "add", "-A", "--", ".")
   const commands = [
     "list --long",
-    "list --tree",
     "check",
     "check --staged",
     "status",
@@ -148,7 +147,6 @@ attack("hostile names, authors, meta, settings and remote text never reach a ter
     "get API_TOKEN --json",
     "get DB_URL",
     "set NEW",
-    "find T",
     "grep o",
     "export -p .",
     "import hostile.env",
