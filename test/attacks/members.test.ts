@@ -2,6 +2,7 @@ import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { wrapDataKey } from "../../src/crypto/age.js"
 import { newDataKey } from "../../src/crypto/data-key.js"
+import { printCard } from "../../src/format/card.js"
 import { type KeyRecord, type Member, printKeyRecord } from "../../src/format/key-record.js"
 import { dataKeyOf, member, type Person } from "../keyring/graphs.js"
 import { files, first, forgeRecord, people, team, tip } from "./cast.js"
@@ -87,6 +88,8 @@ const ODD_KEYS = {
 
 for (const [what, signingKey] of Object.entries(ODD_KEYS)) {
   attack(`a member has a signing key ${what}`, async () => {
+    const card = printCard({ recipient: zoe.recipient, signingKey })
+    refuses("MEMBER_INVALID", "zoe", { who: "ana", run: ["recipients", "add", "zoe", card] })
     await refusesMembers("MEMBER_INVALID", [...team, { ...member(zoe, "writer"), signingKey }])
   })
 }
