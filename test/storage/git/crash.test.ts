@@ -110,7 +110,7 @@ function removeLocksByHand(folder: string): void {
 
 for (const kind of KINDS) {
   for (const [step, count] of STEPS) {
-    const hasChildren = ["ref-locked", "index", "work-file", "work-files"].includes(step)
+    const hasChildren = kind === "system" && ["ref-locked", "index", "work-file", "work-files"].includes(step)
     for (const withChildren of hasChildren ? [false, true] : [false]) {
       const name = `${kind}: killed at ${step} ${count}${withChildren ? " with its children" : ""}`
       test(`${name}: the next command recovers`, async () => {
@@ -129,9 +129,9 @@ for (const kind of KINDS) {
         if (withChildren) fsck(folder)
       })
     }
+    const isVisible = STEPS.findIndex(([name]) => name === step) >= 6
     // What the user then meets is the same from both back ends, the locks on refs apart.
-    const hasLocks = STEPS.findIndex(([name]) => name === step) >= (kind === "system" ? 4 : 6)
-    for (const all of hasLocks ? [false, true] : []) {
+    for (const all of isVisible ? (kind === "system" ? [false, true] : [true]) : []) {
       test(`${kind}: killed at ${step} ${count}: locks removed by hand and git commit${all ? " -a" : ""} put nothing back`, async () => {
         const folder = makeStore()
         await die(folder, kind, "commit", step, count, true)
@@ -168,7 +168,9 @@ for (const kind of KINDS) {
     })
   }
 
-  for (const [step, count] of STEPS.filter(([name]) => name !== "ref-locked" && name !== "ref")) {
+  const stageSteps = kind === "system" ? ["journal", "index-locked", "index-prepared"] : []
+  stageSteps.push("index", "work-file", "work-files", "index-unlocked")
+  for (const [step, count] of STEPS.filter(([name]) => stageSteps.includes(name))) {
     test(`${kind}: a staged change killed at ${step} ${count} is there whole or not at all`, async () => {
       const folder = makeStore()
       const first = await open(folder, kind)
