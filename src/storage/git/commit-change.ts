@@ -1,4 +1,5 @@
 /** One commit on HEAD, made of HEAD's tree and the changed files. */
+import { equalBytes } from "../../encoding.js"
 import { CofferError, hasCode } from "../../errors.js"
 import { inProgress } from "../repository.js"
 import type { Backend, RefLock } from "./backend.js"
@@ -75,15 +76,15 @@ async function onTopOf(backend: Backend, change: CommitChange, head: Oid | null)
   return { ...change, base: head }
 }
 
-async function readBack(backend: Backend, { files, readBack }: CommitChange): Promise<void> {
-  if (readBack === undefined) return
+/** What cannot be read again as it was written must not become the store's only copy. */
+async function readBack(backend: Backend, { files }: CommitChange): Promise<void> {
   const written = [...files].filter((file): file is [string, Uint8Array] => file[1] !== null)
   const oids = written.map(([, bytes]) => blobId(bytes, backend.oidHex))
   let next = 0
   for await (const { oid, bytes } of backend.blobs(oids)) {
-    const [path] = written[next++]!
-    if (bytes === undefined) throw new CofferError("GIT_FAILED", `object ${oid} of "${path}" was not written`)
-    await readBack(path, bytes)
+    const [path, expected] = written[next++]!
+    if (bytes !== undefined && equalBytes(bytes, expected)) continue
+    throw new CofferError("GIT_FAILED", `object ${oid} of "${path}" does not read back as it was written`)
   }
 }
 

@@ -68,8 +68,6 @@ export interface CommitChange {
   readonly at: Date
   /** Runs prepare-commit-msg and commit-msg. */
   readonly verify: boolean
-  /** Sees each blob as the object store gives it back, before anything else changes; throws to stop. */
-  readonly readBack?: (path: string, bytes: Uint8Array) => void | Promise<void>
 }
 
 /** What both back ends read. A prefix is a folder or a file; "" is everything. */

@@ -243,32 +243,6 @@ for (const kind of KINDS) {
     assert.is(mode(`.git/objects/${blob.slice(0, 2)}/${blob.slice(2)}`) & 0o040, 0o040)
   })
 
-  test(`${kind}: each blob is read back before anything changes`, async () => {
-    const folder = makeRepository()
-    const opened = await open(folder, kind)
-    const { commit: base } = await opened.head()
-    const seen: string[] = []
-    const change = {
-      base,
-      files: new Map([
-        ["secrets/A.yaml", Buffer.from("second\n")],
-        ["secrets/B.yaml", null],
-      ]),
-      message: "x",
-      at: AT,
-      verify: true,
-    }
-    const readBack = (path: string, bytes: Uint8Array) => {
-      seen.push(`${path} ${Buffer.from(bytes)}`)
-      throw new RangeError("does not open")
-    }
-    assert.match(await codeOf(opened.commit({ ...change, readBack })), "does not open")
-    assert.equal(seen, ["secrets/A.yaml second\n"])
-    assert.equal(await opened.head(), { ref: "refs/heads/main", commit: base })
-    assert.equal(git(folder, "status", "--porcelain"), "")
-    assert.equal(leftovers(folder), [])
-  })
-
   test(`${kind}: what it cannot do is refused by name`, async () => {
     if (kind === "system") return
     for (const shape of SHAPES.filter(candidate => candidate.embedded === "refuses")) {
