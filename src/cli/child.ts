@@ -23,8 +23,9 @@ export interface Child {
 
 /** Starts a program with coffer's own stdin, stdout and stderr. Until it ends, signals go to it. */
 export function startChild(host: Host, request: ChildRequest): Child {
-  const child = trySpawn(request)
+  // Listening first: a signal that came in between would end coffer and leave the child behind.
   const restore = forwardSignals(host, signal => child.kill(signal))
+  const child = spawnOr(restore, request)
   const ended = new Promise<ChildEnd>((resolve, reject) => {
     child.once("error", error => reject(startFailure(error)))
     child.once("exit", (status, signal) => resolve(signal === null ? { status: status ?? 0 } : { signal }))
@@ -39,10 +40,11 @@ export function startChild(host: Host, request: ChildRequest): Child {
   }
 }
 
-function trySpawn({ file, args, env, cwd }: ChildRequest): ChildProcess {
+function spawnOr(giveUp: () => void, { file, args, env, cwd }: ChildRequest): ChildProcess {
   try {
     return spawn(file, args, { stdio: "inherit", env: withoutIdentities(env), cwd })
   } catch (error) {
+    giveUp()
     throw startFailure(error) // Node throws some errors and emits others
   }
 }
