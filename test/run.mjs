@@ -5,7 +5,7 @@ import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from "node:fs
 import { tmpdir } from "node:os"
 import { join, relative } from "node:path"
 
-const LIMIT_MS = Number(process.env.TEST_LIMIT_MS ?? 240_000)
+const LIMIT_MS = Number(process.env.TEST_LIMIT_MS ?? 480_000)
 const root = "build/test"
 const temporary = mkdtempSync(join(memoryFolder(), "coffer-test-"))
 process.on("exit", () => rmSync(temporary, { recursive: true, force: true }))
@@ -57,7 +57,13 @@ function run(file) {
 }
 
 const files = testFiles(root).filter(file => wanted.length === 0 || wanted.some(part => file.includes(part)))
-const queue = [...files]
+/** The longest first, so that both processors are busy until the end. */
+const LONG = ["e2e/", "storage/git/", "store/", "attacks/", "readme", "recovery"]
+const rank = file => {
+  const index = LONG.findIndex(part => relative(root, file).startsWith(part))
+  return index < 0 ? LONG.length : index
+}
+const queue = files.toSorted((a, b) => rank(a) - rank(b))
 const results = []
 await Promise.all(
   Array.from({ length: 2 }, async () => {

@@ -63,7 +63,6 @@ function envOf(who: Name, { pin, env }: Call = {}): Record<string, string> {
     GIT_COMMITTER_NAME: who,
     GIT_COMMITTER_EMAIL: `${who}@example.com`,
     ...(trusted && { COFFER_PIN: typeof trusted === "string" ? trusted : pinOf(trusted) }),
-    ...(process.env.NODE_V8_COVERAGE && { NODE_V8_COVERAGE: process.env.NODE_V8_COVERAGE }),
     ...env,
   }
 }
