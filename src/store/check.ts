@@ -1,5 +1,6 @@
 /** `coffer check`: everything that can be verified about a store, as a list of findings. */
 import { CofferError } from "../errors.js"
+import { nameOfPath } from "../format/names.js"
 import { findOldAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
@@ -216,6 +217,32 @@ async function checkHistory(
   }
 }
 
+/** Files that HEAD has and the work tree lacks, other than by a sparse checkout: nobody has committed that yet. */
+async function findRemoved(
+  git: Git,
+  head: Oid,
+  { tree, folder }: { tree: Tree; folder: string },
+): Promise<Finding[]> {
+  const present = new Set(await tree.paths(""))
+  for await (const { path, skipWorktree } of git.entries("index", folder)) {
+    if (skipWorktree) present.add(path.slice(folder.length + 1))
+  }
+  const removed: Finding[] = []
+  for await (const { path } of git.entries(head, folder)) {
+    const inStore = path.slice(folder.length + 1)
+    const name = nameOfPath(inStore)
+    if (name === undefined || present.has(inStore)) continue
+    removed.push({
+      code: "SECRET_MISSING",
+      level: "error",
+      path: inStore,
+      message: `"${name}" is gone from the work tree, with no tombstone`,
+      hint: `git checkout -- ${path} brings it back; coffer delete ${name} is the way to delete`,
+    })
+  }
+  return removed
+}
+
 /** Step 18, and a merge that dropped a value. */
 async function compareHistory(
   store: Store,
@@ -226,6 +253,7 @@ async function compareHistory(
   const { commit: head } = await git.head()
   if (head === null) return
   if (since !== undefined) result.findings.push(...(await findSince(store, git, { keyring, since, head })))
+  result.findings.push(...(await findRemoved(git, head, { tree, folder: store.folder })))
   const parents = await parentsOf(git, head)
   if (parents.length > 1) {
     result.findings.push(...(await findLostUpdates(git, store.folder, { parents, result: head })))

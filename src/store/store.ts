@@ -128,14 +128,26 @@ async function leftOut(
   path: string,
 ): Promise<TreeFile | undefined> {
   if (repository === undefined) return undefined
-  const { commit } = await (await git()).head()
-  if (commit === null) return undefined
-  for await (const entry of (await git()).entries("index", `${folder}/${path}`)) {
-    if (entry.path === `${folder}/${path}` && entry.skipWorktree) {
-      return gitTree(await git(), commit, folder).find(path)
+  try {
+    const opened = await git()
+    const { commit } = await opened.head()
+    if (commit === null) return undefined
+    for await (const entry of opened.entries("index", `${folder}/${path}`)) {
+      if (entry.path !== `${folder}/${path}` || entry.stage !== 0) continue
+      if (entry.skipWorktree) return gitTree(opened, commit, folder).find(path)
+      throw removedByHand(entry.path)
     }
+  } catch (error) {
+    // A reader may lack git, or the right to use it here: then what is not there is not there.
+    if (!(error instanceof CofferError) || error.exit !== 14) throw error
   }
   return undefined
+}
+
+function removedByHand(path: string): CofferError {
+  return new CofferError("SECRET_MISSING", `"${path}" is gone from the work tree, and git still has it`, {
+    hint: `git checkout -- ${path} brings it back; coffer delete is the way to delete a secret`,
+  })
 }
 
 /** Store paths in conflict. Git is asked only in the middle of a merge, rebase and the like. */

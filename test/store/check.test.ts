@@ -52,6 +52,11 @@ test("a sound store: every file is looked at, every value opened, nothing is fou
   assert.equal(await check(), { checked: { files: 6, opened: 3 }, problems: [], failed: false })
 })
 
+test("a file removed by hand, not yet committed, is missing", async () => {
+  rmSync(fileOf("prod/B"))
+  assert.equal(await found(), ["SECRET_MISSING prod/B.yaml"])
+})
+
 test("without an identity structure, signatures and places are checked", async () => {
   const { checked, problems } = await check({}, withEnv({ COFFER_IDENTITY: "" }))
   assert.equal(checked, { files: 6, opened: 0 })
