@@ -1,5 +1,6 @@
 /** The YAML map that `edit -p` shows: one line or block per secret, and what the person made of it. */
 import { CofferError } from "../errors.js"
+import { parseUserYaml } from "./user-yaml.js"
 
 /**
  * Prints names and values as a YAML map that reads back to the same text; binary secrets are comments.
@@ -30,20 +31,10 @@ const HELP = [
  * @throws CofferError `VALUE_INVALID` with the line; never with what stands there
  */
 export async function parseEditMap(text: string): Promise<ReadonlyMap<string, string>> {
-  const { LineCounter, isMap, isScalar, parseDocument } = await import("yaml")
-  const lines = new LineCounter()
-  const document = parseDocument(text, {
-    schema: "core",
-    version: "1.2",
-    uniqueKeys: true,
-    merge: false,
-    strict: true,
-    prettyErrors: false,
-    lineCounter: lines,
-  })
-  const lineOf = (offset: number | undefined) => (offset === undefined ? 1 : lines.linePos(offset).line)
-  const [error] = [...document.errors, ...document.warnings]
-  if (error !== undefined) throw invalid(lineOf(error.pos[0]), "this is not valid YAML")
+  const { isMap, isScalar } = await import("yaml")
+  const parsed = await parseUserYaml(text)
+  if (parsed.document === undefined) throw invalid(parsed.fault.line, parsed.fault.what)
+  const { document, lineOf } = parsed
   const entries = new Map<string, string>()
   if (document.contents === null) return entries
   if (!isMap(document.contents)) throw invalid(1, "this is not a map of names to values")

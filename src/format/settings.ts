@@ -3,6 +3,7 @@ import type { Document } from "yaml"
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { nearest } from "./nearest.js"
+import { MAX_DEPTH, parseUserYaml } from "./user-yaml.js"
 
 /**
  * What a repository may say: where its store is, and what its scanner passes over. Never a group, a
@@ -30,7 +31,6 @@ type Shape = "text" | "texts" | { readonly [key: string]: Shape }
 
 const REPOSITORY: Shape = { store: "text", scan: { allow: "texts" } }
 const USER: Shape = { identities: "texts", editor: "texts" }
-const MAX_DEPTH = 32
 /** All that most settings files hold: read without loading a YAML library, which costs half a `get`. */
 const STORE_LINE = /^store: ([A-Za-z][A-Za-z0-9._-]*(?:\/[A-Za-z0-9][A-Za-z0-9._-]*)*)\n$/
 /** Words that are not text for YAML. */
@@ -49,21 +49,10 @@ export async function parseUserConfig(bytes: Uint8Array): Promise<UserConfig> {
 }
 
 async function parseShaped(bytes: Uint8Array, shape: Shape, file: string): Promise<unknown> {
-  const { parseDocument } = await import("yaml")
   const text = decodeUtf8(bytes)
-  if (text === undefined || depthOf(text) > MAX_DEPTH)
-    throw invalid(file, "it is not UTF-8 text of moderate depth")
-  // A directive could choose YAML 1.1, where `no` is false.
-  if (/^%/m.test(text)) throw invalid(file, "it has YAML directives")
-  const document = parseDocument(text, {
-    schema: "core",
-    version: "1.2",
-    uniqueKeys: true,
-    merge: false,
-    strict: true,
-    prettyErrors: false,
-  })
-  if (document.errors.length > 0 || document.warnings.length > 0) throw invalid(file, "it is not valid YAML")
+  if (text === undefined) throw invalid(file, "it is not UTF-8 text")
+  const { document, fault } = await parseUserYaml(text, MAX_DEPTH)
+  if (document === undefined) throw invalid(file, fault.what)
   return checkShape(toValue(document, file) ?? new Map(), shape, file, [])
 }
 
@@ -94,21 +83,6 @@ function checkShape(value: unknown, shape: Shape, file: string, at: readonly str
     entries.push([String(key), checkShape(item, known, file, [...at, String(key)])])
   }
   return Object.fromEntries(entries)
-}
-
-/** An upper bound, found before a parser recurses: indentation steps and brackets. */
-function depthOf(text: string): number {
-  let brackets = 0
-  let deepest = 0
-  for (const character of text) {
-    if (character === "[" || character === "{") deepest = Math.max(deepest, ++brackets)
-    else if (character === "]" || character === "}") brackets--
-  }
-  const dashes = Math.max(
-    0,
-    ...[...text.matchAll(/^[ ]*(?:- ?)+/gm)].map(([run]) => run.replaceAll(" ", "").length),
-  )
-  return Math.max(deepest, dashes)
 }
 
 function unknownKey(file: string, key: string, known: readonly string[]): CofferError {
