@@ -87,7 +87,11 @@ test("each file that is not what it says is named with its code", async () => {
       () => writeFileSync(fileOf("A"), `${readFileSync(fileOf("A"), "utf8")}\n`),
       ["NOT_CANONICAL A.yaml"],
     ],
-    ["git mv", () => renameSync(fileOf("A"), inStore("Z.yaml")), ["SECRET_MOVED Z.yaml"]],
+    [
+      "git mv",
+      () => renameSync(fileOf("A"), inStore("Z.yaml")),
+      ["SECRET_MOVED Z.yaml", "SECRET_MISSING A.yaml"],
+    ],
     ["another author", () => edit("A", () => ({ author: "eva" })), ["WRITE_SIGNATURE A.yaml"]],
     ["another signer", () => edit("A", () => ({ signer: "eva" })), ["WRITER_NOT_ALLOWED A.yaml"]],
     ["another value", () => edit("A", ({ value }) => ({ value: value.toReversed() })), ["TAMPERED A.yaml"]],
