@@ -14,7 +14,7 @@ import { deleteSecrets, setSecrets } from "../../src/store/secrets.js"
 import { type OpenOptions, openStore, type Store } from "../../src/store/store.js"
 import { overlayTree } from "../../src/store/tree.js"
 import { type View, verifyTree } from "../../src/store/view.js"
-import { type Random, randomFrom } from "../keyring/histories.js"
+import type { Random } from "../keyring/histories.js"
 
 /** What a run found: cases tried, and those that were accepted with another value than before. */
 export interface Tally {
@@ -225,5 +225,3 @@ export async function mixKinds(victim: Victim, tally: Tally): Promise<void> {
     }
   }
 }
-
-export const seeded = randomFrom
