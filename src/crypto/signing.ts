@@ -81,12 +81,10 @@ export interface SignedWrite {
 
 /** {@link verifyWrite} for many files, on the thread pool; the answers are in the same order. */
 export function verifyWrites(batch: readonly SignedWrite[]): Promise<boolean[]> {
-  const keys = new Map<string, KeyObject | undefined>()
   return Promise.all(
-    batch.map(({ publicKey, context, signature }) => {
-      if (!keys.has(publicKey)) keys.set(publicKey, importPublicKey(publicKey))
-      return verifyLater(keys.get(publicKey), digest(WRITE_LABEL, context), signature)
-    }),
+    batch.map(({ publicKey, context, signature }) =>
+      verifyLater(importPublicKey(publicKey), digest(WRITE_LABEL, context), signature),
+    ),
   )
 }
 
@@ -119,8 +117,16 @@ function verifyLater(
   )
 }
 
+/** Importing a key takes OpenSSL longer than checking a signature, and few people sign many files. */
+const imported = new Map<string, KeyObject | undefined>()
+const IMPORTED_MAX = 1000
+
 function importPublicKey(hex: string): KeyObject | undefined {
+  if (imported.has(hex)) return imported.get(hex)
   const bytes = isSigningPublicKey(hex) ? decodeHex(hex) : undefined
-  if (bytes === undefined) return undefined
-  return createPublicKey({ key: Buffer.concat([SPKI_PREFIX, bytes]), format: "der", type: "spki" })
+  const key =
+    bytes && createPublicKey({ key: Buffer.concat([SPKI_PREFIX, bytes]), format: "der", type: "spki" })
+  if (imported.size === IMPORTED_MAX) imported.clear()
+  imported.set(hex, key)
+  return key
 }

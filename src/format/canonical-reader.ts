@@ -11,11 +11,10 @@ import { decodeBase64, decodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { ESCAPED, LINE_CHARACTERS, quote } from "./canonical.js"
 import { LIMITS } from "./limits.js"
+import { hasNoncharacter } from "./noncharacters.js"
 
 /** A field name that may come from a later format. */
 const FIELD = /^[a-z][A-Za-z0-9]{0,31}:/
-/** Not to be exchanged, says Unicode; some of them YAML cannot hold. */
-const NONCHARACTER = /\p{Noncharacter_Code_Point}/u
 
 /** Reads one file from its first line to its last; the cursor never goes back. */
 export class CanonicalReader {
@@ -235,7 +234,7 @@ export class CanonicalReader {
     if (inner.length > LIMITS.quotedCharacters) throw this.fault(`"${field}" is too long`)
     const text = ESCAPED.test(inner) ? unescapeText(inner) : inner
     if (text === undefined) throw this.fault(`"${field}" is not quoted as it must be`)
-    if (NONCHARACTER.test(text)) throw this.fault(`"${field}" holds a noncharacter`)
+    if (hasNoncharacter(text)) throw this.fault(`"${field}" holds a noncharacter`)
     return text
   }
 

@@ -3,11 +3,12 @@ import { encodeUtf8, findUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { LIMITS } from "./limits.js"
 import { isSecretName } from "./names.js"
+import { hasNoncharacter } from "./noncharacters.js"
 import { isTime } from "./times.js"
 
 const KEY = /^[a-z][A-Za-z0-9._-]{0,31}$/
-/** Control characters, line and paragraph separators, the byte order mark, noncharacters. */
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\p{Noncharacter_Code_Point}]/u
+/** Control characters, line and paragraph separators, the byte order mark. */
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]/
 
 /** Entries whose value has a form; any other value is free text. */
 const KNOWN: ReadonlyMap<string, { is: (value: string) => boolean; form: string }> = new Map([
@@ -36,7 +37,8 @@ export function findMetaFault(meta: ReadonlyMap<string, string>): string | undef
   if (meta.size > LIMITS.metaEntries) return `there are more than ${LIMITS.metaEntries} entries`
   for (const [key, value] of meta) {
     if (!KEY.test(key)) return "a key is not a lower-case letter and up to 31 letters, digits or . _ -"
-    if (findUtf8(value) === undefined || UNPRINTABLE.test(value)) return `"${key}" is not printable`
+    if (findUtf8(value) === undefined || CONTROL.test(value) || hasNoncharacter(value))
+      return `"${key}" is not printable`
     if (encodeUtf8(value).length > LIMITS.metaValueBytes) return `"${key}" is longer than 1 KiB`
     const known = KNOWN.get(key)
     if (known !== undefined && !known.is(value)) return `"${key}" is not ${known.form}`

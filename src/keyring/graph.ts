@@ -28,10 +28,20 @@ export interface Graph {
   ancestors(sha256: string): ReadonlySet<string>
 }
 
-/** Parses a key record. @throws CofferError `NOT_CANONICAL`, `NEWER_FORMAT` */
-export function makeNode(path: string, bytes: Uint8Array): RecordNode {
-  const record = parseKeyRecord(bytes, path)
-  return { path, id: recordId(record), sha256: hashRecord(bytes), record, bytes }
+/**
+ * Parses a key record.
+ *
+ * @param parsedBefore - whether the file with this hash is known to be canonical.
+ * @throws CofferError `NOT_CANONICAL`, `NEWER_FORMAT`
+ */
+export function makeNode(
+  path: string,
+  bytes: Uint8Array,
+  parsedBefore: (sha256: string) => boolean = () => false,
+): RecordNode {
+  const sha256 = hashRecord(bytes)
+  const record = parseKeyRecord(bytes, path, { parsedBefore: parsedBefore(sha256) })
+  return { path, id: recordId(record), sha256, record, bytes }
 }
 
 /** SHA-256 of a record's file, in hex. */

@@ -33,8 +33,13 @@ export interface GroupKeyring {
 
 /** @returns undefined after a refusal that did not throw and leaves nothing to trust. */
 export function verifyGroup(task: GroupTask, refuse: Refuse): GroupKeyring | undefined {
-  const { files, store, group } = task
-  const nodes = files.map(file => readRecord(file, store, group, refuse)).filter(node => node !== undefined)
+  const { files, store, group, known } = task
+  // State names only records that were parsed on this machine.
+  const parsedBefore = (sha256: string) =>
+    known?.verified.has(sha256) === true || known?.newest.get(group)?.includes(sha256) === true
+  const nodes = files
+    .map(file => readRecord(file, { store, group, parsedBefore }, refuse))
+    .filter(node => node !== undefined)
   const before = verifiedBefore(task, nodes)
   const linked = linkRecords(group, checkMembers(nodes, before, refuse), refuse)
   const trust = findTrust(task, linked, refuse)

@@ -18,15 +18,15 @@ export interface RecordFile {
 /**
  * Step 2: canonical, and of the store, group, number and commitment that its path says.
  *
+ * @param place.parsedBefore - whether the file with a hash is known to be canonical.
  * @returns undefined after a refusal that did not throw.
  */
 export function readRecord(
   file: RecordFile,
-  store: string,
-  group: string,
+  { store, group, parsedBefore }: { store: string; group: string; parsedBefore: (sha256: string) => boolean },
   refuse: Refuse,
 ): RecordNode | undefined {
-  const node = parseNode(file, refuse)
+  const node = parseNode(file, parsedBefore, refuse)
   if (node === undefined) return undefined
   // A record of another store or group, carried here, would bring its members along.
   if (
@@ -45,9 +45,13 @@ export function readRecord(
   return undefined
 }
 
-function parseNode({ path, bytes }: RecordFile, refuse: Refuse): RecordNode | undefined {
+function parseNode(
+  { path, bytes }: RecordFile,
+  parsedBefore: (sha256: string) => boolean,
+  refuse: Refuse,
+): RecordNode | undefined {
   try {
-    return makeNode(path, bytes)
+    return makeNode(path, bytes, parsedBefore)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     const { code, hint } = error

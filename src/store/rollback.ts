@@ -9,11 +9,11 @@ import { ROOT_GROUP, type SecretName } from "../format/names.js"
 import { hashRecord } from "../keyring/graph.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import type { Git, Oid } from "../storage/git/git.js"
+import type { Oid } from "../storage/git/git.js"
 import { type LocalState, READ_PATIENCE_MS, WRITE_PATIENCE_MS } from "../storage/local-state.js"
 import { readHead } from "../storage/repository.js"
 import { readSeen, type SeenBranch, writeSeen } from "../storage/seen.js"
-import { type Compared, type Comparison, compareCommits, type Loss } from "./compare-commits.js"
+import type { Comparison, Loss } from "./compare-commits.js"
 import { readRecords } from "./records.js"
 import type { Store } from "./store.js"
 import { gitTree, type Tree } from "./tree.js"
@@ -46,6 +46,7 @@ export async function reportBranch(store: Store, keyring: Keyring): Promise<Bran
   if (unchanged) return { position: { ...head, seen, settled: true }, losses: [], unjudged: [] }
   const { pin } = choosePin(store, "look")
   const compared = { git: await store.git(), folder: store.folder, keyring, pin, known: store.state() }
+  const { compareWithSeen } = await import("./compare-seen.js")
   const { losses, unjudged } = await compareWithSeen(compared, seen, head.commit!)
   const open = losses.filter(({ name, state }) => name === undefined || seen.accepted.get(name) !== state)
   const settled = open.length === 0 && unjudged.length === 0
@@ -127,62 +128,6 @@ export async function groupsBehind(
   return behind
 }
 
-/** The commit to compare with: the seen one, or where the branch left it (amend, rebase, reset). */
-async function findCompareBase(git: Git, seen: Oid, head: Oid): Promise<Oid | undefined> {
-  if (seen === head) return seen
-  if ((await git.find(seen)) === undefined) return undefined
-  const base = await git.mergeBase(seen, head)
-  // A shallow clone cannot tell how two commits are related: their content is compared all the same.
-  return base === undefined && git.shallow ? seen : base
-}
-
-async function compareWithSeen(compared: Compared, seen: SeenBranch, head: Oid): Promise<Comparison> {
-  const base = await findCompareBase(compared.git, seen.commit, head)
-  const found = base === undefined ? NOTHING : await compareCommits(compared, base, head)
-  const rewritten = await findRewritten(compared, seen, head)
-  return { losses: [...rewritten, ...found.losses], unjudged: found.unjudged }
-}
-
-const NOTHING: Comparison = { losses: [], unjudged: [] }
-
-/**
- * A published commit that neither HEAD nor the upstream holds any longer. If all that the store had there is
- * still here (a squash, a rebase somebody pushed), nothing was taken away and nothing is said.
- */
-async function findRewritten(compared: Compared, seen: SeenBranch, head: Oid): Promise<Loss[]> {
-  const { git, folder } = compared
-  const { upstream: published } = seen
-  if (published === undefined || (await isAncestor(git, published, head))) return []
-  const upstream = await git.branchUpstream()
-  if (upstream?.commit !== undefined && (await isAncestor(git, published, upstream.commit))) return []
-  const lost = await describeLost(compared, published, head)
-  if (lost === undefined) return []
-  return [
-    {
-      code: "HISTORY_REWRITTEN",
-      path: folder,
-      message: `commit ${published.slice(0, 7)}, published on this branch, is no longer in its history${lost}`,
-      hint: "ask who force-pushed, and git merge that commit to keep it; if it was on purpose: coffer trust accept --all",
-    },
-  ]
-}
-
-/** What went with a published commit; undefined where the store lost nothing. */
-async function describeLost(compared: Compared, published: Oid, head: Oid): Promise<string | undefined> {
-  if ((await compared.git.find(published)) === undefined) return compared.git.shallow ? undefined : ""
-  const { losses } = await compareCommits(compared, published, head)
-  const [first] = losses
-  if (first === undefined) return undefined
-  const others = losses.length === 1 ? "" : ` (and ${losses.length - 1} more)`
-  return `, and ${first.message}${others}`
-}
-
-async function isAncestor(git: Git, ancestor: Oid, commit: Oid): Promise<boolean> {
-  if (ancestor === commit) return true
-  if ((await git.find(ancestor)) === undefined) return false
-  return (await git.mergeBase(ancestor, commit)) === ancestor
-}
-
 /** HEAD, from the files where they tell; undefined without git and while detached. */
 async function findHead(store: Store): Promise<{ ref: string; commit: Oid | null } | undefined> {
   if (store.repository === undefined) return undefined
@@ -206,6 +151,7 @@ async function readSeenRecords(store: Store, tree: Tree, group: string): Promise
   const seen = readSeen(store.repository!.commonDir, store.id, head.ref)
   if (seen === undefined) return new Set()
   const git = await store.git()
+  const { findCompareBase } = await import("./compare-seen.js")
   const base = await findCompareBase(git, seen.commit, head.commit)
   if (base === undefined) return new Set()
   const records = await readRecords(gitTree(git, base, store.folder), { groups: [group], skipBad: true })

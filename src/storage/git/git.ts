@@ -1,14 +1,6 @@
-/** The one interface to git, and the choice of the back end behind it. */
-import { CofferError, hasCode } from "../../errors.js"
-import { errnoOf, ioError } from "../files.js"
+/** The one interface to git. */
 import type { GitState, Head } from "../repository.js"
-import type { Backend } from "./backend.js"
-import { commitChange } from "./commit-change.js"
 import type { Environment } from "./git-process.js"
-import { hasJournal } from "./journal.js"
-import { recover } from "./recover.js"
-import { stageChange } from "./stage-change.js"
-import { withStoreLock } from "./store-lock.js"
 import type { Step } from "./write.js"
 
 /** A git object id: 40 lower-case hex digits, 64 in a SHA-256 repository. */
@@ -126,6 +118,7 @@ export interface Git extends GitReader {
 
 /**
  * Opens the repository around a folder; what a killed write left there is finished first if that needs no waiting.
+ * Loaded when it is called: most reads never ask git.
  *
  * @param reached - is told of each step of a write, for tests that stop it there.
  * @throws CofferError `GIT_NO_REPOSITORY`, `GIT_REFUSED` (another user's), `GIT_UNSUPPORTED`
@@ -136,46 +129,6 @@ export async function openGit(
   prefer: GitPreference,
   reached: (step: Step) => void = () => {},
 ): Promise<Git> {
-  const backend = await openBackend(dir, env, prefer)
-  const writer = { backend, reached }
-  const git: Git = {
-    ...backend,
-    commit: change => named(withStoreLock(git, token => commitChange(writer, token, change))),
-    stage: ({ files }) => named(withStoreLock(git, token => stageChange(writer, token, files))),
-    hasJournal: () => hasJournal(backend.gitDir),
-    recover: () => recover(backend, { wait: true }),
-  }
-  if (git.hasJournal()) await recoverIfIdle(backend)
-  return git
-}
-
-async function openBackend(dir: string, env: Environment, prefer: GitPreference): Promise<Backend> {
-  if (prefer !== "embedded") {
-    const { openSystem } = await import("./system.js")
-    const system = await openSystem(dir, env)
-    if (typeof system !== "string") return system
-    if (prefer === "system")
-      throw new CofferError("GIT_UNSUPPORTED", system, { hint: "install git, 2.31 or newer" })
-  }
-  const { openEmbedded } = await import("./embedded.js")
-  return openEmbedded(dir, env)
-}
-
-/** Gives a code to file system errors of the small steps that do not name theirs. */
-async function named<T>(written: Promise<T>): Promise<T> {
-  try {
-    return await written
-  } catch (error) {
-    throw errnoOf(error) === undefined ? error : ioError("write", "the repository", error)
-  }
-}
-
-/** Reading goes on beside a write, and inside a hook of a `git commit` that holds the index. */
-async function recoverIfIdle(backend: Backend): Promise<void> {
-  try {
-    const { commonDir } = backend
-    await withStoreLock({ commonDir }, () => recover(backend, { wait: false }), { wait: false })
-  } catch (error) {
-    if (!hasCode(error, "STORE_LOCKED", "GIT_LOCKED", "IO_FAILED")) throw error
-  }
+  const { openBackend, withWrites } = await import("./open-git.js")
+  return withWrites(await openBackend(dir, env, prefer), reached)
 }

@@ -1,0 +1,58 @@
+/** The choice of the back end, and the one way of writing that all of them share. */
+import { CofferError, hasCode } from "../../errors.js"
+import { errnoOf, ioError } from "../files.js"
+import type { Backend } from "./backend.js"
+import { commitChange } from "./commit-change.js"
+import type { Git, GitPreference } from "./git.js"
+import type { Environment } from "./git-process.js"
+import { hasJournal } from "./journal.js"
+import { recover } from "./recover.js"
+import { stageChange } from "./stage-change.js"
+import { withStoreLock } from "./store-lock.js"
+import type { Step } from "./write.js"
+
+/** @throws CofferError `GIT_NO_REPOSITORY`, `GIT_REFUSED`, `GIT_UNSUPPORTED` */
+export async function openBackend(dir: string, env: Environment, prefer: GitPreference): Promise<Backend> {
+  if (prefer !== "embedded") {
+    const { openSystem } = await import("./system.js")
+    const system = await openSystem(dir, env)
+    if (typeof system !== "string") return system
+    if (prefer === "system")
+      throw new CofferError("GIT_UNSUPPORTED", system, { hint: "install git, 2.31 or newer" })
+  }
+  const { openEmbedded } = await import("./embedded.js")
+  return openEmbedded(dir, env)
+}
+
+/** Adds writes and recovery to a back end, and recovers if that needs no waiting. */
+export async function withWrites(backend: Backend, reached: (step: Step) => void): Promise<Git> {
+  const writer = { backend, reached }
+  const git: Git = {
+    ...backend,
+    commit: change => named(withStoreLock(git, token => commitChange(writer, token, change))),
+    stage: ({ files }) => named(withStoreLock(git, token => stageChange(writer, token, files))),
+    hasJournal: () => hasJournal(backend.gitDir),
+    recover: () => recover(backend, { wait: true }),
+  }
+  if (git.hasJournal()) await recoverIfIdle(backend)
+  return git
+}
+
+/** Gives a code to file system errors of the small steps that do not name theirs. */
+async function named<T>(written: Promise<T>): Promise<T> {
+  try {
+    return await written
+  } catch (error) {
+    throw errnoOf(error) === undefined ? error : ioError("write", "the repository", error)
+  }
+}
+
+/** Reading goes on beside a write, and inside a hook of a `git commit` that holds the index. */
+async function recoverIfIdle(backend: Backend): Promise<void> {
+  try {
+    const { commonDir } = backend
+    await withStoreLock({ commonDir }, () => recover(backend, { wait: false }), { wait: false })
+  } catch (error) {
+    if (!hasCode(error, "STORE_LOCKED", "GIT_LOCKED", "IO_FAILED")) throw error
+  }
+}
