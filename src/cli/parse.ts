@@ -1,5 +1,5 @@
 /** Words of the command line to a command's arguments. yargs splits them; what is refused, and how, is decided here. */
-import type { Options as YargsOption } from "yargs"
+import type { Parser } from "yargs/helpers"
 import { CofferError } from "../errors.js"
 import { nearest } from "../format/nearest.js"
 import { type Command, flagOf, kebab, labelOf, type Option, type Options } from "./command.js"
@@ -19,6 +19,11 @@ export interface Parsed {
 export async function findWord(
   argv: readonly string[],
 ): Promise<{ word?: string; others: readonly string[]; globals: Globals }> {
+  const [first, ...rest] = argv
+  // The usual case needs no parser to see it.
+  if (first !== undefined && /^[a-z]/.test(first)) {
+    return { word: first, others: rest, globals: valuesOf({}, GLOBALS) as Globals }
+  }
   const values = await split(argv, GLOBALS, { "halt-at-non-option": true })
   const words = values._ as string[]
   const before = argv.slice(0, argv.length - words.length)
@@ -46,21 +51,18 @@ export async function parseWords(command: Command, argv: readonly string[]): Pro
 }
 
 type Values = Record<string, unknown>
+type ParserOptions = NonNullable<Parameters<typeof Parser.detailed>[1]>
 
+/** yargs' parser without the rest of yargs: commands, help and exit are coffer's own, and a start is paid by each call. */
 async function split(
   argv: readonly string[],
   options: Options,
   configuration: Record<string, boolean>,
 ): Promise<Values> {
-  const { default: yargs } = await import("yargs")
-  const parser = yargs([...argv])
-    .scriptName("coffer")
-    .help(false)
-    .version(false)
-    .exitProcess(false)
-    .detectLocale(false)
-    .showHelpOnFail(false)
-    .parserConfiguration({
+  const { Parser } = await import("yargs/helpers")
+  const { argv: values, error } = Parser.detailed([...argv], {
+    ...parserOptions(options),
+    configuration: {
       // A secret may be called 1e3, 007 or a.b, and a value may begin with a digit.
       "parse-numbers": false,
       "parse-positional-numbers": false,
@@ -68,24 +70,25 @@ async function split(
       "camel-case-expansion": false,
       "strip-aliased": true,
       ...configuration,
-    })
-    .options(
-      Object.fromEntries(Object.entries(options).map(([key, option]) => [kebab(key), yargsOption(option)])),
-    )
-    .fail((message, error) => {
-      throw message ? usage(explain(message, options)) : error
-    })
-  const { $0: _, ...values } = (await parser.parseAsync()) as Values
+    },
+  })
+  if (error !== null) throw usage(explain(error.message, options))
   return values
 }
 
-function yargsOption(option: Option): YargsOption {
-  // nargs: 0 keeps a flag from taking a secret called "true" for its value; 1 a list from taking all words.
-  const takes: YargsOption =
-    option.type === "boolean"
-      ? { type: "boolean", nargs: 0 }
-      : { type: "string", nargs: 1, array: option.repeats === true }
-  return option.alias === undefined ? takes : { ...takes, alias: option.alias }
+function parserOptions(options: Options): Omit<ParserOptions, "configuration"> {
+  const named = Object.entries(options).map(([key, option]) => ({ ...option, name: kebab(key) }))
+  const names = (test: (option: Option) => boolean) => named.filter(test).map(({ name }) => name)
+  return {
+    boolean: names(({ type }) => type === "boolean"),
+    string: names(({ type }) => type !== "boolean"),
+    array: names(({ repeats }) => repeats === true),
+    // 0 keeps a flag from taking a secret called "true" for its value; 1 a list from taking all words.
+    narg: Object.fromEntries(named.map(({ name, type }) => [name, type === "boolean" ? 0 : 1])),
+    alias: Object.fromEntries(
+      named.flatMap(({ name, alias }) => (alias === undefined ? [] : [[name, alias]])),
+    ),
+  }
 }
 
 /** yargs' own messages name the option, and nothing else of what was typed. */
