@@ -101,6 +101,12 @@ export type ErrorCode = keyof typeof EXIT_CODES
  */
 const BRAND = Symbol.for("coffer.error")
 
+/** What to do where whoever noticed has nothing better to say: faults of git and of the disk can come up anywhere. */
+const USUAL_HINTS: Partial<Record<ErrorCode, string>> = {
+  GIT_FAILED: "run it again; if it stays: git fsck, git status",
+  IO_FAILED: "run it again once files can be read and written there",
+}
+
 /** What went wrong, as a code for programs, a message for people and a hint that can be typed. */
 export class CofferError extends Error {
   static override [Symbol.hasInstance](value: unknown): boolean {
@@ -123,7 +129,7 @@ export class CofferError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = "CofferError"
     this.code = code
-    this.hint = options.hint
+    this.hint = options.hint ?? USUAL_HINTS[code]
   }
 
   /** The exit status of the command that ends with this error. */

@@ -1,5 +1,6 @@
 /** How a call ends: its result as text or JSON on stdout, an error on stderr, and the exit status. */
 import { CofferError } from "../errors.js"
+import { systemError } from "../storage/files.js"
 import type { Command } from "./command.js"
 import type { Host } from "./host.js"
 import { printable, printableJson, printableLines } from "./printable.js"
@@ -32,7 +33,7 @@ export function reportError(
   error: unknown,
   options: { json: boolean; debug: boolean; status?: number | undefined },
 ): number {
-  const known = error instanceof CofferError ? error : bug(error)
+  const known = error instanceof CofferError ? error : (systemError(error) ?? bug(error))
   const { code, message, hint } = known
   const exit = options.status ?? known.exit
   if (options.json) {

@@ -86,10 +86,16 @@ export function openFiles(root: string): Files {
  * Reads a file of the user's own (identity, local state): links are followed, anything but a regular file
  * is refused without blocking.
  *
+ * @param options.follow - false: a link is refused too.
  * @throws CofferError `IO_FAILED`, also above `maxBytes`.
  */
-export function readPlainFile(path: string, maxBytes: number): Uint8Array | undefined {
-  return onDescriptor(path, constants.O_RDONLY | NON_BLOCK, (fd, stats) => {
+export function readPlainFile(
+  path: string,
+  maxBytes: number,
+  { follow = true }: { follow?: boolean } = {},
+): Uint8Array | undefined {
+  const flags = constants.O_RDONLY | NON_BLOCK | (follow ? 0 : NO_FOLLOW)
+  return onDescriptor(path, flags, (fd, stats) => {
     if (!stats.isFile()) throw new CofferError("IO_FAILED", `"${path}" is not a regular file`)
     return (
       readAll(fd, stats.size, maxBytes) ??
@@ -143,9 +149,34 @@ export function makePrivateFolder(path: string): void {
 /** The typed form of a file system error: path and errno name, which say all that is known. */
 export function ioError(doing: string, path: string, error: unknown): CofferError {
   if (error instanceof CofferError) return error
-  return new CofferError("IO_FAILED", `cannot ${doing} "${path}": ${errnoOf(error) ?? String(error)}`, {
+  const errno = errnoOf(error)
+  return new CofferError("IO_FAILED", `cannot ${doing} "${path}": ${errno ?? String(error)}`, {
+    hint: errno === undefined ? undefined : HINTS[errno]?.(path),
     cause: error,
   })
+}
+
+const makeRoom = () => "make room (df -h), then run it again"
+const showRights = (path: string) => `ls -ld "${path}" shows who may`
+const HINTS: Readonly<Record<string, (path: string) => string>> = {
+  ENOSPC: makeRoom,
+  EDQUOT: makeRoom,
+  EACCES: showRights,
+  EPERM: showRights,
+  EROFS: () => "the disk is mounted read-only: reading works, writing does not",
+}
+
+/**
+ * The typed form of an error that the system gave in a place that does not name its own: the disk's fault or a
+ * missing right, and none of the program's.
+ *
+ * @returns undefined for anything else.
+ */
+export function systemError(error: unknown): CofferError | undefined {
+  if (!(error instanceof Error) || error instanceof CofferError) return undefined
+  const { code, syscall, path } = error as NodeJS.ErrnoException
+  if (code === undefined || syscall === undefined || code.startsWith("ERR_")) return undefined
+  return ioError(syscall, path ?? "a file", error)
 }
 
 /** The errno name ("ENOENT") of a file system error. */
@@ -224,7 +255,16 @@ function onDescriptor<T>(path: string, flags: number, use: (fd: number, stats: S
     if (fd === undefined && isAbsent(error)) return undefined
     throw ioError("read", path, error)
   } finally {
-    if (fd !== undefined) closeSync(fd)
+    if (fd !== undefined) closeRead(fd)
+  }
+}
+
+/** What was read is read. */
+function closeRead(fd: number): void {
+  try {
+    closeSync(fd)
+  } catch {
+    // A network drive may say so only now; the file is closed all the same.
   }
 }
 

@@ -63,7 +63,7 @@ function seenPath(commonDir: string): string {
 }
 
 function load(path: string): SeenFile {
-  const bytes = readPlainFile(path, MAX_BYTES)
+  const bytes = readPlainFile(path, MAX_BYTES, { follow: false })
   return bytes === undefined ? new Map() : parseSeen(bytes, path)
 }
 

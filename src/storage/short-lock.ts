@@ -112,7 +112,11 @@ function lockedBy(path: string): CofferError {
 }
 
 function findStats(path: string): Stats | undefined {
-  return statSync(path, { throwIfNoEntry: false })
+  try {
+    return statSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw ioError("look at", path, error)
+  }
 }
 
 function unlinkQuietly(path: string): void {

@@ -6,6 +6,7 @@ import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { canWrite } from "../keyring/roles.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
+import { systemError } from "../storage/files.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener } from "./access.js"
@@ -125,8 +126,17 @@ async function attemptChange<T>(
     at: options.at,
     verify: options.verify ?? true,
   })
-  await remember(store, after, commit)
+  await rememberQuietly(store, after, commit)
   return { result, changed: true, commit }
+}
+
+/** The commit is there: where this machine cannot note it down, the next command verifies more, and that is all. */
+async function rememberQuietly(store: Store, view: View, commit: Oid): Promise<void> {
+  try {
+    await remember(store, view, commit)
+  } catch (error) {
+    if (systemError(error) === undefined && !hasCode(error, "IO_FAILED", "STORE_LOCKED")) throw error
+  }
 }
 
 /** A change of key records is verified as any reader will verify it, before it is committed. */

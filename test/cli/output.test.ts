@@ -51,6 +51,19 @@ test("JSON is one line that means the same, and nothing where there is nothing t
   assert.is((await run({ ...sample, json: () => undefined }, {}, { json: true })).stdout, "")
 })
 
+test("a fault of the disk that nothing names is no bug of ours", () => {
+  const fault = Object.assign(new Error("EIO: i/o error, fsync"), {
+    code: "EIO",
+    syscall: "fsync",
+    errno: -5,
+  })
+  const host = fakeHost([])
+  assert.is(reportError(host, fault, { json: false, debug: false }), 14)
+  assert.match(host.printed.stderr, /^coffer: error: cannot fsync "a file": EIO\ncoffer: hint: /)
+  const wrong = Object.assign(new TypeError("wrong"), { code: "ERR_INVALID_ARG_TYPE" })
+  assert.is(reportError(fakeHost([]), wrong, { json: false, debug: false }), 1)
+})
+
 test("an error is told in one form for people and in one for programs", () => {
   const error = new CofferError("NOT_FOUND", "there is no secret", { hint: "coffer list" })
   const host = fakeHost([])

@@ -1,5 +1,6 @@
 /** A repository with a store, a user's own work in it, and coffer run there as a program: what storms act on. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process"
+import { createHash } from "node:crypto"
 import {
   cpSync,
   existsSync,
@@ -29,11 +30,12 @@ export const CANARY = "canary-7f3a"
 export class Arena {
   readonly root: string
   readonly repository: string
-  readonly #kind: Kind
+  readonly kind: Kind
 
-  constructor(kind: Kind) {
-    this.#kind = kind
-    this.root = mkdtempSync(join(tmpdir(), "coffer-storm-"))
+  /** @param parent - the folder that all of it lies in. */
+  constructor(kind: Kind, parent = tmpdir()) {
+    this.kind = kind
+    this.root = mkdtempSync(join(parent, "coffer-storm-"))
     this.repository = join(this.root, "repository")
   }
 
@@ -47,8 +49,10 @@ export class Arena {
       TMPDIR: join(this.root, "tmp"),
       XDG_CONFIG_HOME: join(home, "config"),
       XDG_STATE_HOME: join(home, "state"),
-      COFFER_GIT: this.#kind,
+      COFFER_GIT: this.kind,
       GIT_CONFIG_NOSYSTEM: "1",
+      // A "git status" of the storm's own is not to write the index.
+      GIT_OPTIONAL_LOCKS: "0",
       GIT_AUTHOR_NAME: "ana",
       GIT_AUTHOR_EMAIL: "ana@example.com",
       GIT_COMMITTER_NAME: "ana",
@@ -112,10 +116,10 @@ export class Arena {
   }
 
   /** Starts coffer in a process group of its own, so that all of it can be killed in one moment. */
-  start(args: readonly string[], input = ""): ChildProcess {
+  start(args: readonly string[], input = "", more: Record<string, string> = {}): ChildProcess {
     const child = spawn(process.execPath, [PROGRAM, ...args], {
       cwd: this.repository,
-      env: this.env(),
+      env: { ...this.env(), ...more },
       detached: true,
       stdio: ["pipe", "ignore", "pipe"],
     })
@@ -141,6 +145,22 @@ export class Arena {
       encoding: "utf8",
     })
     return { status, stdout, stderr }
+  }
+
+  /**
+   * What repository and home hold, as one hash for the objects and one for all the rest: two states with the same
+   * are the same to every later command.
+   */
+  fingerprint(): { objects: string; rest: string } {
+    const objects = createHash("sha256")
+    const rest = createHash("sha256")
+    for (const folder of ["repository", "home", "tmp"]) {
+      for (const path of filesBelow(join(this.root, folder)).sort()) {
+        const hash = path.includes("/.git/objects/") ? objects : rest
+        hash.update(`${path}\0`).update(readFileSync(path)).update("\0")
+      }
+    }
+    return { objects: objects.digest("hex"), rest: rest.digest("hex") }
   }
 
   /** Files that hold a value in plain text, anywhere that coffer or git can have written. */

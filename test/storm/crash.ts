@@ -82,7 +82,7 @@ async function killOnce(
 }
 
 /** The next command recovers by itself. */
-function recover(arena: Arena, fail: (what: string) => void): void {
+export function recover(arena: Arena, fail: (what: string) => void): void {
   const next = arena.run({ input: `${CANARY} third` }, "set", "S2")
   if (next.status !== 0) fail(`the next command fails: ${next.stderr}`)
   const status = arena.git("status", "--porcelain")
@@ -91,7 +91,7 @@ function recover(arena: Arena, fail: (what: string) => void): void {
 }
 
 /** Nobody runs coffer again: the user removes the locks as git advises, and commits. */
-function commitByHand(arena: Arena, random: Random, fail: (what: string) => void): void {
+export function commitByHand(arena: Arena, random: Random, fail: (what: string) => void): void {
   const versions = versionsIn(arena, "HEAD")
   arena.removeLocks()
   const all = random() < 0.5
@@ -114,7 +114,7 @@ function versionsIn(arena: Arena, commit: string): ReadonlyMap<string, number> {
 }
 
 /** No half state, no mixed keys, a sound repository, and no value in plain text anywhere. */
-function inspect(arena: Arena, fail: (what: string) => void): void {
+export function inspect(arena: Arena, fail: (what: string) => void): void {
   const check = arena.run({}, "check")
   if (check.status !== 0) fail(`check: ${check.stdout}${check.stderr}`)
   const fsck = arena.tryGit("fsck", "--strict", "--no-dangling")

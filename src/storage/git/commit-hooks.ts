@@ -23,7 +23,8 @@ export async function runMessageHooks(context: WriterContext, message: string): 
   // Not .git/COMMIT_EDITMSG: the user may have that one open in an editor.
   const file = join(cofferFolder(context.at.gitDir), "COMMIT_EDITMSG")
   try {
-    writeFileSync(file, message)
+    rmSync(file, { force: true })
+    writeFileSync(file, message, { flag: "wx" })
     for (const [name, more] of present) await runHook(context, name, [file, ...more])
     const completed = stripSpace(readFileSync(file, "utf8"))
     if (completed === "") throw new CofferError("GIT_REFUSED", "a hook has emptied the commit message")

@@ -3,18 +3,21 @@ import { createHash } from "node:crypto"
 import {
   chmodSync,
   closeSync,
+  fchmodSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   openSync,
-  readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs"
+import { devNull } from "node:os"
 import { dirname, join } from "node:path"
-import { errnoOf, ioError, syncFolder } from "../files.js"
+import { CofferError } from "../../errors.js"
+import { errnoOf, ioError, readPlainFile, syncFolder } from "../files.js"
 import type { Oid } from "./git.js"
 
 /** The id that git gives a blob. */
@@ -30,7 +33,10 @@ export function blobId(bytes: Uint8Array, oidHex: 40 | 64): Oid {
 export function cofferFolder(gitDir: string): string {
   const folder = join(gitDir, "coffer")
   try {
-    if (statSync(folder, { throwIfNoEntry: false }) !== undefined) return folder
+    const stats = lstatSync(folder, { throwIfNoEntry: false })
+    if (stats?.isDirectory() === true) return folder
+    // A link would have journal and locks written elsewhere.
+    if (stats !== undefined) throw inTheWay(folder)
     mkdirSync(folder)
     chmodSync(folder, statSync(gitDir).mode & 0o7777)
   } catch (error) {
@@ -39,18 +45,26 @@ export function cofferFolder(gitDir: string): string {
   return folder
 }
 
+function inTheWay(folder: string): CofferError {
+  return new CofferError("IO_FAILED", `"${folder}" is not a folder`, {
+    hint: `move it away; coffer makes a new one: mv "${folder}" "${folder}.old"`,
+  })
+}
+
 /** Writes a new file that survives a power cut, with the permissions of its folder. */
 export function writeDurably(path: string, bytes: Uint8Array | string): void {
   const temporary = `${path}.tmp`
   try {
-    const fd = openSync(temporary, "w", 0o666)
+    // New, never written through what somebody has put in its place.
+    remove(temporary)
+    const fd = openSync(temporary, "wx", 0o666)
     try {
       writeFileSync(fd, bytes)
+      fchmodSync(fd, statSync(dirname(path)).mode & 0o666)
       fsyncSync(fd)
     } finally {
       closeSync(fd)
     }
-    chmodSync(temporary, statSync(dirname(path)).mode & 0o666)
     renameRetrying(temporary, path)
   } catch (error) {
     remove(temporary)
@@ -66,7 +80,8 @@ export function writeDurably(path: string, bytes: Uint8Array | string): void {
  */
 export function createLock(path: string, temporary: string, content: string): boolean {
   try {
-    writeFileSync(temporary, content)
+    remove(temporary)
+    writeFileSync(temporary, content, { flag: "wx" })
     try {
       linkSync(temporary, path)
     } catch (error) {
@@ -108,12 +123,17 @@ export function remove(path: string): void {
   }
 }
 
-/** The text of a small file, or undefined. */
-export function findText(path: string): string | undefined {
-  try {
-    return readFileSync(path, "utf8")
-  } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return undefined
-    throw ioError("read", path, error)
-  }
+const MAX_TEXT_BYTES = 256 * 1024 * 1024
+
+/** The text of a file, or undefined. A pipe or a device in its place is refused, not waited for. */
+export function findText(path: string, options?: { follow: boolean }): string | undefined {
+  // What people name where there is to be no file.
+  if (path === devNull) return ""
+  const bytes = readPlainFile(path, MAX_TEXT_BYTES, options)
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString()
+}
+
+/** {@link findText} for what coffer and git write themselves and never as a link: locks and the journal. */
+export function findOwnText(path: string): string | undefined {
+  return findText(path, { follow: false })
 }

@@ -13,7 +13,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError } from "../files.js"
-import { cofferFolder, createLock, findText, renameRetrying } from "./disk.js"
+import { cofferFolder, createLock, findOwnText, renameRetrying } from "./disk.js"
 
 /** How long somebody else's index.lock is waited for: longer than a `git add`, shorter than a person. */
 const WAIT_MS = 3000
@@ -98,7 +98,7 @@ function content(token: string): string {
 }
 
 function isOurs(path: string, token: string): boolean {
-  return findText(path) === content(token)
+  return findOwnText(path) === content(token)
 }
 
 function indexLocked(path: string): CofferError {

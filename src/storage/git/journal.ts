@@ -1,8 +1,9 @@
 /** The journal: what a write in progress is about to change, so that the next process can finish or undo it. */
-import { statSync } from "node:fs"
+import { lstatSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
-import { cofferFolder, findText, remove, writeDurably } from "./disk.js"
+import { errnoOf, ioError } from "../files.js"
+import { cofferFolder, findOwnText, remove, writeDurably } from "./disk.js"
 import type { Oid } from "./git.js"
 
 /** A write in progress. */
@@ -25,7 +26,14 @@ const FORMAT = 1
 
 /** Whether there is a journal; costs one stat. */
 export function hasJournal(gitDir: string): boolean {
-  return statSync(journalPath(gitDir), { throwIfNoEntry: false }) !== undefined
+  const path = journalPath(gitDir)
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    // Something else has our folder's name: a write will say so.
+    if (errnoOf(error) === "ENOTDIR") return false
+    throw ioError("look at", path, error)
+  }
 }
 
 /** Writes the journal so that it is on disk before anything it speaks of is changed. */
@@ -37,7 +45,7 @@ export function writeJournal(gitDir: string, journal: Journal): void {
 /** Reads the journal if there is one. @throws CofferError `GIT_UNSUPPORTED` for a newer coffer's */
 export function findJournal(gitDir: string): Journal | undefined {
   const path = journalPath(gitDir)
-  const text = findText(path)
+  const text = findOwnText(path)
   if (text === undefined) return undefined
   try {
     const journal = JSON.parse(text) as Journal & { format: number }

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { hasCode } from "../../errors.js"
 import type { Backend, IndexEdit } from "./backend.js"
-import { cofferFolder, createLock, findText, remove, renameRetrying } from "./disk.js"
+import { cofferFolder, createLock, findOwnText, remove, renameRetrying } from "./disk.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { type IndexLock, lockIndex } from "./index-lock.js"
 import { dropJournal, findJournal, type Journal, type JournalFile } from "./journal.js"
@@ -145,15 +145,15 @@ async function clearRefLocks(
 ): Promise<void> {
   const headLock = join(gitDir, "HEAD.lock")
   const branchLock = ref === null ? undefined : join(commonDir, `${ref}.lock`)
-  if (findText(headLock) === "" && branchLock !== undefined) {
+  if (findOwnText(headLock) === "" && branchLock !== undefined) {
     const inode = inodeOf(headLock)
-    if (findText(branchLock)?.trim() === to || (await head()).commit === to) {
+    if (findOwnText(branchLock)?.trim() === to || (await head()).commit === to) {
       await sleep(300)
       if (inodeOf(headLock) === inode) rmSync(headLock, { force: true })
     }
   }
   for (const path of [headLock, branchLock]) {
-    if (path !== undefined && findText(path)?.trim() === to)
+    if (path !== undefined && findOwnText(path)?.trim() === to)
       takeAway(path, join(cofferFolder(gitDir), `ref-lock-${to}`), to)
   }
 }
@@ -166,7 +166,7 @@ function takeAway(path: string, aside: string, to: Oid): void {
     // The dying process was faster.
     return
   }
-  const text = findText(aside)
+  const text = findOwnText(aside)
   if (text?.trim() !== to) createLock(path, aside, text ?? "")
   remove(aside)
 }

@@ -6,7 +6,7 @@ import { hostname } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { CofferError } from "../../errors.js"
-import { cofferFolder, createLock, findText, remove, renameRetrying } from "./disk.js"
+import { cofferFolder, createLock, findOwnText, remove, renameRetrying } from "./disk.js"
 
 /** What is locked. Where it can `recover`, that is done first, under the lock. */
 export interface Lockable {
@@ -65,7 +65,7 @@ async function acquire(path: string, owner: Owner, mayWait: boolean): Promise<vo
   let waitedForOwner = 0
   let previous: string | undefined
   for (let attempt = 0; !tryAcquire(path, owner); attempt++) {
-    const text = findText(path)
+    const text = findOwnText(path)
     waitedForOwner = text === previous ? waitedForOwner : 0
     previous = text
     if (!mayWait || waitedForOwner >= OWNER_WAIT_MS || waited >= QUEUE_WAIT_MS) throw storeLocked(path, text)
@@ -81,7 +81,7 @@ function tryAcquire(path: string, owner: Owner): boolean {
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
     if (createLock(path, `${path}.${owner.token}`, JSON.stringify(owner))) return true
   }
-  const text = findText(path)
+  const text = findOwnText(path)
   const other = text === undefined ? undefined : parseOwner(text)
   if (other === undefined || !isDead(other, owner)) return false
   return breakLock(path, text!, owner) && tryAcquire(path, owner)
@@ -95,13 +95,13 @@ function tryAcquire(path: string, owner: Owner): boolean {
 function breakLock(path: string, dead: string, owner: Owner): boolean {
   const breaking = `${path}.break`
   if (!createLock(breaking, `${breaking}.${owner.token}`, JSON.stringify(owner))) {
-    const text = findText(breaking)
+    const text = findOwnText(breaking)
     const other = text === undefined ? undefined : parseOwner(text)
     if (other !== undefined && isDead(other, owner)) moveAway(breaking, text!, `${breaking}.${owner.token}`)
     return false
   }
   try {
-    if (findText(path) !== dead) return false
+    if (findOwnText(path) !== dead) return false
     return moveAway(path, dead, `${path}.${owner.token}`)
   } finally {
     remove(breaking)
@@ -114,7 +114,7 @@ function moveAway(path: string, expected: string, aside: string): boolean {
   } catch {
     return false
   }
-  const text = findText(aside)
+  const text = findOwnText(aside)
   if (text === expected || text === undefined) {
     remove(aside)
     return true
@@ -125,7 +125,7 @@ function moveAway(path: string, expected: string, aside: string): boolean {
 
 function release(path: string, owner: Owner): void {
   try {
-    if (parseOwner(findText(path) ?? "")?.token === owner.token) unlinkSync(path)
+    if (parseOwner(findOwnText(path) ?? "")?.token === owner.token) unlinkSync(path)
   } catch {
     // Ours and dead as soon as this process ends: the next one takes it.
   }

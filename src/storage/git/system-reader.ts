@@ -23,9 +23,12 @@ export async function head(git: GitProgram, at: Repository): Promise<Head> {
 
 export async function find(git: GitProgram, at: Repository, revision: string): Promise<Oid | undefined> {
   if (revision.startsWith("-")) return undefined
-  const { status, stdout } = await git.run(["rev-parse", "--verify", "-q", `${revision}^{commit}`], {
-    cwd: at.workTree,
-  })
+  const { status, stdout } = await git.run(
+    ["rev-parse", "--verify", "-q", "--end-of-options", `${revision}^{commit}`],
+    {
+      cwd: at.workTree,
+    },
+  )
   return status === 0 ? stdout.toString().trim() : undefined
 }
 

@@ -1,5 +1,5 @@
 /** What the system back end writes: objects through one `git fast-import`, index, and refs in a transaction. */
-import { rmSync } from "node:fs"
+import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { Readable } from "node:stream"
 import { CofferError } from "../../errors.js"
@@ -9,7 +9,6 @@ import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
 import { readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
 import { parseBoolean } from "./config-file.js"
-import { findText } from "./disk.js"
 import type { CommitChange, Oid } from "./git.js"
 import { collect, type Environment, type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
 import { printPerson, printTime } from "./object.js"
@@ -232,13 +231,13 @@ async function refused(
     join(at.gitDir, "HEAD.lock"),
     ...(update.ref === null ? [] : [join(at.commonDir, `${update.ref}.lock`)]),
   ]
-  const lock = locks.find(path => findText(path) !== undefined)
+  const lock = locks.find(path => existsSync(path))
   if (lock !== undefined) {
     return new CofferError("GIT_LOCKED", `another git process works on the branch: "${lock}" is there`, {
       hint: "try again when it is done; if none runs any more, git's own advice holds: remove the file",
     })
   }
-  const isHook = findText(join(hooks, "reference-transaction")) !== undefined
+  const isHook = existsSync(join(hooks, "reference-transaction"))
   return new CofferError(isHook ? "GIT_REFUSED" : "GIT_FAILED", `git update-ref: ${wordsOf(words)}`)
 }
 

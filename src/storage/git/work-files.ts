@@ -1,16 +1,8 @@
 /** Files of the work tree as a write sees them: read to compare, put in place, taken away; never through a link. */
-import {
-  copyFileSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  rmdirSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs"
+import { copyFileSync, lstatSync, mkdirSync, rmdirSync, unlinkSync, writeFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
-import { errnoOf, ioError } from "../files.js"
+import { errnoOf, ioError, readPlainFile } from "../files.js"
 import { blobId, cofferFolder, remove, renameRetrying } from "./disk.js"
 import type { Oid } from "./git.js"
 
@@ -38,12 +30,16 @@ export function readWorkFile(tree: WorkTree, path: string): WorkFile {
   const stamp = stampOf(tree.workTree, path)
   if (stamp === ABSENT) return { oid: null, stamp }
   try {
-    return { oid: blobId(readFileSync(join(tree.workTree, path)), tree.oidHex), stamp }
+    // Looked at once more while it is opened: by now a link or a pipe may be there.
+    const bytes = readPlainFile(join(tree.workTree, path), MAX_BYTES, { follow: false })
+    return bytes === undefined ? { oid: null, stamp: ABSENT } : { oid: blobId(bytes, tree.oidHex), stamp }
   } catch (error) {
-    if (errnoOf(error) === "ENOENT") return { oid: null, stamp: ABSENT }
     throw ioError("read", path, error)
   }
 }
+
+/** Far above any store file: what is larger is certainly none of ours. */
+const MAX_BYTES = 256 * 1024 * 1024
 
 /** The stamp of what stands at a path now. @throws CofferError `GIT_DIRTY` as {@link readWorkFile} */
 export function stampOf(workTree: string, path: string): string {

@@ -1,0 +1,28 @@
+/** A short run of faults: a few steps fail or are the last one, on both back ends. */
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import { randomFrom } from "../keyring/histories.js"
+import { Arena, KINDS } from "./arena.js"
+import { fewFaults } from "./faults-storm.js"
+
+const SECRETS = 3
+const FAULTS = 3
+
+for (const kind of KINDS) {
+  test(`${kind}: a step that fails, or is the last, leaves the old state or the whole new one`, async () => {
+    const seed = Date.now() % 1_000_000
+    const arena = new Arena(kind)
+    try {
+      arena.fill(SECRETS)
+      arena.keep()
+      arena.reset()
+      const { hit, failures } = await fewFaults(arena, SECRETS, FAULTS, randomFrom(`${seed}/${kind}`))
+      assert.equal(failures, [], `seed ${seed}`)
+      assert.is(hit, FAULTS)
+    } finally {
+      arena.remove()
+    }
+  })
+}
+
+test.run()
