@@ -1,10 +1,12 @@
-// Runs each compiled test file in a process of its own, two at a time, with a time limit,
+// Runs each compiled test file in a process of its own, several at a time, with a time limit,
 // and fails where a file ran no test: uvu alone exits 0 for a file that forgot test.run().
 import { spawn } from "node:child_process"
 import { accessSync, constants, mkdtempSync, readdirSync, rmSync } from "node:fs"
-import { tmpdir } from "node:os"
+import { availableParallelism, tmpdir } from "node:os"
 import { join, relative } from "node:path"
 
+/** One more than there are processors: tests wait for git and for locks. */
+const AT_ONCE = availableParallelism() + 1
 const LIMIT_MS = Number(process.env.TEST_LIMIT_MS ?? 480_000)
 const root = "build/test"
 const temporary = mkdtempSync(join(memoryFolder(), "coffer-test-"))
@@ -57,7 +59,7 @@ function run(file) {
 }
 
 const files = testFiles(root).filter(file => wanted.length === 0 || wanted.some(part => file.includes(part)))
-/** The longest first, so that both processors are busy until the end. */
+/** The longest first, so that all processors are busy until the end. */
 const LONG = ["e2e/", "storage/git/", "store/", "attacks/", "readme", "recovery"]
 const rank = file => {
   const index = LONG.findIndex(part => relative(root, file).startsWith(part))
@@ -66,7 +68,7 @@ const rank = file => {
 const queue = files.toSorted((a, b) => rank(a) - rank(b))
 const results = []
 await Promise.all(
-  Array.from({ length: 2 }, async () => {
+  Array.from({ length: AT_ONCE }, async () => {
     for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
       const result = await run(file)
       results.push(result)

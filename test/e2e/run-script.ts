@@ -49,7 +49,7 @@ export async function runScript(script: Script, mode: Mode): Promise<void> {
 
 function prepare(root: string, mode: Mode, canary: string): Record<string, string> {
   for (const folder of ["bin", "work", "tmp", "state"]) mkdirSync(join(root, folder))
-  const path = mode === "embedded" ? pathWithoutGit(root) : (process.env.PATH ?? "")
+  const path = mode === "embedded" ? pathWithoutGit() : (process.env.PATH ?? "")
   writeProgram(
     join(root, "bin", "coffer"),
     `PATH='${path}' exec '${process.execPath}' '${join(PROJECT, "bin/coffer.js")}' "$@"`,
@@ -81,9 +81,10 @@ as() {
 `
 
 /** Everything that the PATH has, without git: what an image for builds looks like. */
-function pathWithoutGit(root: string): string {
-  const folder = join(root, "bin-without-git")
-  mkdirSync(folder)
+function pathWithoutGit(): string {
+  if (withoutGit !== undefined) return withoutGit
+  const folder = mkdtempSync(join(tmpdir(), "coffer-e2e-bin-"))
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }))
   for (const from of (process.env.PATH ?? "").split(delimiter)) {
     if (!existsSync(from)) continue
     for (const name of readdirSync(from)) {
@@ -91,8 +92,11 @@ function pathWithoutGit(root: string): string {
       symlinkSync(join(from, name), join(folder, name))
     }
   }
+  withoutGit = folder
   return folder
 }
+
+let withoutGit: string | undefined
 
 function writeProgram(path: string, script: string): void {
   writeFileSync(path, `#!/bin/sh\n${script}\n`)
@@ -173,8 +177,7 @@ function lookForCanary(root: string, canary: string): void {
   const work = join(root, "work")
   for (const path of readdirSync(root, { recursive: true, encoding: "utf8" })) {
     const file = join(root, path)
-    const expected =
-      path.startsWith("state/") || /(^|\/)plain[^/]*$/.test(path) || path.startsWith("bin-without-git")
+    const expected = path.startsWith("state/") || /(^|\/)plain[^/]*$/.test(path)
     if (!expected && statSync(file, { throwIfNoEntry: false })?.isFile() && hold(readFileSync(file))) {
       throw new Error(`the canary is in ${path}`)
     }
