@@ -8,6 +8,14 @@ import { defineCommand } from "../command.js"
 import { readValue, readValueIfAny } from "../value-input.js"
 import { writtenText } from "../written.js"
 
+/** What to say to `set NAME VALUE` and `set NAME=VALUE`. */
+function leaked(name: string): { message: string; hint: string } {
+  return {
+    message: "values are never taken from the command line",
+    hint: `coffer set ${name} (asks), or pipe it in. What you typed is in your shell history now: treat it as leaked`,
+  }
+}
+
 export const set = defineCommand({
   name: "set",
   summary: "store a value as the next version of a secret",
@@ -39,10 +47,7 @@ export const set = defineCommand({
   ],
 
   // No positional for the value: arguments show up in `ps` and in shell history.
-  surplus: ([name = ""]) => ({
-    message: "values are never taken from the command line",
-    hint: `coffer set ${isSecretName(name) ? name : "NAME"} (asks), or pipe it in. What you typed is in your shell history now: treat it as leaked`,
-  }),
+  surplus: ([name = ""]) => leaked(isSecretName(name) ? name : "NAME"),
 
   async run(
     session,
@@ -62,6 +67,8 @@ export const set = defineCommand({
     }
     if (text === undefined)
       throw new CofferError("USAGE", "coffer set wants NAME", { hint: "coffer set --help" })
+    const { message, hint } = leaked("NAME")
+    if (text.includes("=")) throw new CofferError("NAME_INVALID", message, { hint })
     const name = parseSecretName(text)
     const meta = parseMeta(entries)
     const source = { name, file, exact }
