@@ -13,9 +13,14 @@ export interface SecretSide {
  * Compares what was last seen of a secret with what is there now.
  *
  * @param present - undefined where there is no file.
+ * @param restore - the git command that puts back what was seen: nothing is written while something is lost.
  * @returns what is out of order, if anything.
  */
-export function findRollback(seen: SecretSide, present: SecretSide | undefined): Refusal | undefined {
+export function findRollback(
+  seen: SecretSide,
+  present: SecretSide | undefined,
+  restore = "git checkout",
+): Refusal | undefined {
   const { name, version, state } = seen.header
   const was = `version ${version}${state === "deleted" ? ` (deleted by ${seen.header.author})` : ""}`
   if (present === undefined) {
@@ -25,7 +30,7 @@ export function findRollback(seen: SecretSide, present: SecretSide | undefined):
       "SECRET_MISSING",
       name,
       `is gone, with no tombstone; ${was} was here`,
-      "git checkout brings it back; coffer delete is the way to delete",
+      `${restore} brings it back; coffer delete is the way to delete`,
     )
   }
   if (startsAnew(seen, present)) return undefined
@@ -35,8 +40,8 @@ export function findRollback(seen: SecretSide, present: SecretSide | undefined):
       name,
       `is version ${present.header.version} here, but ${was} is already in this history`,
       state === "deleted"
-        ? `git revert cannot bring a secret back; coffer undelete ${name} writes the old value as a new version`
-        : `coffer rollback ${name}@${present.header.version} writes the old value as a new version`,
+        ? `git revert cannot bring a secret back: ${restore}, commit it, then coffer undelete ${name} writes the old value as a new version`
+        : `${restore}, commit it, then coffer rollback ${name}@${present.header.version} writes the old value as a new version`,
     )
   }
   if (replacesSilently(seen, present)) {

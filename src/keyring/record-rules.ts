@@ -148,10 +148,13 @@ export function findParentFault(
   const missing = parents.findIndex((_, index) => found[index] === undefined)
   // Ids are labels of 32 bits: another record under the same id is not this parent.
   if (missing >= 0) {
-    return fault(
-      "PARENT_MISSING",
-      `its parent ${parents[missing]!.id} is not here, or is another file than the one it names`,
-    )
+    return {
+      ...fault(
+        "PARENT_MISSING",
+        `its parent ${parents[missing]!.id} is not here, or is another file than the one it names`,
+      ),
+      hint: "git log shows who removed it, git revert of that commit brings it back",
+    }
   }
   const records = found as RecordNode[]
   if (records.some((parent, index) => parent.id !== parents[index]!.id)) {

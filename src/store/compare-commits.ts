@@ -70,7 +70,7 @@ export async function compareCommits(
       if (change.from !== undefined && change.to === undefined) goneRecords.push(path)
       else if (change.from !== undefined) losses.push(recordLoss(path, "was changed"))
     } else if (name !== undefined && change.from !== undefined) {
-      const verdict = await judgeSecret(compared, { name, path, change, before, after, history })
+      const verdict = await judgeSecret(compared, { from, name, path, change, before, after, history })
       if (verdict === "unjudged") unjudged.push(path)
       else if (verdict !== undefined) losses.push(verdict)
     }
@@ -80,6 +80,7 @@ export async function compareCommits(
 }
 
 interface SecretChange {
+  readonly from: Oid
   readonly name: SecretName
   readonly path: string
   readonly change: Change
@@ -90,7 +91,7 @@ interface SecretChange {
 
 async function judgeSecret(
   compared: Compared,
-  { name, path, change, before, after, history }: SecretChange,
+  { from, name, path, change, before, after, history }: SecretChange,
 ): Promise<Loss | "unjudged" | undefined> {
   const seen = before === undefined ? "unreadable" : findSecret(before)
   const isThis = (file: SecretFile) => file.name === name && file.store === compared.keyring.store
@@ -101,7 +102,8 @@ async function judgeSecret(
   if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
   const side = present && { header: present, oid: change.to!.oid }
   const { oid } = change.from!
-  const loss = findRollback({ header: seen, oid }, side)
+  const restore = `git checkout ${from.slice(0, 7)} -- ${compared.folder}/${path}`
+  const loss = findRollback({ header: seen, oid }, side, restore)
   if (loss === undefined) return undefined
   const tombstone = await findTombstone(compared, {
     name,

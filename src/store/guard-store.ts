@@ -144,7 +144,7 @@ const NOTES_IN_MERGE: readonly string[] = ["DIVERGED", "FORK_REFUSED", "KEY_RETI
 
 async function judge(
   { tree, keyring, store }: GuardedStore,
-  { isMerge }: GuardedState,
+  { isMerge, at }: GuardedState,
   finding: Finding,
 ): Promise<Collector["findings"][number]> {
   const { path: inStore = "" } = finding
@@ -156,6 +156,9 @@ async function judge(
     (NOTES_IN_MERGE.includes(finding.code) ||
       (finding.code === "KEY_UNKNOWN" && (await isOfRefusedFork(tree, keyring, inStore))))
   if (isNote) return { ...finding, path, message, level: "note" }
+  // It may come out of a stash, which leaves no trace: the command works on what is committed.
+  if (at === "index" && NOTES_IN_MERGE.includes(finding.code) && finding.hint !== undefined)
+    return { ...finding, path, message, hint: `git commit --no-verify, then ${finding.hint}` }
   // Readers ignore what a later coffer may keep there; this one cannot tell it from plaintext.
   if (finding.code === "CHECK_INCOMPLETE") return { ...finding, path, message, level: "error" }
   return { ...finding, path, message }

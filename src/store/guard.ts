@@ -30,7 +30,7 @@ export async function guardCommit(options: OpenOptions): Promise<GuardReport> {
   const { commit: head } = await git.head()
   const merged = findMerged(git, options)
   const before = head === null ? [] : [head, ...merged]
-  const state: GuardedState = { git, at: "index", before, isMerge: merged.length > 0 }
+  const state: GuardedState = { git, at: "index", before, isMerge: merged.length > 0 || isSquash(git) }
   const changes = await gatherChanges(git, head)
   const others: Change[][] = []
   for (const side of merged) others.push(await gatherChanges(git, side))
@@ -82,6 +82,11 @@ function findMerged(git: Git, { env }: OpenOptions): Oid[] {
   const file = join(git.gitDir, "MERGE_HEAD")
   if (existsSync(file)) return readFileSync(file, "utf8").split("\n").filter(isOid)
   return Object.keys(env).flatMap(name => (name.startsWith("GITHEAD_") ? [name.slice(8)].filter(isOid) : []))
+}
+
+/** After `git merge --squash` the commit has one parent, and joins two branches all the same. */
+function isSquash(git: Git): boolean {
+  return existsSync(join(git.gitDir, "SQUASH_MSG"))
 }
 
 /** Files that the commit would add or change; of a merge those that no side has: the others were looked at there. */

@@ -33,6 +33,8 @@ export interface Version {
   readonly file: SecretFile
   /** The first commit that has this value under this number, where git's log was asked. */
   readonly commit: Oid | undefined
+  /** It is what the store has now: after a `git revert` not the one with the highest number. */
+  readonly current: boolean
   /** Reached through `previous` of signed files from the present one. */
   readonly linked: boolean
   /** `3`, or `3~a1b2` where two values bear one number. */
@@ -215,6 +217,7 @@ function describe(
   const commits = firstCommits(collected, log)
   const versions = distinct.map(({ file, linked }) => ({
     file,
+    current: isSameVersion(file, current),
     linked,
     commit: commits.get(`${file.version} ${file.digest}`),
     label: labelOf(file, distinct),

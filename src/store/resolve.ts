@@ -3,7 +3,7 @@ import { CofferError, hasCode } from "../errors.js"
 import { isSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { settle } from "../keyring/resolve-rule.js"
-import { canWrite } from "../keyring/roles.js"
+import { canWrite, findMember } from "../keyring/roles.js"
 import type { Git } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener } from "./access.js"
@@ -145,13 +145,41 @@ async function settleByChoice(
   sides: Sides,
   take: "ours" | "theirs",
 ): Promise<Uint8Array | null> {
-  const access = await findWriter(merge, sides)
-  if (access === undefined) throw cannotSettle(merge, name, sides)
-  // The chosen side has no file: it was purged there, and stays so.
-  if (sides[take] === undefined) return null
+  const access = await findChooser(merge, sides, take)
+  if (access === undefined) throw notWriter(name, sides)
+  if (sides[take] === undefined) return settleGone(merge, access, sides)
   const [base, ours, theirs] = await openSides(access, [sides.base, sides.ours, sides.theirs])
   const how = { access, store: merge.store.id, name, at: merge.at, take }
   return printSecretFile(combine(how, base, ours, theirs)!)
+}
+
+/**
+ * The chosen side has no file, for it was purged there. What the other side wrote since never had a tombstone:
+ * it gets one, or whoever has seen that value would miss it.
+ */
+function settleGone(merge: Merge, access: GroupAccess, { ours, theirs }: Sides): Uint8Array | null {
+  const kept = (ours ?? theirs)!
+  if (kept.file.state === "deleted") return null
+  return printSecretFile(sealTombstone(access, kept.file, [kept], merge.at))
+}
+
+/**
+ * My access for a choice. While the keyring is diverged there is no newest data key: the chosen value stays
+ * under the one it has, which nobody new can read, until the keyrings are joined.
+ */
+async function findChooser(
+  merge: Merge,
+  sides: Sides,
+  take: "ours" | "theirs",
+): Promise<GroupAccess | undefined> {
+  const group = groupOfSides(sides)
+  if (!isDiverged(merge, group)) return findWriter(merge, sides)
+  const access = await merge.open(group)
+  const { key } = (sides[take] ?? sides.ours ?? sides.theirs)!.file
+  const record = merge.view.keyring.groups.get(group)?.graph.byId.get(key)?.record
+  const entry = record === undefined ? undefined : findMember(record, access.signer.name)
+  if (entry?.signingKey !== access.member.signingKey || !canWrite(entry!.role)) return undefined
+  return { ...access, sealKey: { id: key, seal: (await access.keys.keyFor(key)).keys.seal } }
 }
 
 async function openSides(
@@ -217,18 +245,12 @@ function conflictOf(name: SecretName, sides: Sides): Conflict {
   return { name, why, ours: sides.ours?.file, theirs: sides.theirs?.file }
 }
 
-function cannotSettle(merge: Merge, name: SecretName, sides: Sides): CofferError {
-  const group = groupOfSides(sides)
-  if (isDiverged(merge, group)) {
-    return new CofferError("DIVERGED", `"${name}": group "${group}" has several current key records`, {
-      hint: "git checkout --ours or --theirs its file and commit this merge, then coffer rotate --merge",
-    })
-  }
+function notWriter(name: SecretName, sides: Sides): CofferError {
   return new CofferError(
     "ROLE_MISSING",
     `"${name}" was changed on both sides: only a writer can settle that`,
     {
-      hint: `ask a writer or an admin of ${group} to make this merge`,
+      hint: `ask a writer or an admin of ${groupOfSides(sides)} to make this merge`,
     },
   )
 }

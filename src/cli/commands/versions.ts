@@ -20,14 +20,14 @@ export const versions = defineCommand({
   },
 
   text({ versions, lost, why }) {
-    const rows = versions.map(({ label, file, commit, linked }, index) => [
+    const rows = versions.map(({ label, file, commit, current, linked }) => [
       label,
       file.state,
       file.created,
       file.author === file.signer ? file.author : `${file.author} (sealed by ${file.signer})`,
       commit?.slice(0, 7) ?? "-",
       file.key,
-      index === 0 ? "current" : linked ? "" : "not linked by signatures",
+      current ? "current" : linked ? "" : "not linked by signatures",
     ])
     const missing = lost.length === 0 ? "" : `not here: ${lost.join(", ")} (${why ?? "unknown"})\n`
     return table(rows) + missing
@@ -39,7 +39,7 @@ export const versions = defineCommand({
     complete: lost.length === 0,
     why,
     lost,
-    versions: versions.map(({ label, file, commit, linked }, index) => ({
+    versions: versions.map(({ label, file, commit, current, linked }) => ({
       version: file.version,
       label,
       state: file.state,
@@ -48,7 +48,7 @@ export const versions = defineCommand({
       signer: file.signer,
       commit: commit ?? null,
       key: file.key,
-      current: index === 0,
+      current,
       linked,
       meta: Object.fromEntries(file.meta),
     })),
