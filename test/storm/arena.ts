@@ -27,21 +27,55 @@ export interface Outcome {
 /** Part of every value: it may stand nowhere on disk but in sealed files. */
 export const CANARY = "canary-7f3a"
 
+/** What a call gets besides its arguments. */
+interface Call {
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Whose clone an arena is about, where it is not ana's. */
+interface Place {
+  readonly root: string
+  readonly person: string
+}
+
 export class Arena {
   readonly root: string
   readonly repository: string
+  readonly person: string
   readonly kind: Kind
+  readonly #home: string
 
-  /** @param parent - the folder that all of it lies in. */
-  constructor(kind: Kind, parent = tmpdir()) {
+  /** @param place - the folder that all of it lies in, or whose clone it is. */
+  constructor(kind: Kind, place: string | Place = tmpdir()) {
+    const isClone = typeof place !== "string"
     this.kind = kind
-    this.root = mkdtempSync(join(parent, "coffer-storm-"))
-    this.repository = join(this.root, "repository")
+    this.root = isClone ? place.root : mkdtempSync(join(place, "coffer-storm-"))
+    this.person = isClone ? place.person : "ana"
+    this.repository = join(this.root, isClone ? place.person : "repository")
+    this.#home = join(this.root, isClone ? `home-${place.person}` : "home")
+  }
+
+  /** Makes the bare repository that clones push to and pull from. */
+  share(): void {
+    const remote = join(this.root, "remote.git")
+    execFileSync("git", ["clone", "-q", "--bare", this.repository, remote], { env: this.env() })
+    this.git("remote", "add", "origin", remote)
+    this.git("fetch", "-q")
+    this.git("branch", "-q", "-u", "origin/main")
+  }
+
+  /** Somebody's own clone of what is shared, with a home and an identity of his, in the same arena. */
+  clone(person: string, ...options: string[]): Arena {
+    const other = new Arena(this.kind, { root: this.root, person })
+    const remote = `file://${join(this.root, "remote.git")}`
+    execFileSync("git", ["clone", "-q", ...options, remote, other.repository], { env: other.env() })
+    return other
   }
 
   /** Home, temporary files and state are the arena's own, so that all of them can be searched and put back. */
   env(): Record<string, string> {
-    const home = join(this.root, "home")
+    const home = this.#home
     mkdirSync(join(this.root, "tmp"), { recursive: true })
     return {
       PATH: process.env.PATH ?? "",
@@ -50,28 +84,44 @@ export class Arena {
       XDG_CONFIG_HOME: join(home, "config"),
       XDG_STATE_HOME: join(home, "state"),
       COFFER_GIT: this.kind,
+      LC_ALL: "C",
       GIT_CONFIG_NOSYSTEM: "1",
       // A "git status" of the storm's own is not to write the index.
       GIT_OPTIONAL_LOCKS: "0",
-      GIT_AUTHOR_NAME: "ana",
-      GIT_AUTHOR_EMAIL: "ana@example.com",
-      GIT_COMMITTER_NAME: "ana",
-      GIT_COMMITTER_EMAIL: "ana@example.com",
+      GIT_AUTHOR_NAME: this.person,
+      GIT_AUTHOR_EMAIL: `${this.person}@example.com`,
+      GIT_COMMITTER_NAME: this.person,
+      GIT_COMMITTER_EMAIL: `${this.person}@example.com`,
     }
+  }
+
+  /** A repository with an empty store and coffer's hooks. */
+  create(...options: string[]): void {
+    execFileSync("git", ["init", "-q", "-b", "main", this.repository], { env: this.env() })
+    this.must("init", "--name", this.person, ...options)
+  }
+
+  /** What a clone needs besides an identity. */
+  join(pin: string): void {
+    const { status, stderr } = this.run({ env: { COFFER_PIN: pin } }, "init")
+    if (status !== 0) throw new Error(`coffer init: ${status} ${stderr}`)
+  }
+
+  /** A card of somebody who has no clone; his identity file is `NAME.txt` in the arena. */
+  newCard(name: string): string {
+    const file = join(this.root, `${name}.txt`)
+    writeFileSync(file, this.must("identity", "new", "-o", "-").stdout)
+    return this.must("-i", file, "identity", "show").stdout.trim()
   }
 
   /** A store with `secrets` values, two members, and a file of the user's staged and another edited. */
   fill(secrets: number): void {
-    execFileSync("git", ["init", "-q", "-b", "main", this.repository], { env: this.env() })
-    this.must("init", "--name", "ana", "--no-hooks")
+    this.create("--no-hooks")
     const lines = Array.from({ length: secrets }, (_, index) =>
       JSON.stringify({ name: `S${index}`, value: `${CANARY} first ${index}` }),
     )
     this.must({ input: lines.join("\n") }, "set", "--batch")
-    const { stdout } = this.must("identity", "new", "-o", "-")
-    writeFileSync(join(this.root, "tom.txt"), stdout)
-    const card = this.run({}, "-i", join(this.root, "tom.txt"), "identity", "show").stdout.trim()
-    this.must("recipients", "add", "tom", card)
+    this.must("recipients", "add", "tom", this.newCard("tom"))
     writeFileSync(join(this.repository, "staged.txt"), "staged\n")
     writeFileSync(join(this.repository, "edited.txt"), "before\n")
     this.git("add", "-A")
@@ -81,25 +131,29 @@ export class Arena {
     writeFileSync(join(this.repository, "edited.txt"), "after\n")
   }
 
-  /** Keeps the state as it is now; {@link reset} returns to it. */
-  keep(): void {
-    rmSync(join(this.root, "kept"), { recursive: true, force: true })
-    mkdirSync(join(this.root, "kept"))
-    for (const part of ["repository", "home"])
-      cpSync(join(this.root, part), join(this.root, "kept", part), KEEP)
+  /** Keeps the state as it is now, of all clones; {@link reset} returns to it. */
+  keep(as = "state"): void {
+    const kept = join(this.root, "kept", as)
+    rmSync(kept, { recursive: true, force: true })
+    mkdirSync(kept, { recursive: true })
+    for (const part of this.#parts()) cpSync(join(this.root, part), join(kept, part), KEEP)
   }
 
-  reset(): void {
-    for (const part of ["repository", "home", "tmp"])
-      rmSync(join(this.root, part), { recursive: true, force: true })
-    for (const part of ["repository", "home"])
-      cpSync(join(this.root, "kept", part), join(this.root, part), KEEP)
+  reset(as = "state"): void {
+    const kept = join(this.root, "kept", as)
+    for (const part of this.#parts()) rmSync(join(this.root, part), { recursive: true, force: true })
+    rmSync(join(this.root, "tmp"), { recursive: true, force: true })
+    for (const part of readdirSync(kept)) cpSync(join(kept, part), join(this.root, part), KEEP)
   }
 
-  run(call: { input?: string }, ...args: string[]): Outcome {
+  #parts(): string[] {
+    return readdirSync(this.root).filter(part => part !== "kept" && part !== "tmp")
+  }
+
+  run(call: Call, ...args: string[]): Outcome {
     const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], {
       cwd: this.repository,
-      env: this.env(),
+      env: { ...this.env(), ...call.env },
       input: call.input ?? "",
       encoding: "utf8",
       maxBuffer: 1 << 26,

@@ -20,6 +20,7 @@ const STORMS: Readonly<Record<string, () => Promise<Storm>>> = {
   crash: async () => (await import("./crash-storm.js")).crashStorm,
   race: async () => (await import("./race-storm.js")).raceStorm,
   tamper: async () => (await import("./tamper-storm.js")).tamperStorm,
+  flows: async () => (await import("./flows-storm.js")).flowsStorm,
   fuzz: async () => (await import("./fuzz-storm.js")).fuzzStorm,
 }
 
