@@ -18,6 +18,13 @@ import { join, resolve } from "node:path"
 export type Kind = "system" | "embedded"
 export const KINDS: readonly Kind[] = ["system", "embedded"]
 
+/** What a call gets besides its arguments. */
+export interface Call {
+  readonly input?: string
+  /** Added to the arena's own; undefined takes one away. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+}
+
 export interface Outcome {
   readonly status: number | null
   readonly stdout: string
@@ -26,12 +33,6 @@ export interface Outcome {
 
 /** Part of every value: it may stand nowhere on disk but in sealed files. */
 export const CANARY = "canary-7f3a"
-
-/** What a call gets besides its arguments. */
-interface Call {
-  readonly input?: string
-  readonly env?: Readonly<Record<string, string>>
-}
 
 /** Whose clone an arena is about, where it is not ana's. */
 interface Place {
@@ -76,7 +77,7 @@ export class Arena {
   /** Home, temporary files and state are the arena's own, so that all of them can be searched and put back. */
   env(): Record<string, string> {
     const home = this.#home
-    mkdirSync(join(this.root, "tmp"), { recursive: true })
+    if (!existsSync(join(this.root, "tmp"))) mkdirSync(join(this.root, "tmp"))
     return {
       PATH: process.env.PATH ?? "",
       HOME: home,
@@ -150,11 +151,14 @@ export class Arena {
     return readdirSync(this.root).filter(part => part !== "kept" && part !== "tmp")
   }
 
+  /** A call that hangs is killed, and its status is null. */
   run(call: Call, ...args: string[]): Outcome {
     const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], {
       cwd: this.repository,
       env: { ...this.env(), ...call.env },
       input: call.input ?? "",
+      timeout: HANGING_MS,
+      killSignal: "SIGKILL",
       encoding: "utf8",
       maxBuffer: 1 << 26,
     })
@@ -175,7 +179,7 @@ export class Arena {
       cwd: this.repository,
       env: { ...this.env(), ...more },
       detached: true,
-      stdio: ["pipe", "ignore", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
     })
     child.stdin?.on("error", () => {})
     child.stdin?.end(input)
@@ -236,6 +240,9 @@ export class Arena {
   }
 }
 
+/** Longer than every wait for a lock that coffer has. */
+export const HANGING_MS = 90_000
+
 const PROGRAM = resolve("bin/coffer.js")
 const KEEP = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const
 
@@ -247,8 +254,12 @@ function filesBelow(folder: string): string[] {
 }
 
 /** Waits for a started program. */
-export function ended(child: ChildProcess): Promise<{ status: number | null; stderr: string }> {
+export function ended(
+  child: ChildProcess,
+): Promise<{ status: number | null; signal: NodeJS.Signals | null; stdout: string; stderr: string }> {
+  let stdout = ""
   let stderr = ""
+  child.stdout?.on("data", chunk => (stdout += chunk))
   child.stderr?.on("data", chunk => (stderr += chunk))
-  return new Promise(done => child.on("close", status => done({ status, stderr })))
+  return new Promise(done => child.on("close", (status, signal) => done({ status, signal, stdout, stderr })))
 }

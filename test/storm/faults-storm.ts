@@ -88,8 +88,9 @@ async function meetAll(
 
 async function meetDrawn(arena: Arena, operation: Operation, plan: Plan, tally: FaultTally): Promise<void> {
   const before = tally.hit
+  const failed = tally.failures.length
   // The drawn step may not be able to fail so, or not be there in this run.
-  while (tally.hit === before && tally.failures.length === 0) {
+  while (tally.hit === before && tally.failures.length === failed) {
     const faults = faultsAt(plan, 1 + Math.floor(plan.random() * plan.steps.length))
     const fault = faults[Math.floor(plan.random() * faults.length)]
     if (fault === undefined) continue

@@ -6,7 +6,7 @@ import { Arena, KINDS } from "./arena.js"
 import { fewFaults } from "./faults-storm.js"
 
 const SECRETS = 3
-const FAULTS = 3
+const FAULTS = 2
 
 for (const kind of KINDS) {
   test(`${kind}: a step that fails, or is the last, leaves the old state or the whole new one`, async () => {

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { EXIT_CODES } from "../../src/errors.js"
 import type { Random } from "../keyring/histories.js"
-import { type Arena, CANARY, ended } from "./arena.js"
+import { type Arena, CANARY, ended, HANGING_MS } from "./arena.js"
 import { commitByHand, inspect, type Operation, operations, recover } from "./crash.js"
 import type { Errno } from "./fault-steps.js"
 
@@ -47,6 +47,7 @@ export type Fault =
 export interface Faulted {
   /** Null: killed. */
   readonly status: number | null
+  readonly stdout: string
   readonly stderr: string
   /** What was counted or hit, a line each. */
   readonly trace: readonly string[]
@@ -62,8 +63,6 @@ export interface FaultTally {
 }
 
 const PRELOAD = pathToFileURL(fileURLToPath(new URL("fault-preload.js", import.meta.url))).href
-/** Longer than every wait for a lock that coffer has. */
-const HANGING_MS = 90_000
 
 /** Those of the crash storm, and one whose objects are enough for a pack. */
 export function faultOperations(secrets: number): readonly Operation[] {
@@ -89,12 +88,12 @@ export async function runFaulted(
   })
   const limit = setTimeout(() => process.kill(-child.pid!, "SIGKILL"), HANGING_MS)
   const started = Date.now()
-  const { status, stderr } = await ended(child)
+  const { status, stdout, stderr } = await ended(child)
   clearTimeout(limit)
   await groupEnded(child.pid!)
   if (Date.now() - started >= HANGING_MS)
     throw new Error(`coffer ${args.join(" ")} hangs: ${JSON.stringify(fault)}`)
-  return { status, stderr, trace: linesOf(trace) }
+  return { status, stdout, stderr, trace: linesOf(trace) }
 }
 
 /** A git whose coffer was killed ends by itself soon: only then is it certain what it has left. */
@@ -206,7 +205,11 @@ function changedSince(arena: Arena, head: string, byHand: boolean): number {
 }
 
 /** Acknowledged and there, or refused with a documented status, a code and a hint. */
-function judgeEnd({ status, stderr }: Faulted, moved: boolean, fail: (what: string) => void): void {
+export function judgeEnd(
+  { status, stderr }: Pick<Faulted, "status" | "stderr">,
+  moved: boolean,
+  fail: (what: string) => void,
+): void {
   if (status === 0) {
     if (!moved) fail("an acknowledged change is not there")
     return

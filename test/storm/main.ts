@@ -17,6 +17,7 @@ type Storm = (options: StormOptions) => Promise<boolean>
 
 const STORMS: Readonly<Record<string, () => Promise<Storm>>> = {
   faults: async () => (await import("./faults-storm.js")).faultsStorm,
+  surroundings: async () => (await import("./surroundings-storm.js")).surroundingsStorm,
   crash: async () => (await import("./crash-storm.js")).crashStorm,
   race: async () => (await import("./race-storm.js")).raceStorm,
   tamper: async () => (await import("./tamper-storm.js")).tamperStorm,

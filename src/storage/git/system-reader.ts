@@ -246,13 +246,15 @@ export async function* records(
   child.stderr.on("data", chunk => (words += chunk))
   child.stdin.end(options.input)
   try {
-    const closed = once(child, "close")
+    // Not `once`, which a git that cannot be started makes an error that nobody waits for yet.
+    const closed = new Promise<number | null>(resolve => child.on("close", resolve))
     const reader = readBytes(child.stdout)
     for (let record = await reader.until(end); record !== undefined; record = await reader.until(end)) {
       yield record.toString()
     }
-    const [status] = await closed
-    if (status !== 0) throw new CofferError("GIT_FAILED", `git ${args[0]}: ${wordsOf(words)}`)
+    const status = await closed
+    if (status !== 0)
+      throw new CofferError("GIT_FAILED", `git ${args[0]}: ${wordsOf(words) || `status ${status}`}`)
   } finally {
     child.kill()
   }

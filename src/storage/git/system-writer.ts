@@ -237,8 +237,11 @@ async function refused(
       hint: "try again when it is done; if none runs any more, git's own advice holds: remove the file",
     })
   }
-  const isHook = existsSync(join(hooks, "reference-transaction"))
-  return new CofferError(isHook ? "GIT_REFUSED" : "GIT_FAILED", `git update-ref: ${wordsOf(words)}`)
+  const hook = join(hooks, "reference-transaction")
+  const isHook = existsSync(hook)
+  return new CofferError(isHook ? "GIT_REFUSED" : "GIT_FAILED", `git update-ref: ${wordsOf(words)}`, {
+    hint: isHook ? `the hook reference-transaction decides what may move; it is "${hook}"` : undefined,
+  })
 }
 
 function headMoved(): CofferError {

@@ -49,10 +49,12 @@ export interface Write {
  */
 export async function carryOut(writer: Writer, write: Write): Promise<void> {
   const ready = await prepare(writer, write)
+  let counts = false
   try {
-    await apply(writer, write, ready)
+    await apply(writer, write, ready, () => (counts = true))
   } catch (error) {
-    if (!(await isDoneAfterAll(writer, write))) throw error
+    // Known here even where HEAD can no longer be read.
+    if (!(await isDoneAfterAll(writer, write)) && !counts) throw error
   }
 }
 
@@ -89,6 +91,7 @@ async function apply(
   { backend, reached }: Writer,
   { journal, snapshot, lockHead }: Write,
   { prepared, lock }: Ready,
+  done: () => void,
 ): Promise<void> {
   reached("index-locked")
   const copy = lock.copy()
@@ -111,7 +114,8 @@ async function apply(
     await ref?.abort()
     throw error
   }
-  // It is done: a failure from here on is still a success.
+  // A failure from here on is still a success.
+  done()
   reached("ref")
   prepared.discard()
   lock.release()

@@ -9,11 +9,23 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { CofferError } from "../../../src/errors.js"
-import { codeOf, commit, freshFolder, git, KINDS, makeRepository, open, write } from "./repositories.js"
+import { openGit } from "../../../src/storage/git/git.js"
+import {
+  codeOf,
+  collect,
+  commit,
+  env,
+  freshFolder,
+  git,
+  KINDS,
+  makeRepository,
+  open,
+  write,
+} from "./repositories.js"
 
 for (const kind of KINDS) {
   test(`${kind}: a file in place of our folder: reading goes on, a write is refused and says what to do`, async () => {
@@ -88,5 +100,16 @@ for (const kind of KINDS) {
     assert.ok(await opened.find("HEAD"))
   })
 }
+
+test("a git that cannot be started any more is an error with a code", async () => {
+  const folder = makeRepository()
+  const program = join(freshFolder(), "git")
+  const own = { ...env, PATH: `${dirname(program)}:${env.PATH}` }
+  writeFileSync(program, `#!/bin/sh\nPATH='${env.PATH}' exec git "$@"\n`, { mode: 0o755 })
+  const opened = await openGit(folder, own, "system")
+  const { commit: head } = await opened.head()
+  chmodSync(program, 0o644)
+  assert.is(await codeOf(collect(opened.entries(head!, "secrets"))), "GIT_FAILED")
+})
 
 test.run()
