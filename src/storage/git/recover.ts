@@ -160,6 +160,8 @@ async function clearRefLocks(
 
 /** By rename, so that what is removed is surely what was looked at. */
 function takeAway(path: string, aside: string, to: Oid): void {
+  // Killed while the lock was made, its second name is still there, and renaming a file to itself does nothing.
+  remove(aside)
   try {
     renameRetrying(path, aside)
   } catch {

@@ -1,6 +1,6 @@
 /** Writes that are killed, or fail, at every step: done or undone, and never a secret put back to an older version. */
 import { spawn } from "node:child_process"
-import { cpSync, existsSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, existsSync, linkSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { test } from "uvu"
@@ -186,6 +186,19 @@ for (const kind of KINDS) {
       assert.equal(leftovers(folder), [])
     })
   }
+
+  test(`${kind}: killed while the lock on a ref was being made, under both of its names`, async () => {
+    const folder = makeStore()
+    await die(folder, kind, "commit", "ref-locked", 0, true)
+    const head = join(folder, ".git/HEAD.lock")
+    const to = JSON.parse(readFileSync(join(folder, ".git/coffer/journal"), "utf8")).commit.to
+    if (kind === "embedded") linkSync(head, join(folder, `.git/coffer/ref-lock-${to}`))
+    const opened = await open(folder, kind)
+    assert.is(existsSync(head), false)
+    assert.equal(inHead(folder), OLD)
+    assert.is(opened.hasJournal(), false)
+    assert.equal(leftovers(folder), [])
+  })
 
   test(`${kind}: recovery leaves alone what the user did meanwhile, and locks that are not ours`, async () => {
     const folder = makeStore()
