@@ -23,6 +23,7 @@ const STORMS: Readonly<Record<string, () => Promise<Storm>>> = {
   tamper: async () => (await import("./tamper-storm.js")).tamperStorm,
   flows: async () => (await import("./flows-storm.js")).flowsStorm,
   fuzz: async () => (await import("./fuzz-storm.js")).fuzzStorm,
+  model: async () => (await import("./model-storm.js")).modelStorm,
 }
 
 const seed = Number(values.seed ?? Date.now() % 1_000_000)

@@ -1,0 +1,110 @@
+/** What a user may expect of set, delete, undelete, roll back, copy and move. */
+import type { Draft } from "./model-clone.js"
+import { Refused } from "./model-keyring.js"
+import { type Blob, enter, findLastLive, findVersion, nextVersion, requireOpen } from "./model-secrets.js"
+
+export interface SetWish {
+  readonly name: string
+  readonly value?: string | undefined
+  readonly meta?: ReadonlyMap<string, string> | undefined
+  readonly cas?: number | undefined
+}
+
+export function set(draft: Draft, { name, value, meta, cas }: SetWish): void {
+  const key = draft.keyForWriting(name)
+  const found = draft.find(name)
+  requireCas(found, cas)
+  const live = found?.state === "current" ? found : undefined
+  if (live !== undefined) requireOpen(draft.view, draft.by, live)
+  const wanted = value ?? live?.value
+  if (wanted === undefined) throw new Refused("NOT_FOUND")
+  const merged = new Map(found?.meta)
+  merged.delete("movedTo")
+  for (const [entry, text] of meta ?? []) merged.set(entry, text)
+  const isSame = live?.value === wanted
+  if (isSame && equalMeta(live.meta, merged)) return
+  const content = { name, state: "current" as const, value: wanted, meta: merged, key }
+  put(draft, { ...content, valueKeys: isSame ? live.valueKeys : [key] }, found === undefined ? [] : [found])
+}
+
+export function remove(
+  draft: Draft,
+  { name, cas, movedTo }: { name: string; cas?: number | undefined; movedTo?: string },
+): void {
+  const key = draft.keyForWriting(name)
+  const found = draft.find(name)
+  if (found === undefined) throw new Refused("NOT_FOUND")
+  requireCas(found, cas)
+  if (found.state === "deleted") return
+  const meta = new Map(found.meta)
+  if (movedTo !== undefined) meta.set("movedTo", movedTo)
+  put(draft, { name, state: "deleted", value: "", meta, valueKeys: found.valueKeys, key }, [found])
+}
+
+export function undelete(draft: Draft, name: string): void {
+  const found = draft.find(name)
+  if (found === undefined) throw new Refused("NOT_FOUND")
+  if (found.state === "current") return
+  const source = findLastLive(draft.view, found, draft.clone.logged(name))
+  requireOpen(draft.view, draft.by, source)
+  restore(draft, name, source, [found])
+}
+
+export function rollBack(draft: Draft, name: string, version: number): void {
+  const found = draft.find(name)
+  if (found === undefined) throw new Refused("NOT_FOUND")
+  const source = findVersion(draft.view, found, draft.clone.logged(name), version)
+  requireOpen(draft.view, draft.by, source)
+  restore(draft, name, source, [found])
+}
+
+export interface TransferWish {
+  readonly kind: "copy" | "move"
+  readonly from: string
+  readonly to: string
+  readonly version?: number | undefined
+  readonly force: boolean
+}
+
+export function transfer(draft: Draft, { kind, from, to, version, force }: TransferWish): void {
+  if (from === to) throw new Refused("USAGE")
+  const found = draft.find(from)
+  const target = draft.find(to)
+  if (target?.state === "current" && !force) throw new Refused("EXISTS")
+  const targets = target === undefined ? [] : [target]
+  if (kind === "copy" && version !== undefined) {
+    if (found === undefined) throw new Refused("NOT_FOUND")
+    const source = findVersion(draft.view, found, draft.clone.logged(from), version)
+    requireOpen(draft.view, draft.by, source)
+    restore(draft, to, source, targets)
+    return
+  }
+  if (found?.state !== "current") throw new Refused("NOT_FOUND")
+  requireOpen(draft.view, draft.by, found)
+  restore(draft, to, found, kind === "copy" ? targets : [found, ...targets])
+  if (kind === "move") remove(draft, { name: from, movedTo: to })
+}
+
+/** Another version's or secret's content as the next version of `name`. */
+function restore(draft: Draft, name: string, source: Blob, before: readonly Blob[]): void {
+  const key = draft.keyForWriting(name)
+  const current = before.find(blob => blob.name === name)
+  if (current?.state === "current") {
+    requireOpen(draft.view, draft.by, current)
+    if (current.value === source.value && equalMeta(current.meta, source.meta)) return
+  }
+  const { value, meta } = source
+  put(draft, { name, state: "current", value, meta, valueKeys: enter(source.valueKeys, key), key }, before)
+}
+
+function put(draft: Draft, content: Parameters<typeof nextVersion>[0], before: readonly Blob[]): void {
+  draft.secrets.set(content.name, nextVersion(content, before, draft))
+}
+
+function requireCas(found: Blob | undefined, cas: number | undefined): void {
+  if (cas !== undefined && cas !== (found?.version ?? 0)) throw new Refused("VERSION_CONFLICT")
+}
+
+function equalMeta(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
+  return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value)
+}
