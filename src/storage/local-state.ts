@@ -168,7 +168,8 @@ export function adds(known: LocalState, change: StateChange): boolean {
   for (const [group, tips] of change.newest ?? []) {
     if (String(known.newest.get(group)) !== String(tips)) return true
   }
-  return false
+  // What is accepted may have no newest record, as a diverged keyring: then one is to be forgotten.
+  return change.accept === true && [...known.newest.keys()].some(group => change.newest?.has(group) !== true)
 }
 
 function merge(file: StateFile, key: StoreKey, change: StateChange): StateFile {

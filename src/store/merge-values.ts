@@ -85,7 +85,9 @@ export function sealTombstone(
   predecessors: readonly Predecessor[],
   at: Date,
 ): SecretFile {
-  const { store, name, group, meta, valueKeys } = moved
+  const { store, name, meta } = moved
+  const { group } = access
+  const valueKeys = enterGroup(moved.valueKeys, group, access.sealKey.id)
   return sealVersion(
     { store, group, name, ...succeed(predecessors, at), state: "deleted", type: "text", valueKeys, meta },
     new Uint8Array(0),

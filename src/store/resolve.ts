@@ -1,6 +1,6 @@
 /** Settling a merge: by rule what has one right answer, by a person's choice what has two. */
 import { CofferError, hasCode } from "../errors.js"
-import { isSecretName, pathOf, type SecretName } from "../format/names.js"
+import { groupOf, isSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { settle } from "../keyring/resolve-rule.js"
 import { canWrite, findMember } from "../keyring/roles.js"
@@ -11,8 +11,9 @@ import { notFound } from "./draft-secrets.js"
 import { readStages, type Sides, type StagedSide, type Stages } from "./merge-stages.js"
 import { combine, type Side, sealFollowing, sealTombstone, sideOf } from "./merge-values.js"
 import { openSecret, readSecret } from "./reading.js"
-import { resealFile } from "./seal.js"
+import { type OpenedValue, resealFile } from "./seal.js"
 import type { Store } from "./store.js"
+import { enterGroup } from "./succession.js"
 import { gitTree } from "./tree.js"
 import { choosePin } from "./trust.js"
 import { type View, verifyTree } from "./view.js"
@@ -108,9 +109,10 @@ async function settleByRule(merge: Merge, name: SecretName, sides: Sides): Promi
     const taken = sides[take]
     return new Map([[pathOf(name), taken === undefined ? null : await reseal(merge, taken.file)]])
   }
-  const access = await findWriter(merge, sides)
+  const access = await findWriter(merge, name)
   if (access === undefined || sides.base === undefined) return undefined
-  const [base, ours, theirs] = await openSides(access, [sides.base, sides.ours, sides.theirs])
+  const opened = await openSides(merge, sides).catch(lacksKeys)
+  const [base, ours, theirs] = opened ?? []
   if (base === undefined || ours === undefined || theirs === undefined) return undefined
   const file = combine({ access, store: merge.store.id, name, at: merge.at }, base, ours, theirs)
   return file === undefined ? undefined : new Map([[pathOf(name), printSecretFile(file)]])
@@ -122,17 +124,29 @@ async function followMove(merge: Merge, name: SecretName, sides: Sides): Promise
   const to = moved?.file.meta.get("movedTo")
   if (moved === undefined || !isMoved(moved) || to === undefined || !isSecretName(to)) return undefined
   if (changed?.file.state !== "current") return undefined
-  const access = await findWriter(merge, sides)
-  const found = await readSecret(merge.view, to)
-  if (access === undefined || found === undefined) return undefined
-  const target = { file: found.file, oid: found.oid! }
-  const { value } = await openSecret(access, changed.file)
-  const followed = sealFollowing(await merge.open(target.file.group), target, { ...changed, value }, merge.at)
+  const access = await findWriter(merge, name)
+  const target = await findTarget(merge, to)
+  const entered = target && (await findWriter(merge, to))
+  const side = await openSide(merge, changed).catch(lacksKeys)
+  if (access === undefined || target === undefined || entered === undefined || side === undefined)
+    return undefined
+  const followed = sealFollowing(entered, target, side, merge.at)
   const tombstone = sealTombstone(access, moved.file, [moved, changed], merge.at)
   return new Map([
     [pathOf(to), printSecretFile(followed)],
     [pathOf(name), printSecretFile(tombstone)],
   ])
+}
+
+/** A target that is in conflict itself, or refused for its data key, is a person's to decide about. */
+async function findTarget(merge: Merge, to: SecretName): Promise<StagedSide | undefined> {
+  try {
+    const found = await readSecret(merge.view, to)
+    return found && { file: found.file, oid: found.oid! }
+  } catch (error) {
+    if (error instanceof CofferError && (error.exit === 12 || error.exit === 13)) return undefined
+    throw error
+  }
 }
 
 function isMoved(side: StagedSide | undefined): boolean {
@@ -145,10 +159,10 @@ async function settleByChoice(
   sides: Sides,
   take: "ours" | "theirs",
 ): Promise<Uint8Array | null> {
-  const access = await findChooser(merge, sides, take)
-  if (access === undefined) throw notWriter(name, sides)
+  const access = await findChooser(merge, name, (sides[take] ?? sides.ours ?? sides.theirs)!)
+  if (access === undefined) throw notWriter(merge, name)
   if (sides[take] === undefined) return settleGone(merge, access, sides)
-  const [base, ours, theirs] = await openSides(access, [sides.base, sides.ours, sides.theirs])
+  const [base, ours, theirs] = await openSides(merge, sides)
   const how = { access, store: merge.store.id, name, at: merge.at, take }
   return printSecretFile(combine(how, base, ours, theirs)!)
 }
@@ -169,33 +183,41 @@ function settleGone(merge: Merge, access: GroupAccess, { ours, theirs }: Sides):
  */
 async function findChooser(
   merge: Merge,
-  sides: Sides,
-  take: "ours" | "theirs",
+  name: SecretName,
+  { file }: StagedSide,
 ): Promise<GroupAccess | undefined> {
-  const group = groupOfSides(sides)
-  if (!isDiverged(merge, group)) return findWriter(merge, sides)
-  const access = await merge.open(group)
-  const { key } = (sides[take] ?? sides.ours ?? sides.theirs)!.file
-  const record = merge.view.keyring.groups.get(group)?.graph.byId.get(key)?.record
+  if (!isDiverged(merge, groupOfName(merge, name))) return findWriter(merge, name)
+  const access = await merge.open(file.group)
+  const record = merge.view.keyring.groups.get(file.group)?.graph.byId.get(file.key)?.record
   const entry = record === undefined ? undefined : findMember(record, access.signer.name)
   if (entry?.signingKey !== access.member.signingKey || !canWrite(entry!.role)) return undefined
-  return { ...access, sealKey: { id: key, seal: (await access.keys.keyFor(key)).keys.seal } }
+  return { ...access, sealKey: { id: file.key, seal: (await access.keys.keyFor(file.key)).keys.seal } }
 }
 
-async function openSides(
-  access: GroupAccess,
-  sides: readonly (StagedSide | undefined)[],
-): Promise<(Side | undefined)[]> {
+/** Each with the keys of the group it is sealed for: one side may have made a group meanwhile. */
+async function openSides(merge: Merge, { base, ours, theirs }: Sides): Promise<(Side | undefined)[]> {
   return Promise.all(
-    sides.map(async side =>
-      side === undefined ? undefined : sideOf(side, await openSecret(access, side.file)),
-    ),
+    [base, ours, theirs].map(async side => (side === undefined ? undefined : openSide(merge, side))),
   )
 }
 
-/** My access to the group, where I may sign in it; a reader or rotator cannot settle a true conflict. */
-async function findWriter(merge: Merge, sides: Sides): Promise<GroupAccess | undefined> {
-  const group = groupOfSides(sides)
+async function openSide(merge: Merge, side: StagedSide): Promise<Side> {
+  return sideOf(side, await openFrom(merge, side.file))
+}
+
+async function openFrom(merge: Merge, file: SecretFile): Promise<OpenedValue> {
+  return openSecret(await merge.open(file.group), file)
+}
+
+/** What cannot be opened here is not settled by rule. */
+function lacksKeys(error: unknown): undefined {
+  if (error instanceof CofferError && error.exit === 11) return undefined
+  throw error
+}
+
+/** My access to a name's group, where I may sign in it; a reader or rotator cannot settle a true conflict. */
+async function findWriter(merge: Merge, name: SecretName): Promise<GroupAccess | undefined> {
+  const group = groupOfName(merge, name)
   if (!merge.hasIdentity || isDiverged(merge, group)) return undefined
   try {
     const access = await merge.open(group)
@@ -206,22 +228,27 @@ async function findWriter(merge: Merge, sides: Sides): Promise<GroupAccess | und
   }
 }
 
-function groupOfSides({ ours, theirs, base }: Sides): string {
-  return (ours ?? theirs ?? base)!.file.group
+function groupOfName({ view }: Merge, name: SecretName): string {
+  return groupOf(name, view.keyring.listed.keys())
 }
 
 function isDiverged(merge: Merge, group: string): boolean {
   return merge.view.keyring.groups.get(group)?.current.length !== 1
 }
 
-/** Under the newest data key where that can be done here; else as it is: `rotate --finish` takes it in. */
+/** In its group, under the newest data key, where that can be done here; else as it is: `rotate --finish` takes it in. */
 async function reseal(merge: Merge, file: SecretFile): Promise<Uint8Array> {
-  const newest = merge.view.keyring.groups.get(file.group)?.current[0]
-  const access = newest?.id === file.key ? undefined : await findWriter(merge, { ours: { file, oid: "" } })
-  if (newest === undefined || access === undefined) return printSecretFile(file)
+  const group = groupOfName(merge, file.name)
+  const newest = merge.view.keyring.groups.get(group)?.current[0]
+  const isThere = newest === undefined || (file.group === group && file.key === newest.id)
+  const access = isThere ? undefined : await findWriter(merge, file.name)
+  const opened = access && (await openFrom(merge, file).catch(lacksKeys))
+  if (newest === undefined || access === undefined || opened === undefined) return printSecretFile(file)
   const signer = newest.record.members.find(member => member.name === file.signer)
-  const change = signer !== undefined && canWrite(signer.role) ? undefined : { signer: access.signer }
-  return printSecretFile(resealFile(file, await openSecret(access, file), access.sealKey, change))
+  const stays = file.group === group && signer !== undefined && canWrite(signer.role)
+  const valueKeys = enterGroup(file.valueKeys, group, access.sealKey.id)
+  const change = stays ? undefined : { signer: access.signer, group, valueKeys }
+  return printSecretFile(resealFile(file, opened, access.sealKey, change))
 }
 
 /** Stages what was settled, and clears conflicted paths that no name of this merge has. */
@@ -245,12 +272,12 @@ function conflictOf(name: SecretName, sides: Sides): Conflict {
   return { name, why, ours: sides.ours?.file, theirs: sides.theirs?.file }
 }
 
-function notWriter(name: SecretName, sides: Sides): CofferError {
+function notWriter(merge: Merge, name: SecretName): CofferError {
   return new CofferError(
     "ROLE_MISSING",
     `"${name}" was changed on both sides: only a writer can settle that`,
     {
-      hint: `ask a writer or an admin of ${groupOfSides(sides)} to make this merge`,
+      hint: `ask a writer or an admin of ${groupOfName(merge, name)} to make this merge`,
     },
   )
 }

@@ -6,6 +6,7 @@ import { createGroup, listGroups } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { mergeKeyrings } from "../../src/store/merge-groups.js"
 import { rotateGroups } from "../../src/store/rotate.js"
+import { acceptChanges } from "../../src/store/trust-change.js"
 import { type Actor, assertRefused, makeTeam, now } from "./team.js"
 
 async function add(by: Actor, who: Actor, role?: "admin" | "writer" | "rotator"): Promise<void> {
@@ -207,6 +208,25 @@ test("admins of a group who removed each other: an admin of default says whose k
   await merge(fresh, { groups: ["prod"], reason: "tom has left", keep: id, accept: [] })
   assert.equal(await codes(fresh), ["EXPOSED", "FORK_REFUSED"])
   assert.is(await fresh.get("prod/A"), "1")
+})
+
+test("trust accept --all gives up a newest record although a diverged keyring has none to put in its place", async () => {
+  const { ana, clone } = await makeTeam()
+  const second = await clone(ana)
+  await rotateGroups(await second.open(), { at: now() })
+  ana.git("switch", "-q", "-c", "topic")
+  await rotateGroups(await ana.open(), { at: now() })
+  ana.git("switch", "-q", "main")
+  const third = await clone(ana)
+  await rotateGroups(await third.open(), { at: now() })
+  pull(ana, second)
+  pull(ana, third)
+  await listGroups(await ana.open())
+  await assertRefused("BEHIND", () => ana.set("A", "1"))
+  await acceptChanges(await ana.open(), {})
+  await assertRefused("DIVERGED", () => ana.set("A", "1"))
+  await merge(ana)
+  await ana.set("A", "1")
 })
 
 test("only an admin of every side merges", async () => {

@@ -2,6 +2,7 @@
 import { type CloneModel, type Commit, inPathOrder, makeCommit, mergeBase } from "./model-clone.js"
 import {
   canWrite,
+  groupOf,
   type Person,
   type Rec,
   Refused,
@@ -11,7 +12,15 @@ import {
   type View,
   view,
 } from "./model-keyring.js"
-import { type Blob, enter, findFault, findOldFault, nextVersion, sameVersion } from "./model-secrets.js"
+import {
+  type Blob,
+  enter,
+  findFault,
+  findOldFault,
+  nextVersion,
+  requireOpen,
+  sameVersion,
+} from "./model-secrets.js"
 
 export type Side = "ours" | "theirs"
 
@@ -90,7 +99,7 @@ export function resolveAll(merge: MergeModel, by: Settler): void {
   const settled = new Map<string, Blob>()
   const done: string[] = []
   for (const [name, sides] of merge.conflicts) {
-    const files = resolveOne(sides, by) ?? follow(merge, sides, by)
+    const files = resolveOne(name, sides, by) ?? follow(merge, sides, by)
     if (files === undefined) continue
     done.push(name)
     for (const blob of files) settled.set(blob.name, blob)
@@ -104,10 +113,19 @@ export function resolveByChoice(merge: MergeModel, name: string, take: Side, by:
   requireStages(merge, by)
   const sides = merge.conflicts.get(name)
   if (sides === undefined) throw new Refused("NOT_FOUND")
-  const key = findKey(sides, by)
-  if (key === undefined) throw new Refused(isDiverged(sides, by) ? "DIVERGED" : "ROLE_MISSING")
+  const key = isDiverged(name, by) ? keyOfChoice(sides[take]!, by) : findKey(name, by)
+  if (key === undefined) throw new Refused("ROLE_MISSING")
   merge.secrets.set(name, combine(sides, key, by, take)!)
   merge.conflicts.delete(name)
+}
+
+/** While there is no newest key the chosen value stays under its own. */
+function keyOfChoice({ group, key }: Blob, { view: seen, by }: Settler): Rec | undefined {
+  const keyring = seen.groups.get(group)!
+  const isReader = roleIn(keyring, by) === "reader"
+  if (isReader || !canWrite(key.members.get(by))) return undefined
+  requireKey(keyring, by, key)
+  return key
 }
 
 /** As git's own user: one side as it is. */
@@ -130,36 +148,44 @@ function requireStages({ conflicts }: MergeModel, { view: seen }: Settler): void
   }
 }
 
-function resolveOne(sides: Sides, by: Settler): Blob[] | undefined {
+function resolveOne(name: string, sides: Sides, by: Settler): Blob[] | undefined {
   const take = settle(sides)
   if (take !== undefined) return [resealTaken(sides[take]!, by)]
-  const key = findKey(sides, by)
+  const key = findKey(name, by)
   if (key === undefined || sides.base === undefined) return undefined
+  if (![sides.base, sides.ours, sides.theirs].every(side => canOpen(side, by))) return undefined
   const combined = combine(sides, key, by)
   return combined && [combined]
 }
 
-/** Under the newest key, where that can be done here. */
+/** In its group under the newest key, where that can be done here. */
 function resealTaken(blob: Blob, by: Settler): Blob {
-  const newest = by.view.groups.get(blob.group)?.current[0]
-  const key = newest === blob.key ? undefined : findKey({ base: blob, ours: blob, theirs: blob }, by)
-  if (key === undefined) return blob
-  requireKey(by.view.groups.get(blob.group)!, by.by, blob.key)
-  return { ...blob, key, signer: canWrite(key.members.get(blob.signer)) ? blob.signer : by.by }
+  const group = groupOf(blob.name, by.view)
+  const newest = by.view.groups.get(group)?.current[0]
+  const key = blob.group === group && newest === blob.key ? undefined : findKey(blob.name, by)
+  if (key === undefined || !canOpen(blob, by)) return blob
+  if (blob.group === group && canWrite(key.members.get(blob.signer))) return { ...blob, key }
+  return { ...blob, key, group, signer: by.by, valueKeys: enter(blob.valueKeys, key) }
 }
 
-function groupOfSides({ base, ours, theirs }: Sides): string {
-  return (ours ?? theirs ?? base)!.group
+function canOpen(blob: Blob | undefined, { view: seen, by }: Settler): boolean {
+  try {
+    if (blob !== undefined) requireOpen(seen, by, blob)
+    return true
+  } catch (error) {
+    if (error instanceof Refused) return false
+    throw error
+  }
 }
 
-function isDiverged(sides: Sides, { view: seen }: Settler): boolean {
-  return seen.groups.get(groupOfSides(sides))?.current.length !== 1
+function isDiverged(name: string, { view: seen }: Settler): boolean {
+  return seen.groups.get(groupOf(name, seen))?.current.length !== 1
 }
 
-/** The newest key of the sides' group where `by` may write in it. */
-function findKey(sides: Sides, settling: Settler): Rec | undefined {
-  if (isDiverged(sides, settling)) return undefined
-  const group = settling.view.groups.get(groupOfSides(sides))!
+/** The newest key of a name's group where `by` may write in it. */
+function findKey(name: string, settling: Settler): Rec | undefined {
+  if (isDiverged(name, settling)) return undefined
+  const group = settling.view.groups.get(groupOf(name, settling.view))!
   try {
     return canWrite(roleIn(group, settling.by)) ? group.current[0]! : undefined
   } catch (error) {
@@ -171,8 +197,7 @@ function findKey(sides: Sides, settling: Settler): Rec | undefined {
 /** One version above both: the value that one side changed, or the chosen one; meta entry by entry. */
 function combine(sides: Sides, key: Rec, by: Settler, take?: Side): Blob | undefined {
   const { base, ours, theirs } = sides
-  for (const side of [base, ours, theirs])
-    if (side !== undefined) requireKey(by.view.groups.get(side.group)!, by.by, side.key)
+  for (const side of [base, ours, theirs]) if (side !== undefined) requireOpen(by.view, by.by, side)
   const source = take === undefined ? changedValue(sides) : sides[take]
   const meta = joinMeta(sides, take)
   if (source === undefined || meta === undefined) return undefined
@@ -210,13 +235,11 @@ function follow(merge: MergeModel, sides: Sides, by: Settler): Blob[] | undefine
   const isMoved = (blob: Blob | undefined) => blob?.state === "deleted" && blob.meta.has("movedTo")
   const [moved, changed] = isMoved(sides.ours) ? [sides.ours!, sides.theirs!] : [sides.theirs!, sides.ours!]
   if (!isMoved(moved) || changed.state !== "current") return undefined
-  const key = findKey(sides, by)
   const to = moved.meta.get("movedTo")!
   const target = merge.secrets.get(to)
-  if (key === undefined || target === undefined || findFault(by.view, target) !== undefined) return undefined
-  const newest = findKey({ base: target, ours: target, theirs: target }, by)
-  if (newest === undefined) return undefined
-  requireKey(by.view.groups.get(changed.group)!, by.by, changed.key)
+  const [key, newest] = [findKey(moved.name, by), findKey(to, by)]
+  if (key === undefined || newest === undefined || target === undefined) return undefined
+  if (findFault(by.view, target) !== undefined || !canOpen(changed, by)) return undefined
   const { value, meta, valueKeys } = changed
   const content = {
     name: to,
@@ -231,7 +254,7 @@ function follow(merge: MergeModel, sides: Sides, by: Settler): Blob[] | undefine
     state: "deleted" as const,
     value: "",
     meta: moved.meta,
-    valueKeys: moved.valueKeys,
+    valueKeys: enter(moved.valueKeys, key),
     key,
   }
   return [nextVersion(content, [target, changed], by), nextVersion(tombstone, [moved, changed], by)]

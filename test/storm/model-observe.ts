@@ -11,6 +11,7 @@ import {
   listRecipients,
   listSecrets,
   listVersions,
+  type Store,
 } from "../../src/index.js"
 import type { CloneModel } from "./model-clone.js"
 import {
@@ -79,7 +80,7 @@ export function learnRecords(real: RealClone, model: CloneModel): void {
 export async function observe(real: RealClone, model: CloneModel, by: Person): Promise<void> {
   const seen = model.look()
   const at = timeOf(real.minute)
-  const store = await real.open(by)
+  const store = await real.peek(by)
   const problems = expectProblems(model, seen, by)
   const report = await checkStore(store, { at })
   const found = report.problems.map(({ code, path }) => describeProblem({ code, path: path ?? "" }))
@@ -105,12 +106,12 @@ export async function observe(real: RealClone, model: CloneModel, by: Person): P
   })
   compare("exposure", sortList(exposed), sortList(expectedExposed))
   if (typeof expected !== "string") model.remember(seen)
-  await observeMembers(real, model, by)
+  await observeMembers(store, model)
 }
 
-async function observeMembers(real: RealClone, model: CloneModel, by: Person): Promise<void> {
+async function observeMembers(store: Store, model: CloneModel): Promise<void> {
   const found = await outcome(async () => {
-    const groups = await listRecipients(await real.open(by))
+    const groups = await listRecipients(store)
     return groups.map(({ group, members }) => [
       group,
       members.map(({ name, role }) => `${name}:${role}`).sort(),
@@ -198,7 +199,7 @@ export async function observeValue(
   by: Person,
 ): Promise<void> {
   const found = await outcome(async () =>
-    textOf(await getSecret(await real.open(by), { name: parseSecretName(name) })),
+    textOf(await getSecret(await real.peek(by), { name: parseSecretName(name) })),
   )
   compare(`get ${name} as ${by}`, found, await outcome(() => `value ${model.read(name, by).value}`))
 }
@@ -212,7 +213,7 @@ export async function observeVersions(
   name: string,
   by: Person,
 ): Promise<void> {
-  const store = await real.open(by)
+  const store = await real.peek(by)
   const wanted = parseSecretName(name)
   const seen = model.look()
   const current = model.head.secrets.get(name)
@@ -258,10 +259,11 @@ function requireFile(seen: View, current: Blob | undefined): Blob {
   return current
 }
 
-/** The end of a sequence: everything, for everybody. */
+/** The end of a sequence: every secret and version, as the owner and as somebody else sees it. */
 export async function observeAll(real: RealClone, model: CloneModel, by: Person): Promise<void> {
-  for (const name of model.head.secrets.keys()) {
-    for (const person of PEOPLE) await observeValue(real, model, name, person)
+  for (const [index, name] of [...model.head.secrets.keys()].entries()) {
+    for (const person of [by, PEOPLE[(real.minute + index) % PEOPLE.length]!])
+      await observeValue(real, model, name, person)
     await observeVersions(real, model, name, by)
   }
   compare("git status", real.must("status", "--porcelain"), "")

@@ -1,11 +1,20 @@
 /** The real clones of the model storm: prepared once, copied for each sequence, used through library and git. */
 import { spawnSync } from "node:child_process"
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs"
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { newIdentityLine } from "../../src/crypto/age.js"
 import type { Card } from "../../src/format/card.js"
-import { addRecipient, createStore, openStore, type Store } from "../../src/index.js"
+import { createStore, listExposed, openStore, type Store } from "../../src/index.js"
 import { parseIdentities } from "../../src/storage/identity-lines.js"
 import { installMergeDriver } from "../../src/storage/merge-driver.js"
 import type { Kind } from "./arena.js"
@@ -17,8 +26,7 @@ export function timeOf(minute: number): Date {
   return new Date(Date.UTC(2026, 0, 1, 0, minute))
 }
 
-/** Minutes of what every sequence starts from: the store is made, Tom is added. */
-export const START = { init: 1, add: 2 } as const
+const PEEK_EVERY = 25
 
 export class RealClone {
   readonly dir: string
@@ -58,6 +66,12 @@ export class RealClone {
     return openStore(this.options(by))
   }
 
+  /** For looking only. Mostly without a git process: they cost more than all the rest, and either back end reads what the other wrote. */
+  peek(by: Person): Promise<Store> {
+    const isTurn = this.minute % PEEK_EVERY === 0
+    return openStore({ ...this.options(by), git: isTurn ? this.#kind : "embedded" })
+  }
+
   /** @returns git's exit status and what it printed. */
   git(...args: string[]): { status: number | null; out: string } {
     const { env } = this.options(OWNERS[0]!)
@@ -71,8 +85,20 @@ export class RealClone {
     return out
   }
 
+  /** The branch's commit; undefined for one that is packed. */
+  commit(branch: string): string | undefined {
+    const path = join(this.dir, ".git/refs/heads", branch)
+    return existsSync(path) ? readFileSync(path, "utf8") : undefined
+  }
+
   useDriver(): void {
     installMergeDriver(join(this.dir, ".git"), ["secrets"], resolve("."))
+  }
+
+  /** What lies in memory and is thrown away need not be written durably. */
+  hurry(): void {
+    this.must("config", "core.fsync", "none")
+    this.must("config", "gc.auto", "0")
   }
 
   /** Ids of a group's records in the work tree. */
@@ -95,31 +121,34 @@ export class Places {
     this.#kind = kind
   }
 
-  /** Makes what all sequences start from. */
-  async prepare(): Promise<void> {
+  /** Makes the bare repository and the founder's clone, with a new store. @returns the store's pin */
+  async found(at: Date): Promise<string> {
     for (const [name, line] of this.#lines) {
       const [identity] = await parseIdentities(line, { name })
       this.cards.set(name, identity!.card)
     }
     mkdirSync(this.#live)
-    const [ana, tom] = this.clones()
+    const [ana] = this.clones()
     mkdirSync(ana.dir)
     ana.must("init", "-q", "--template=", "-b", "main")
     ana.must("init", "-q", "--template=", "-b", "main", "--bare", this.#remote)
-    ana.must("config", "core.fsync", "none")
-    ana.must("config", "gc.auto", "0")
     ana.must("remote", "add", "origin", this.#remote)
+    ana.hurry()
     const [identity] = await parseIdentities(this.#lines.get("ana")!, { name: "ana" })
-    const at = timeOf(START.init)
     const { pin } = await createStore(ana.options("ana"), { identity: identity!, member: "ana", at })
     ;(await ana.open("ana")).updateState({ pin })
-    const added = { name: "tom", role: "admin" as const, card: this.cards.get("tom"), at: timeOf(START.add) }
-    await addRecipient(await ana.open("ana"), added)
+    return pin
+  }
+
+  /** Makes the other clone, and keeps both: what all sequences start from. */
+  async keep(pin: string): Promise<void> {
+    const [ana, tom] = this.clones()
     ana.must("push", "-q", "-u", "origin", "main")
     ana.must("clone", "-q", "--template=", this.#remote, tom.dir)
-    tom.must("config", "core.fsync", "none")
-    tom.must("config", "gc.auto", "0")
-    ;(await tom.open("tom")).updateState({ pin })
+    tom.hurry()
+    const store = await tom.open("tom")
+    store.updateState({ pin })
+    await listExposed(store)
     renameSync(this.#live, join(this.#root, "kept"))
   }
 

@@ -1,9 +1,10 @@
 /** Plays one sequence of steps in two clones, in coffer and in the model, until they disagree. */
 import { parseSecretName } from "../../src/format/names.js"
 import { getSecret, resolveMerge, resolveSecret, setSecret } from "../../src/index.js"
-import { randomFrom } from "../keyring/histories.js"
-import { CloneModel, type Commit, foldersOf, makeCommit } from "./model-clone.js"
-import { makeRec, type Person, Refused, ROOT, requireSound, view } from "./model-keyring.js"
+import { pick, randomFrom } from "../keyring/histories.js"
+import { CloneModel, type Commit, foldersOf } from "./model-clone.js"
+import { drawFinish, drawJoin } from "./model-draws.js"
+import { type Person, Refused, requireSound, view } from "./model-keyring.js"
 import {
   commitMerge,
   type MergeModel,
@@ -16,6 +17,7 @@ import {
 } from "./model-merge.js"
 import {
   compare,
+  Disagreement,
   learnRecords,
   observe,
   observeAll,
@@ -24,10 +26,8 @@ import {
   outcome,
 } from "./model-observe.js"
 import {
-  ACCEPT,
+  ACCEPTING,
   describeStep,
-  drawFinish,
-  drawJoin,
   type GitOperation,
   NAMES,
   OWNERS,
@@ -35,8 +35,9 @@ import {
   type Step,
   type StoreOperation,
 } from "./model-operations.js"
-import { type Places, type RealClone, START, timeOf } from "./model-places.js"
+import { type Places, type RealClone, timeOf } from "./model-places.js"
 import { findFault, pathOf } from "./model-secrets.js"
+import type { Start } from "./model-start.js"
 import { set } from "./model-values.js"
 
 interface Pair {
@@ -44,6 +45,8 @@ interface Pair {
   readonly real: RealClone
   readonly owner: Person
   readonly driver: boolean
+  /** What `origin/main` is here. */
+  fetched: Commit
 }
 
 /** How often what was tried. */
@@ -61,19 +64,22 @@ export interface Failure {
   /** Which step it was. */
   readonly step: number
   readonly message: string
+  /** The steps that changed something, and this one. */
+  readonly telling: readonly number[]
 }
 
 /** @returns where coffer and the model disagree, if they do */
 export async function play(
-  places: Places,
+  start: Start,
   steps: readonly Step[],
   drivers: readonly [boolean, boolean],
   tally: Tally = new Map(),
 ): Promise<Failure | undefined> {
-  const world = makeWorld(places, drivers, tally)
+  const world = makeWorld(start, drivers, tally)
+  const telling: number[] = []
   let step = 0
   try {
-    for (; step < steps.length; step++) await playStep(world, steps[step]!)
+    for (; step < steps.length; step++) if (await playStep(world, steps[step]!)) telling.push(step)
     for (const { real, model, owner } of world.pairs) {
       real.minute = world.minute
       await observeAll(real, model, owner)
@@ -81,62 +87,56 @@ export async function play(
     return undefined
   } catch (error) {
     const where = step < steps.length ? describeStep(steps[step]!) : "at the end"
-    return {
-      step,
-      message: `${where}: ${error instanceof Error ? (error.constructor === Error || error instanceof TypeError ? error.stack : error.message) : error}`,
-    }
+    const what = error instanceof Disagreement ? error.message : error instanceof Error ? error.stack : error
+    return { step, message: `${where}: ${what}`, telling: [...telling, step] }
   }
 }
 
-function makeWorld(places: Places, drivers: readonly [boolean, boolean], tally: Tally): World {
-  const first = makeRec(
-    { group: ROOT, reason: "init", author: "ana", members: new Map([["ana", "admin"]]) },
-    [],
-  )
-  const members = new Map([
-    ["ana", "admin"],
-    ["tom", "admin"],
-  ] as const)
-  const second = makeRec({ group: ROOT, reason: "add", author: "ana", members }, [first])
-  const start = makeCommit([], new Map(), new Set([first, second]))
+function makeWorld(start: Start, drivers: readonly [boolean, boolean], tally: Tally): World {
+  const { places, commit, pin, newest, minute } = start
   const reals = places.reset()
   const pair = (clone: 0 | 1): Pair => {
     const real = reals[clone]
-    if (drivers[clone]) real.useDriver()
-    return { model: new CloneModel(first, start), real, owner: OWNERS[clone]!, driver: drivers[clone] }
+    const driver = drivers[clone]
+    if (driver) real.useDriver()
+    const model = new CloneModel(pin, commit)
+    model.newest = new Map(newest)
+    model.seen.set("main", commit)
+    return { model, real, owner: OWNERS[clone]!, driver, fetched: commit }
   }
-  const pairs: [Pair, Pair] = [pair(0), pair(1)]
-  for (const id of reals[0].records(ROOT)) (id.startsWith("1-") ? first : second).label = id
-  for (const { model } of pairs) {
-    model.newest.set(ROOT, second)
-    model.seen.set("main", start)
-  }
-  // Tom's clone has been pinned and not been looked at.
-  return { pairs, places, tally, remote: start, minute: START.add }
+  return { pairs: [pair(0), pair(1)], places, tally, remote: commit, minute }
 }
 
-async function playStep(world: World, step: Step): Promise<void> {
+/** What changed nothing is looked at now and then only. */
+const LOOK_ANYWAY = 8
+
+/** @returns whether the step changed anything */
+async function playStep(world: World, step: Step): Promise<boolean> {
   const pair = world.pairs[step.clone]
-  pair.real.minute = ++world.minute
+  const { model, real, owner } = pair
+  real.minute = ++world.minute
   const operation = mend(pair, step) ?? step.operation
+  const before = { head: model.head, branch: model.branch, commit: real.commit(model.branch) }
   const code =
     typeof operation === "string"
       ? await playGit(world, pair, { ...step, operation })
       : await playStore(world, pair, step.by, operation)
-  const what =
-    typeof operation === "string"
-      ? operation
-      : operation.text.split(" ", operation.text.startsWith("r") ? 2 : 1).join(" ")
-  count(world.tally, `${what}: ${code}`)
-  learnRecords(pair.real, pair.model)
-  await observe(pair.real, pair.model, pair.owner)
+  count(world.tally, `${kindOf(operation)}: ${code}`)
+  const isSame = before.head === model.head && before.branch === model.branch
+  if (isSame) compare("the commit after what changed nothing", real.commit(before.branch), before.commit)
+  if (isSame && step.roll % LOOK_ANYWAY !== 0) return code === "done"
+  learnRecords(real, model)
+  await observe(real, model, owner)
   const random = randomFrom(step.roll)
-  const [name, reader] = [
-    NAMES[Math.floor(random() * NAMES.length)]!,
-    PEOPLE[Math.floor(random() * PEOPLE.length)]!,
-  ]
-  await observeValue(pair.real, pair.model, name, reader)
-  if (random() < 0.3) await observeVersions(pair.real, pair.model, name, pair.owner)
+  const [name, reader] = [pick(random, NAMES), pick(random, PEOPLE)]
+  await observeValue(real, model, name, reader)
+  if (random() < 0.3) await observeVersions(real, model, name, owner)
+  return !isSame || code === "done"
+}
+
+function kindOf(operation: StoreOperation | GitOperation): string {
+  if (typeof operation === "string") return `git ${operation}`
+  return /^(recipients \w+|rotate --(merge|finish)|\w+)/.exec(operation.text)![0]
 }
 
 function count(tally: Tally, what: string): void {
@@ -149,7 +149,7 @@ function mend({ model }: Pair, { roll, operation }: Step): StoreOperation | unde
   const seen = model.look()
   if (seen.problems.some(({ isError }) => isError)) return undefined
   const random = randomFrom(roll)
-  if (model.losses(seen).length > 0) return ACCEPT
+  if (model.losses(seen).length > 0) return ACCEPTING
   if ([...seen.groups.values()].some(({ current }) => current.length > 1)) return drawJoin(random)
   if ([...model.head.secrets.values()].some(blob => findFault(seen, blob) !== undefined))
     return drawFinish(random)
@@ -172,25 +172,34 @@ async function playStore(
 }
 
 async function playGit(world: World, pair: Pair, step: Step & { operation: GitOperation }): Promise<string> {
-  const { model, real } = pair
+  const { model } = pair
   const { operation, roll } = step
-  if (operation === "push") {
-    const main = model.branches.get("main")!
-    const isForward = main.ancestors.has(world.remote)
-    compare("push", real.git("push", "-q", "origin", "main").status === 0, isForward)
-    if (isForward) world.remote = main
-    return isForward ? "done" : "rejected"
-  }
+  if (operation === "push") return push(world, pair)
   if (operation === "switch") return switchBranch(pair, roll)
-  if (operation === "pull") {
-    if (model.branch !== "main") checkOut(pair, "main")
-    real.must("fetch", "-q", "origin")
-    return merge(pair, step, { commit: world.remote, ref: "origin/main" }, world.minute)
-  }
+  if (operation === "meet") push(world, world.pairs[1 - step.clone]!)
+  if (operation !== "merge") return pull(world, pair, step)
   const topic = [...model.branches.keys()].find(branch => branch !== "main")
   const ref = model.branch === "main" ? topic : "main"
   if (ref === undefined) return "nothing"
   return merge(pair, step, { commit: model.branches.get(ref)!, ref }, world.minute)
+}
+
+function push(world: World, pair: Pair): string {
+  const main = pair.model.branches.get("main")!
+  const isForward = main.ancestors.has(world.remote)
+  if (main === world.remote) return "nothing"
+  compare("push", pair.real.git("push", "-q", "origin", "main").status === 0, isForward)
+  if (!isForward) return "rejected"
+  world.remote = main
+  pair.fetched = main
+  return "done"
+}
+
+function pull(world: World, pair: Pair, step: Step): Promise<string> {
+  if (pair.model.branch !== "main") checkOut(pair, "main")
+  if (pair.fetched !== world.remote) pair.real.must("fetch", "-q", "origin")
+  pair.fetched = world.remote
+  return merge(pair, step, { commit: world.remote, ref: "origin/main" }, world.minute)
 }
 
 function switchBranch(pair: Pair, roll: number): string {
@@ -218,13 +227,15 @@ async function merge(
   at: number,
 ): Promise<string> {
   const { model, real, driver } = pair
+  const before = model.head
   const under = startMerge(model, theirs.commit, driver)
   const { status, out } = real.git("merge", "-q", "--no-edit", theirs.ref)
   if (under === undefined) {
     compare("fast-forward", status === 0 ? "done" : out, "done")
-    return "moved on"
+    return before === model.head ? "nothing new" : "moved on"
   }
-  const conflicts = real.must("diff", "--name-only", "--diff-filter=U", "-z").split("\0").filter(Boolean)
+  const listed = status === 0 ? "" : real.must("diff", "--name-only", "--diff-filter=U", "-z")
+  const conflicts = listed.split("\0").filter(Boolean)
   compare(
     "conflicts",
     conflicts,

@@ -1,0 +1,70 @@
+import { test } from "uvu"
+import * as assert from "uvu/assert"
+import { parseSecretName } from "../../src/format/names.js"
+import { addRecipient, removeRecipient } from "../../src/store/members.js"
+import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
+import { transferSecret } from "../../src/store/transfer.js"
+import { type Actor, makeTeam, now } from "./team.js"
+
+async function move(actor: Actor, from: string, to: string): Promise<void> {
+  const names = { from: parseSecretName(from), to: parseSecretName(to) }
+  await transferSecret(await actor.open(), "move", { ...names, at: now() })
+}
+
+/** Leaves the merge of another clone's main in conflict. */
+function mergeInto(actor: Actor, from: Actor): void {
+  actor.git("fetch", "-q", from.dir, "main")
+  assert.throws(() => actor.git("merge", "-q", "--no-edit", "FETCH_HEAD"))
+}
+
+async function resolve(actor: Actor): Promise<{ resolved: string[]; conflicts: string[] }> {
+  const { resolved, conflicts } = await resolveMerge(await actor.open(), { at: now() })
+  return { resolved: [...resolved], conflicts: conflicts.map(({ name }) => name) }
+}
+
+async function choose(actor: Actor, name: string, take: "ours" | "theirs"): Promise<void> {
+  await resolveSecret(await actor.open(), { name: parseSecretName(name), take, at: now() })
+}
+
+test("a changed value follows a move", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  await move(ana, "A", "B")
+  await second.set("A", "2")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["A"], conflicts: [] })
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("B"), "2")
+})
+
+test("a move whose target is in conflict too is a person's to decide about", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  await move(ana, "A", "B")
+  await second.set("A", "2")
+  await second.set("B", "other")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: [], conflicts: ["A", "B"] })
+  await choose(ana, "A", "theirs")
+  await choose(ana, "B", "ours")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "2")
+  assert.is(await ana.get("B"), "1")
+})
+
+test("a move whose target waits for --finish does not keep the rest from being settled", async () => {
+  const { ana, join, clone } = await makeTeam()
+  const eva = await join("eva")
+  await addRecipient(await ana.open(), { name: "eva", card: eva.card, at: now() })
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  await move(ana, "A", "B")
+  await second.set("A", "2")
+  await removeRecipient(await second.open(), { name: "eva", at: now() })
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: [], conflicts: ["A"] })
+})
+
+test.run()
