@@ -1,6 +1,7 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { parseSecretName } from "../../src/format/names.js"
+import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
 import { transferSecret } from "../../src/store/transfer.js"
@@ -65,6 +66,23 @@ test("a move whose target waits for --finish does not keep the rest from being s
   await removeRecipient(await second.open(), { name: "eva", at: now() })
   mergeInto(ana, second)
   assert.equal(await resolve(ana), { resolved: [], conflicts: ["A"] })
+})
+
+test("a secret that both sides changed is settled in the group that one side made of its path", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("prod/A", "0")
+  await ana.set("prod/B", "0")
+  const second = await clone(ana)
+  await ana.set("prod/A", "ours")
+  await createGroup(await ana.open(), { group: "prod", at: now() })
+  await second.set("prod/A", "theirs")
+  await second.set("prod/B", "1")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["prod/B"], conflicts: ["prod/A"] })
+  await choose(ana, "prod/A", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("prod/A"), "theirs")
+  assert.is(await ana.get("prod/B"), "1")
 })
 
 test.run()
