@@ -134,7 +134,12 @@ function mergeListing(
 ): ReadonlyMap<string, string> {
   const { graph, current } = getGroup(before, ROOT_GROUP)
   const { groups, contested } = mergeGroups(graph, current, group => after.groups.get(group)?.graph)
-  const open = contested.filter(group => !kept.has(group))
+  const joint = new Map<string, string>()
+  for (const group of contested) {
+    const node = findJoint(after.groups.get(group), before.listed.get(group) ?? [])
+    if (node !== undefined) joint.set(group, node.sha256)
+  }
+  const open = contested.filter(group => !kept.has(group) && !joint.has(group))
   if (open.length > 0) {
     throw new CofferError(
       "USAGE",
@@ -144,7 +149,15 @@ function mergeListing(
       },
     )
   }
-  return new Map([...groups, ...[...kept].map(([group, node]) => [group, node.sha256] as const)])
+  return new Map([...groups, ...joint, ...[...kept].map(([group, node]) => [group, node.sha256] as const)])
+}
+
+/** Each side lists its own record of a group that is joined now: the joint record follows both. */
+function findJoint(group: GroupKeyring | undefined, listed: readonly string[]): RecordNode | undefined {
+  const [node, second] = group?.current ?? []
+  if (group === undefined || node === undefined || second !== undefined) return undefined
+  const ancestors = group.graph.ancestors(node.sha256)
+  return listed.every(sha256 => ancestors.has(sha256)) ? node : undefined
 }
 
 interface Decision {

@@ -210,6 +210,21 @@ test("admins of a group who removed each other: an admin of default says whose k
   assert.is(await fresh.get("prod/A"), "1")
 })
 
+test("both sides remove the same member, who could sign: the joint record of the group is listed", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const bot = await joinTeam("bot")
+  await add(ana, bot, "rotator")
+  await createGroup(await ana.open(), { group: "prod", members: [{ name: "bot" }], at: now() })
+  await ana.set("prod/A", "1")
+  const second = await clone(ana)
+  await remove(ana, "bot")
+  await remove(second, "bot")
+  pull(ana, second)
+  await merge(ana)
+  assert.is(await ana.get("prod/A"), "1")
+  assert.equal(await codes(ana), ["EXPOSED", "PIN_OLD"])
+})
+
 test("trust accept --all gives up a newest record although a diverged keyring has none to put in its place", async () => {
   const { ana, clone } = await makeTeam()
   const second = await clone(ana)
