@@ -75,8 +75,8 @@ export function withoutIdentities(env: Environment): Environment {
 export class StartError extends CofferError {
   readonly status: 126 | 127
 
-  constructor(status: 126 | 127, message: string, cause: unknown) {
-    super(status === 127 ? "NOT_FOUND" : "IO_FAILED", message, { cause })
+  constructor(status: 126 | 127, message: string, { hint, cause }: { hint: string; cause: unknown }) {
+    super(status === 127 ? "NOT_FOUND" : "IO_FAILED", message, { hint, cause })
     this.status = status
   }
 
@@ -88,10 +88,18 @@ export class StartError extends CofferError {
 // The command is not repeated: where it is not found, it may be a value typed in the wrong place.
 function startFailure(error: unknown): StartError {
   const errno = errnoOf(error)
-  if (errno === "ENOENT" || errno === "ENOTDIR")
-    return new StartError(127, "the command was not found", error)
-  if (errno === "E2BIG") {
-    return new StartError(126, "arguments and environment are larger than the system allows", error)
+  if (errno === "ENOENT" || errno === "ENOTDIR") {
+    const hint = "after -- comes a program on the PATH, or its path, and then its arguments"
+    return new StartError(127, "the command was not found", { hint, cause: error })
   }
-  return new StartError(126, `the command could not be started: ${errno ?? "unknown error"}`, error)
+  if (errno === "E2BIG") {
+    const hint = "fewer secrets at once: coffer run -p PREFIX"
+    const message = "arguments and environment are larger than the system allows"
+    return new StartError(126, message, { hint, cause: error })
+  }
+  const hint = "ls -l shows whether it is a program that you may run"
+  return new StartError(126, `the command could not be started: ${errno ?? "unknown error"}`, {
+    hint,
+    cause: error,
+  })
 }
