@@ -65,8 +65,8 @@ function writeLazy(modules) {
   for (const [index, name] of [...modules.keys()].entries()) {
     const file = `dist/lazy/${name}.cjs`
     mkdirSync(dirname(file), { recursive: true })
-    const target = relative(dirname(file), "dist/cli.cjs").split(sep).join("/")
-    writeFileSync(file, `module.exports = require("${target}").module${index}\n`)
+    const loader = relative(dirname(file), "bin/load.js").split(sep).join("/")
+    writeFileSync(file, `module.exports = require("${loader}").load("cli").module${index}\n`)
   }
 }
 

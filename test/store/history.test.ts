@@ -49,6 +49,16 @@ test("versions come newest first with their commits, and each can be read", asyn
   await assertRefused("NOT_FOUND", () => getAt("B", { version: 1 }))
 })
 
+test("after a git revert the version that the store has is the current one, not the highest", async () => {
+  await setMany("A", 2)
+  ana.git("revert", "--no-edit", "HEAD")
+  const history = await versions("A")
+  assert.equal(
+    history.versions.map(({ label, current }) => `${label} ${current}`),
+    ["2 false", "1 true"],
+  )
+})
+
 test("a time means the version that was current then", async () => {
   const before = now()
   await ana.set("A", "A1")
