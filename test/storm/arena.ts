@@ -144,6 +144,7 @@ export class Arena {
     const kept = join(this.root, "kept", as)
     for (const part of this.#parts()) rmSync(join(this.root, part), { recursive: true, force: true })
     rmSync(join(this.root, "tmp"), { recursive: true, force: true })
+    mkdirSync(join(this.root, "tmp"))
     for (const part of readdirSync(kept)) cpSync(join(kept, part), join(this.root, part), KEEP)
   }
 
@@ -242,6 +243,24 @@ export class Arena {
 
 /** Longer than every wait for a lock that coffer has. */
 export const HANGING_MS = 90_000
+
+/** A filled arena in its kept state, removed however the use of it ends. @param place - the folder it lies in. */
+export async function withArena<T>(
+  kind: Kind,
+  secrets: number,
+  use: (arena: Arena) => T | Promise<T>,
+  place?: string,
+): Promise<T> {
+  const arena = new Arena(kind, place)
+  try {
+    arena.fill(secrets)
+    arena.keep()
+    arena.reset()
+    return await use(arena)
+  } finally {
+    arena.remove()
+  }
+}
 
 const PROGRAM = resolve("bin/coffer.js")
 const KEEP = { recursive: true, preserveTimestamps: true, verbatimSymlinks: true } as const

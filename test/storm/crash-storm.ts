@@ -1,5 +1,5 @@
 /** The long crash run: 1,000 landed kills of each operation on the system back end, 100 on the embedded one. */
-import { Arena, KINDS } from "./arena.js"
+import { KINDS, withArena } from "./arena.js"
 import { crash, operations } from "./crash.js"
 import type { StormOptions } from "./main.js"
 
@@ -10,10 +10,7 @@ const KILLS = { system: 1000, embedded: 100 }
 export async function crashStorm({ rounds, seed }: StormOptions): Promise<boolean> {
   let held = true
   for (const kind of KINDS) {
-    const arena = new Arena(kind)
-    try {
-      arena.fill(SECRETS)
-      arena.keep()
+    await withArena(kind, SECRETS, async arena => {
       for (const operation of operations(SECRETS)) {
         const kills = Math.min(rounds ?? KILLS[kind], KILLS[kind])
         const { landed, done, undone, failures } = await crash(arena, operation, kills, seed)
@@ -23,9 +20,7 @@ export async function crashStorm({ rounds, seed }: StormOptions): Promise<boolea
         for (const failure of failures.slice(0, 5)) console.log(`  ${failure}`)
         held &&= failures.length === 0 && landed >= kills
       }
-    } finally {
-      arena.remove()
-    }
+    })
   }
   return held
 }

@@ -1,6 +1,6 @@
 /** The long run of faults: each step of each operation fails or is the last one, on both back ends. */
 import { pick, type Random, randomFrom } from "../keyring/histories.js"
-import { Arena, KINDS } from "./arena.js"
+import { type Arena, KINDS, withArena } from "./arena.js"
 import { type Operation, operations } from "./crash.js"
 import { ANSWERS, type Errno, type Step } from "./fault-steps.js"
 import { type Fault, type FaultTally, faultOperations, meetFault, stepsOf } from "./faults.js"
@@ -26,11 +26,7 @@ const PASSES: readonly Pass[] = [
 export async function faultsStorm({ rounds, seed }: StormOptions): Promise<boolean> {
   let held = true
   for (const kind of KINDS) {
-    const arena = new Arena(kind)
-    try {
-      arena.fill(SECRETS)
-      arena.keep()
-      arena.reset()
+    await withArena(kind, SECRETS, async arena => {
       for (const operation of faultOperations(SECRETS)) {
         const random = randomFrom(`${seed}/${kind}/${operation.name}`)
         const steps = await stepsOf(arena, operation)
@@ -40,9 +36,7 @@ export async function faultsStorm({ rounds, seed }: StormOptions): Promise<boole
           held &&= tally.failures.length === 0 && tally.hit > 0
         }
       }
-    } finally {
-      arena.remove()
-    }
+    })
   }
   return held
 }

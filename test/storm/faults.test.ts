@@ -2,7 +2,7 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { randomFrom } from "../keyring/histories.js"
-import { Arena, KINDS } from "./arena.js"
+import { KINDS, withArena } from "./arena.js"
 import { fewFaults } from "./faults-storm.js"
 
 const SEED = 20260811
@@ -11,17 +11,11 @@ const FAULTS = 2
 
 for (const kind of KINDS) {
   test(`${kind}: a step that fails, or is the last, leaves the old state or the whole new one`, async () => {
-    const arena = new Arena(kind)
-    try {
-      arena.fill(SECRETS)
-      arena.keep()
-      arena.reset()
+    await withArena(kind, SECRETS, async arena => {
       const { hit, failures } = await fewFaults(arena, SECRETS, FAULTS, randomFrom(`${SEED}/${kind}`))
       assert.equal(failures, [], `seed ${SEED}`)
       assert.is(hit, FAULTS)
-    } finally {
-      arena.remove()
-    }
+    })
   })
 }
 

@@ -1,8 +1,9 @@
 /** The long race run: 16 processes, 50 writes each, ten rounds, both back ends. */
-import { Arena, KINDS } from "./arena.js"
+import { type Arena, KINDS, withArena } from "./arena.js"
 import type { StormOptions } from "./main.js"
 import { inspectRace, type RaceResult, raceCas, raceNames, raceRotate, raceUser } from "./race.js"
 
+const SECRETS = 5
 const PROCESSES = 16
 const WRITES = 50
 const ROUNDS = 10
@@ -19,10 +20,7 @@ const RACES: Readonly<Record<string, Race>> = {
 export async function raceStorm({ rounds = ROUNDS }: StormOptions): Promise<boolean> {
   let held = true
   for (const kind of KINDS) {
-    const arena = new Arena(kind)
-    try {
-      arena.fill(5)
-      arena.keep()
+    await withArena(kind, SECRETS, async arena => {
       const staged = arena.git("diff", "--cached", "--name-only")
       for (const [name, race] of Object.entries(RACES)) {
         for (let round = 1; round <= rounds; round++) {
@@ -36,9 +34,7 @@ export async function raceStorm({ rounds = ROUNDS }: StormOptions): Promise<bool
           held &&= wrong.length === 0
         }
       }
-    } finally {
-      arena.remove()
-    }
+    })
   }
   return held
 }

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
-import { Arena, CANARY, ended, HANGING_MS } from "./arena.js"
+import { type Arena, CANARY, ended, HANGING_MS, withArena } from "./arena.js"
 import { attempt, newPart, type PartOptions, type PartTally, settle } from "./surroundings.js"
 
 const HOOKS = ["prepare-commit-msg", "commit-msg", "reference-transaction"]
@@ -10,10 +10,7 @@ const SECRETS = 3
 
 export async function badHooks(options: PartOptions): Promise<PartTally> {
   const tally = newPart()
-  const arena = new Arena(options.kind)
-  try {
-    arena.fill(SECRETS)
-    arena.keep()
+  await withArena(options.kind, SECRETS, async arena => {
     for (const hook of HOOKS) {
       arena.reset()
       writeHook(arena, hook, "echo no >&2; exit 1")
@@ -26,9 +23,7 @@ export async function badHooks(options: PartOptions): Promise<PartTally> {
       for (const withChildren of options.rounds === 1 ? [true] : [true, false])
         await interrupt(arena, hook, withChildren, tally)
     }
-  } finally {
-    arena.remove()
-  }
+  })
   return tally
 }
 

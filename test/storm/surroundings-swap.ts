@@ -12,7 +12,7 @@ import {
 } from "node:fs"
 import { join } from "node:path"
 import { pick, type Random } from "../keyring/histories.js"
-import { Arena, CANARY, ended } from "./arena.js"
+import { type Arena, CANARY, ended, withArena } from "./arena.js"
 import { judgeEnd, runFaulted, stepsOf } from "./faults.js"
 import { newPart, type PartOptions, type PartTally } from "./surroundings.js"
 
@@ -40,11 +40,7 @@ type Call = (typeof CALLS)[number]
 /** Each step that touches a target, with the bait put there just before it, and then baits that come and go freely. */
 export async function swaps(options: PartOptions): Promise<PartTally> {
   const tally = newPart()
-  const arena = new Arena(options.kind)
-  try {
-    arena.fill(SECRETS)
-    arena.keep()
-    arena.reset()
+  await withArena(options.kind, SECRETS, async arena => {
     const steps = new Map<Call, readonly string[]>()
     for (const call of CALLS) steps.set(call, await stepsOf(arena, call))
     for (let round = 0; round < options.rounds * 6; round++) {
@@ -52,9 +48,7 @@ export async function swaps(options: PartOptions): Promise<PartTally> {
       await swapAtStep(arena, call, steps.get(call)!, options.random, tally)
     }
     await swapFreely(arena, options.rounds * 100, options.random, tally)
-  } finally {
-    arena.remove()
-  }
+  })
   return tally
 }
 

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pick } from "../keyring/histories.js"
-import { Arena, CANARY } from "./arena.js"
+import { type Arena, CANARY, withArena } from "./arena.js"
 import {
   attempt,
   attemptToo,
@@ -25,18 +25,6 @@ import {
 
 const SECRETS = 3
 const NOBODY = 65534
-
-function withArena(options: PartOptions, use: (arena: Arena) => void, parent?: string): void {
-  const arena = new Arena(options.kind, parent)
-  try {
-    arena.fill(SECRETS)
-    arena.keep()
-    arena.reset()
-    use(arena)
-  } finally {
-    arena.remove()
-  }
-}
 
 /** What is taken away, and from which mode it is to stay. */
 const RIGHTS: readonly (readonly [string, number])[] = [
@@ -73,7 +61,7 @@ export async function noPermission(options: PartOptions): Promise<PartTally> {
     process.seteuid?.(NOBODY)
   }
   try {
-    withArena(options, arena => takeRights(arena, options, tally), parent)
+    await withArena(options.kind, SECRETS, arena => takeRights(arena, options, tally), parent)
   } finally {
     if (isRoot) {
       process.seteuid?.(0)
@@ -113,7 +101,7 @@ const YEAR = 365 * 24 * 3600
 export async function jumpingClock(options: PartOptions): Promise<PartTally> {
   const tally = newPart()
   const { random, rounds } = options
-  withArena(options, arena => {
+  await withArena(options.kind, SECRETS, arena => {
     const calls = [["set", "S0"], ["set", "S1"], ["delete", "S1"], ["rotate"], ["set", "--batch"]]
     for (let round = 0; round < rounds * 4; round++) {
       const far = () => Math.floor((random() - 0.5) * 2 * pick(random, [2, 3600, YEAR, 20 * YEAR]))
@@ -142,7 +130,7 @@ export async function jumpingClock(options: PartOptions): Promise<PartTally> {
 
 export async function noHome(options: PartOptions): Promise<PartTally> {
   const tally = newPart()
-  withArena(options, arena => {
+  await withArena(options.kind, SECRETS, arena => {
     const identity = readFileSync(join(arena.root, "home/config/coffer/identity.txt"), "utf8")
     const pin = arena.must("trust", "pin").stdout.trim()
     const absent = join(arena.root, "absent")
@@ -174,7 +162,7 @@ export async function noHome(options: PartOptions): Promise<PartTally> {
 /** Asked for a password it would wait for ever, and note that it was asked. */
 export async function hungHelper(options: PartOptions): Promise<PartTally> {
   const tally = newPart()
-  withArena(options, arena => {
+  await withArena(options.kind, SECRETS, arena => {
     const asked = join(arena.root, "asked")
     const helper = join(arena.root, "helper")
     writeFileSync(helper, `#!/bin/sh\necho "$@" >> '${asked}'\nexec sleep 600\n`, { mode: 0o755 })
