@@ -1,6 +1,6 @@
 /** Fuzzing of everything that parses bytes from elsewhere: typed errors only, quickly, and no prototype touched. */
 import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import * as fc from "fast-check"
@@ -16,6 +16,7 @@ import { parseSecretFile, printSecretFile } from "../../src/format/secret-file.j
 import { parseSettings, parseUserConfig } from "../../src/format/settings.js"
 import { parseStoreFile } from "../../src/format/store-file.js"
 import { parseIndex } from "../../src/storage/git/index-file.js"
+import { idsInPackIndex } from "../../src/storage/git/pack.js"
 import { damaged } from "../format/arbitraries.js"
 
 /** A parser and what to feed it. */
@@ -88,6 +89,7 @@ export const TARGETS: readonly Target[] = [
   },
   { name: "age header", seeds: ageSeeds(), parse: parseAgeHeader },
   { name: "index file", seeds: indexSeeds(), parse: parseIndex },
+  { name: "pack index", seeds: packIndexSeeds(), parse: idsOfEveryByte },
 ]
 
 function ageSeeds(): Uint8Array[] {
@@ -99,16 +101,41 @@ function ageSeeds(): Uint8Array[] {
 
 /** An index of git's own making in each version. */
 function indexSeeds(): Uint8Array[] {
+  return withFiles(["a", "b.txt", "dir-c"], (folder, git) =>
+    ["2", "4"].map(version => {
+      git("update-index", "--index-version", version)
+      return readFileSync(join(folder, ".git", "index"))
+    }),
+  )
+}
+
+/** The index of a pack of git's own making. */
+function packIndexSeeds(): Uint8Array[] {
+  return withFiles(["a", "b", "c"], (folder, git) => {
+    git("-c", "user.name=fuzz", "-c", "user.email=fuzz@example.com", "commit", "-qm", "to be packed")
+    git("repack", "-adq")
+    const packs = join(folder, ".git", "objects", "pack")
+    const name = readdirSync(packs).find(each => each.endsWith(".idx"))
+    return [readFileSync(join(packs, name!))]
+  })
+}
+
+function idsOfEveryByte(bytes: Uint8Array): string[] {
+  return Array.from({ length: 256 }, (_, byte) => idsInPackIndex(bytes, byte, "a pack index")).flat()
+}
+
+/** Makes something of a repository in which these files are staged. */
+function withFiles<T>(
+  names: readonly string[],
+  make: (folder: string, git: (...args: string[]) => void) => T,
+): T {
   const folder = mkdtempSync(join(tmpdir(), "coffer-fuzz-"))
   try {
     const git = (...args: string[]) => execFileSync("git", args, { cwd: folder, stdio: "pipe" })
     git("init", "-q")
-    for (const name of ["a", "b.txt", "dir-c"]) writeFileSync(join(folder, name), name)
+    for (const name of names) writeFileSync(join(folder, name), name)
     git("add", "-A")
-    return ["2", "4"].map(version => {
-      git("update-index", "--index-version", version)
-      return readFileSync(join(folder, ".git", "index"))
-    })
+    return make(folder, git)
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -6,7 +6,7 @@ import { type GitFiles, OBJECT_MODE } from "./embedded-files.js"
 import { findNames, findObjectFolders, objectFileSystem, readObjectFile } from "./embedded-fs.js"
 import type { Oid } from "./git.js"
 import { type GitObject, oidOf, wrapObject } from "./object.js"
-import { packName, printPack } from "./pack.js"
+import { idsInPackIndex, packName, printPack } from "./pack.js"
 
 /** Above this, an fsync per file costs more than a pack and its index. */
 const MAX_LOOSE = 100
@@ -93,22 +93,14 @@ async function writePack(
 /** Looks through one object folder: names of loose files, sorted lists of ids in pack indexes. */
 function oidsWithPrefix(folder: string, prefix: string): Oid[] {
   const loose = findNames(join(folder, prefix.slice(0, 2))).map(name => prefix.slice(0, 2) + name)
+  const firstByte = Number.parseInt(prefix.slice(0, 2), 16)
   const packed = findNames(join(folder, "pack"))
     .filter(name => name.endsWith(".idx"))
-    .flatMap(name =>
-      indexedOids(readObjectFile(join(folder, "pack", name)), Number.parseInt(prefix.slice(0, 2), 16)),
-    )
+    .flatMap(name => {
+      const path = join(folder, "pack", name)
+      return idsInPackIndex(readObjectFile(path), firstByte, path)
+    })
   return [...loose, ...packed].filter(oid => oid.startsWith(prefix))
-}
-
-/** The ids with one first byte: a table of 256 counts says where they lie. */
-function indexedOids(index: Buffer, firstByte: number): Oid[] {
-  const countAt = (byte: number) => (byte < 0 ? 0 : index.readUInt32BE(8 + 4 * byte))
-  const [from, to] = [countAt(firstByte - 1), countAt(firstByte)]
-  const start = 8 + 4 * 256
-  return Array.from({ length: to - from }, (_, at) =>
-    index.toString("hex", start + 20 * (from + at), start + 20 * (from + at + 1)),
-  )
 }
 
 /** isomorphic-git's errors carry their kind in `code`. */

@@ -1,6 +1,16 @@
 // The embedded back end reads what the system back end reads: each answer is compared with git's own.
 import { execFileSync } from "node:child_process"
-import { appendFileSync, mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs"
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
 import { test } from "uvu"
@@ -162,6 +172,37 @@ test("revisions", async () => {
   }
   for (const commit of commits) assert.is(await embedded.find(commit.slice(0, 10)), commit)
 })
+
+test("a damaged pack index is named, whatever is looked up in it", async () => {
+  const sandbox = new Sandbox()
+  const oid = sandbox.commit("secrets/a.yaml", "1")
+  sandbox.git("repack", "-adq")
+  const packs = join(sandbox.folder, ".git/objects/pack")
+  const index = join(packs, readdirSync(packs).find(name => name.endsWith(".idx"))!)
+  const whole = readFileSync(index)
+  const { embedded } = await sandbox.open()
+  const firstByte = Number.parseInt(oid.slice(0, 2), 16)
+  const damages: Record<string, Buffer> = {
+    "cut in its table of counts": whole.subarray(0, 500),
+    "cut in its ids": whole.subarray(0, 8 + 4 * 256 + 10),
+    "counts that go down": withCount(whole, firstByte - 1, 0xffff_ffff),
+    "more ids than fit": withCount(whole, firstByte, 0xffff_ffff),
+  }
+  for (const [what, bytes] of Object.entries(damages)) {
+    chmodSync(index, 0o644)
+    writeFileSync(index, bytes)
+    const error = await embedded.find(oid.slice(0, 7)).catch(caught => caught)
+    assert.is(error?.code, "GIT_FAILED", what)
+    assert.ok(error.message.includes(index), what)
+  }
+})
+
+/** A pack index with another count at one first byte. */
+function withCount(index: Buffer, byte: number, count: number): Buffer {
+  const changed = Buffer.from(index)
+  changed.writeUInt32BE(count, 8 + 4 * byte)
+  return changed
+}
 
 test("entries and lookups in trees", async () => {
   const { embedded, system } = await history.open()
