@@ -18,10 +18,10 @@ import { devNull } from "node:os"
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError, readPlainFile, syncFolder } from "../files.js"
-import type { Oid } from "./git.js"
+import type { Oid, OidHex } from "./git.js"
 
 /** The id that git gives a blob. */
-export function blobId(bytes: Uint8Array, oidHex: 40 | 64): Oid {
+export function blobId(bytes: Uint8Array, oidHex: OidHex): Oid {
   const hash = createHash(oidHex === 40 ? "sha1" : "sha256")
   return hash.update(`blob ${bytes.length}\0`).update(bytes).digest("hex")
 }

@@ -2,10 +2,10 @@
 import { join } from "node:path"
 import { CommitQueue } from "./commit-queue.js"
 import { findText } from "./disk.js"
-import type { ObjectStore } from "./embedded-objects.js"
-import { findInTree } from "./embedded-trees.js"
 import type { LogEntry, Oid } from "./git.js"
 import { type Commit, parseCommit } from "./object.js"
+import type { ObjectReader } from "./object-reader.js"
+import { findInTree } from "./trees.js"
 
 /** Commits, each read once; those at the edge of a shallow clone have no parents, as git shows them. */
 export interface CommitGraph {
@@ -14,7 +14,7 @@ export interface CommitGraph {
   get(oid: Oid): Promise<Commit>
 }
 
-export function openGraph(commonDir: string, objects: ObjectStore): CommitGraph {
+export function openGraph(commonDir: string, objects: ObjectReader): CommitGraph {
   const edge = new Set((findText(join(commonDir, "shallow")) ?? "").split("\n").filter(line => line !== ""))
   const commits = new Map<Oid, Commit>()
   return {
@@ -36,7 +36,7 @@ export function openGraph(commonDir: string, objects: ObjectStore): CommitGraph 
  */
 export async function* logPath(
   graph: CommitGraph,
-  objects: ObjectStore,
+  objects: ObjectReader,
   path: string,
   from: Oid,
 ): AsyncGenerator<LogEntry> {
@@ -49,7 +49,7 @@ export async function* logPath(
     for (const parent of parents) before.push(await placeIn(parent))
     if (parents.length === 0 ? place === undefined : before.every(other => other === place)) continue
     const at = new Date(committerSeconds * 1000)
-    yield { commit: oid, parents, at, author, ...(isBlob(place) ? { oid: place.slice(-40) } : {}) }
+    yield { commit: oid, parents, at, author, ...(isBlob(place) ? { oid: place.slice(7) } : {}) }
   }
 }
 

@@ -3,8 +3,6 @@ import { readFileSync } from "node:fs"
 import { errnoOf, ioError } from "../files.js"
 import type { IndexEdit } from "./backend.js"
 import type { GitFiles } from "./embedded-files.js"
-import type { ObjectStore } from "./embedded-objects.js"
-import { compareFiles, filesBelow, type TreeFile } from "./embedded-trees.js"
 import type { Change, Entry, Oid } from "./git.js"
 import {
   emptyIndex,
@@ -19,6 +17,8 @@ import {
   slotsBelow,
 } from "./index-file.js"
 import { patchIndex } from "./index-patch.js"
+import type { ObjectReader } from "./object-reader.js"
+import { compareFiles, filesBelow, type TreeFile } from "./trees.js"
 
 /** Reads an index; where there is no file, nothing was ever added. */
 export function readIndex(file: string): IndexFile {
@@ -41,12 +41,12 @@ export function findInIndex(index: IndexFile, path: string): Entry[] {
 }
 
 /**
- * What differs between a tree (null: an empty one) and the index at or below a prefix. A path that will only be
+ * What differs between a commit or tree (null: an empty one) and the index at or below a prefix. A path that will only be
  * added (`git add -N`) is not there yet.
  */
 export async function* diffTreeAndIndex(
-  objects: ObjectStore,
-  tree: Oid | null,
+  objects: ObjectReader,
+  from: Oid | null,
   index: IndexFile,
   prefix: string,
 ): AsyncGenerator<Change> {
@@ -60,19 +60,17 @@ export async function* diffTreeAndIndex(
     }
   }
   const committed = new Map<string, TreeFile>()
-  if (tree !== null) {
-    for await (const file of filesBelow(objects, tree, prefix)) committed.set(file.path, file)
-  }
+  for await (const file of filesBelow(objects, from, prefix)) committed.set(file.path, file)
   for (const path of [...new Set([...committed.keys(), ...staged.keys(), ...conflicted])].sort()) {
-    const from = committed.get(path)
-    const change = compareFiles(from, staged.get(path))
+    const before = committed.get(path)
+    const change = compareFiles(before, staged.get(path))
     if (!conflicted.has(path)) {
       if (change !== undefined) yield change
       continue
     }
     yield {
       path: toText(path),
-      ...(from ? { from: { mode: from.mode, oid: from.oid } } : {}),
+      ...(before ? { from: { mode: before.mode, oid: before.oid } } : {}),
       conflicted: true,
     }
   }

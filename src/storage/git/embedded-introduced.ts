@@ -1,27 +1,25 @@
 /** What commits brought: of each, the files that none of its parents has. */
 import type { CommitGraph } from "./embedded-history.js"
-import type { ObjectStore } from "./embedded-objects.js"
-import { diffTrees } from "./embedded-trees.js"
 import type { Introduced, Oid } from "./git.js"
+import type { ObjectReader } from "./object-reader.js"
+import { diffTrees } from "./trees.js"
 
 export async function* introduced(
   graph: CommitGraph,
-  objects: ObjectStore,
+  objects: ObjectReader,
   commits: Iterable<Oid>,
 ): AsyncGenerator<Introduced> {
   for (const commit of commits) {
-    const { tree, parents } = await graph.get(commit)
-    const before: (Oid | null)[] = []
-    for (const parent of parents) before.push((await graph.get(parent)).tree)
-    const sides = before.length === 0 ? [null] : before
-    const [first, ...others] = await Promise.all(sides.map(side => newFiles(objects, side, tree)))
+    const { parents } = await graph.get(commit)
+    const sides = parents.length === 0 ? [null] : parents
+    const [first, ...others] = await Promise.all(sides.map(side => newFiles(objects, side, commit)))
     const files = [...first!.values()].filter(({ path }) => others.every(side => side.has(path)))
     yield { commit, parents, files }
   }
 }
 
 async function newFiles(
-  objects: ObjectStore,
+  objects: ObjectReader,
   from: Oid | null,
   to: Oid,
 ): Promise<Map<string, Introduced["files"][number]>> {

@@ -6,16 +6,13 @@ import { type GitFiles, OBJECT_MODE } from "./embedded-files.js"
 import { findNames, findObjectFolders, objectFileSystem, readObjectFile } from "./embedded-fs.js"
 import type { Oid } from "./git.js"
 import { type GitObject, oidOf, wrapObject } from "./object.js"
+import { type ObjectReader, objectReader } from "./object-reader.js"
 import { idsInPackIndex, packName, printPack } from "./pack.js"
 
 /** Above this, an fsync per file costs more than a pack and its index. */
 const MAX_LOOSE = 100
 
-export interface ObjectStore {
-  /** An object, or undefined where the repository does not have it. */
-  find(oid: Oid): Promise<GitObject | undefined>
-  /** @throws CofferError `GIT_MISSING_OBJECT`, `GIT_FAILED` where it is of another type */
-  get(oid: Oid, type: GitObject["type"]): Promise<Buffer>
+export interface ObjectStore extends ObjectReader {
   /** The ids that begin so: at least four hex digits. */
   findByPrefix(prefix: string): Oid[]
   /** Writes objects so that they survive a power cut. */
@@ -49,15 +46,7 @@ export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
     }
   }
   return {
-    find,
-    async get(oid, type) {
-      const object = await find(oid)
-      if (object === undefined) throw missing(oid)
-      if (object.type !== type) {
-        throw new CofferError("GIT_FAILED", `git object ${oid} is a ${object.type}, not a ${type}`)
-      }
-      return object.bytes
-    },
+    ...objectReader(40, find),
     findByPrefix: prefix => [...new Set(folders.flatMap(folder => oidsWithPrefix(folder, prefix)))],
     async write(objects) {
       // Equal ones once: a pack with an object twice has two places for it in its index.
@@ -106,12 +95,6 @@ function oidsWithPrefix(folder: string, prefix: string): Oid[] {
 /** isomorphic-git's errors carry their kind in `code`. */
 function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined
-}
-
-function missing(oid: Oid): CofferError {
-  return new CofferError("GIT_MISSING_OBJECT", `git object ${oid} is not in this clone`, {
-    hint: "a shallow or partial clone lacks objects: git fetch --unshallow, or install git, which fetches them",
-  })
 }
 
 function unreadable(oid: Oid, cause: unknown): CofferError {

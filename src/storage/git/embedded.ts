@@ -14,12 +14,13 @@ import { introduced } from "./embedded-introduced.js"
 import { type ObjectStore, openObjects } from "./embedded-objects.js"
 import { openRefs, type Refs } from "./embedded-refs.js"
 import { findRevision } from "./embedded-revision.js"
-import { diffTrees, findFilesInTree, listTree } from "./embedded-trees.js"
 import { findUpstream } from "./embedded-upstream.js"
 import { embeddedWriter, hooksFolder } from "./embedded-writer.js"
 import { findForeignIndex } from "./foreign-index.js"
-import type { Entry, Oid } from "./git.js"
+import type { Oid } from "./git.js"
 import type { Environment } from "./git-process.js"
+import { blobs } from "./object-reader.js"
+import { diffTrees, listTree, lookupInTree } from "./trees.js"
 import { unsupported } from "./unsupported.js"
 
 /** An open repository, as the functions of this back end pass it to each other. */
@@ -61,9 +62,6 @@ function embeddedReader(repository: EmbeddedRepository): EmbeddedReader {
   const foreignIndex = findForeignIndex(env, at)
   const ownIndex = join(at.gitDir, "index")
   const index = () => readIndex(foreignIndex ?? ownIndex)
-  const treeOf = async (oid: Oid) =>
-    (await objects.find(oid))?.type === "tree" ? oid : (await graph.get(oid)).tree
-  const treeOrNone = (oid: Oid | null) => (oid === null ? null : treeOf(oid))
   const upstreamOf = (branch: string) => findUpstream(config, branch)
   return {
     kind: "embedded",
@@ -76,19 +74,13 @@ function embeddedReader(repository: EmbeddedRepository): EmbeddedReader {
     mergeBase: (a, b) => findMergeBase(graph, a, b),
     async *entries(from, prefix) {
       if (from === "index") yield* listIndex(index(), prefix)
-      else yield* listTree(objects, await treeOf(from), prefix)
+      else yield* listTree(objects, from, prefix)
     },
     async *changes(from, to, prefix) {
-      const tree = await treeOrNone(from)
-      if (to === "index") yield* diffTreeAndIndex(objects, tree, index(), prefix)
-      else yield* diffTrees(objects, tree, await treeOf(to), prefix)
+      if (to === "index") yield* diffTreeAndIndex(objects, from, index(), prefix)
+      else yield* diffTrees(objects, from, to, prefix)
     },
-    async *blobs(oids) {
-      for (const oid of oids) {
-        const object = await objects.find(oid)
-        yield object?.type === "blob" ? { oid, bytes: object.bytes } : { oid }
-      }
-    },
+    blobs: oids => blobs(objects, oids),
     log: (path, from) => logPath(graph, objects, path, from),
     missing: (tips, remote, known) => missing(repository, tips, remote, known),
     introduced: commits => introduced(graph, objects, commits),
@@ -106,7 +98,7 @@ function embeddedReader(repository: EmbeddedRepository): EmbeddedReader {
       return upstream === undefined ? undefined : { ref: upstream, commit: refs.find(upstream) }
     },
     async lookup(from, paths) {
-      if (from !== "index") return lookupInTree(objects, await treeOf(from), paths)
+      if (from !== "index") return lookupInTree(objects, from, paths)
       const own = readIndex(ownIndex)
       const found = paths.map(path => [path, findInIndex(own, path)] as const)
       return new Map(found.filter(([, entries]) => entries.length > 0))
@@ -118,15 +110,6 @@ function headOf(at: Repository): Head {
   const head = readHead(at)
   if (head === undefined) throw unsupported("HEAD that names no ordinary branch")
   return head
-}
-
-async function lookupInTree(
-  objects: ObjectStore,
-  tree: Oid,
-  paths: readonly string[],
-): Promise<Map<string, readonly Entry[]>> {
-  const found = await findFilesInTree(objects, tree, paths)
-  return new Map([...found].map(([path, file]) => [path, [{ ...file, stage: 0, skipWorktree: false }]]))
 }
 
 async function* missing(

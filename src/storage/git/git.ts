@@ -6,6 +6,9 @@ import type { Step } from "./write.js"
 /** A git object id: 40 lower-case hex digits, 64 in a SHA-256 repository. */
 export type Oid = string
 
+/** How many digits the ids of a repository have. */
+export type OidHex = 40 | 64
+
 /** Which back end to use; `auto` takes the git binary where there is one. */
 export type GitPreference = "auto" | "system" | "embedded"
 
@@ -68,7 +71,7 @@ export interface GitReader {
   readonly workTree: string
   readonly gitDir: string
   readonly commonDir: string
-  readonly oidHex: 40 | 64
+  readonly oidHex: OidHex
   readonly shallow: boolean
   /** The index that reads use where it is not the work tree's own: `GIT_INDEX_FILE`, as hooks get it. */
   readonly foreignIndex: string | undefined

@@ -1,7 +1,7 @@
 /** Git's objects as bytes: ids, trees and commits, read and printed without touching what is not understood. */
 import { createHash } from "node:crypto"
 import { CofferError } from "../../errors.js"
-import type { Oid } from "./git.js"
+import type { Oid, OidHex } from "./git.js"
 
 type ObjectType = "blob" | "tree" | "commit" | "tag"
 
@@ -27,7 +27,13 @@ export interface Commit {
 
 export const TREE_MODE = "40000"
 export const NO_OID = "0".repeat(40)
-export const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+/** Known to git without being stored. */
+export function emptyTree(oidHex: OidHex): Oid {
+  return oidHex === 40
+    ? "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+    : "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
+}
 
 /** The bytes that are hashed and, in a loose object, compressed. */
 export function wrapObject({ type, bytes }: GitObject): Buffer {
@@ -40,18 +46,19 @@ export function oidOf(object: GitObject): Oid {
 }
 
 /** @throws CofferError `GIT_FAILED` for a damaged tree */
-export function parseTree(bytes: Buffer): TreeEntry[] {
+export function parseTree(bytes: Buffer, oidHex: OidHex = 40): TreeEntry[] {
+  const length = 1 + oidHex / 2
   const entries: TreeEntry[] = []
   for (let at = 0; at < bytes.length; ) {
     const space = bytes.indexOf(32, at)
     const nul = bytes.indexOf(0, space)
-    if (space < at || nul < space || nul + 21 > bytes.length) throw damaged("tree")
+    if (space < at || nul < space || nul + length > bytes.length) throw damaged("tree")
     entries.push({
       mode: bytes.toString("latin1", at, space),
       name: bytes.toString("latin1", space + 1, nul),
-      oid: bytes.toString("hex", nul + 1, nul + 21),
+      oid: bytes.toString("hex", nul + 1, nul + length),
     })
-    at = nul + 21
+    at = nul + length
   }
   return entries
 }
@@ -81,13 +88,13 @@ export function parseCommit(bytes: Buffer): Commit {
   const text = bytes.toString("utf8")
   const end = text.indexOf("\n\n")
   const head = end < 0 ? text : text.slice(0, end)
-  const tree = /^tree ([0-9a-f]{40})$/m.exec(head)?.[1]
+  const tree = /^tree ([0-9a-f]{40,64})$/m.exec(head)?.[1]
   const author = /^author (.*?) ?<.*> -?\d+ [+-]\d+$/m.exec(head)
   const committer = /^committer .* (-?\d+) [+-]\d+$/m.exec(head)
   if (tree === undefined || author === null || committer === null) throw damaged("commit")
   return {
     tree,
-    parents: [...head.matchAll(/^parent ([0-9a-f]{40})$/gm)].map(match => match[1]!),
+    parents: [...head.matchAll(/^parent ([0-9a-f]{40,64})$/gm)].map(match => match[1]!),
     author: author[1]!,
     committerSeconds: Number(committer[1]),
   }

@@ -1,6 +1,5 @@
 /** What the system back end reads, with git's plumbing. */
 import { once } from "node:events"
-import { Readable } from "node:stream"
 import { CofferError } from "../../errors.js"
 import { type Head, type Repository, readHead } from "../repository.js"
 import { readBytes } from "./byte-reader.js"
@@ -39,25 +38,16 @@ export async function mergeBase(git: GitProgram, at: Repository, a: Oid, b: Oid)
   throw new CofferError("GIT_MISSING_OBJECT", wordsOf(stderr))
 }
 
-/** @param index - the index file to read in place of the work tree's own. */
-export async function* entries(
+/** Entries of the index. @param index - the file to read in place of the work tree's own. */
+export async function* indexEntries(
   git: GitProgram,
   at: Repository,
-  from: { readonly tree: Oid } | { readonly index: string | undefined },
+  index: string | undefined,
   paths: readonly string[],
 ): AsyncGenerator<Entry> {
-  const wanted = paths.filter(path => path !== "")
-  const isTree = "tree" in from
-  const args = isTree ? ["ls-tree", "-r", "-z", "--full-tree", from.tree] : ["ls-files", "-t", "-s", "-z"]
-  const env = isTree ? {} : indexEnvironment(from.index)
-  for await (const record of records(git, [...args, "--", ...wanted], { cwd: at.workTree, env })) {
-    yield isTree ? parseTreeEntry(record) : parseIndexEntry(record)
-  }
-}
-
-function parseTreeEntry(record: string): Entry {
-  const [, mode, oid, path] = /^(\d+) \w+ ([0-9a-f]+)\t(.+)$/s.exec(record)!
-  return { path: path!, mode: mode!, oid: oid!, stage: 0, skipWorktree: false }
+  const args = ["ls-files", "-t", "-s", "-z", "--", ...paths.filter(path => path !== "")]
+  const options = { cwd: at.workTree, env: indexEnvironment(index) }
+  for await (const record of records(git, args, options)) yield parseIndexEntry(record)
 }
 
 function parseIndexEntry(record: string): Entry {
@@ -71,30 +61,18 @@ function parseIndexEntry(record: string): Entry {
   }
 }
 
-export async function* changes(
+/** What differs between a commit or tree and the index. @param index - see {@link indexEntries} */
+export async function* indexChanges(
   git: GitProgram,
   at: Repository,
   from: Oid,
-  to: { readonly tree: Oid } | { readonly index: string | undefined },
+  index: string | undefined,
   prefix: string,
 ): AsyncGenerator<Change> {
-  const options = [
-    "--raw",
-    "-z",
-    "--no-renames",
-    "--no-ext-diff",
-    "--no-textconv",
-    "--no-abbrev",
-    "--ignore-submodules=none",
-  ]
-  const isTree = "tree" in to
-  const args = isTree
-    ? ["diff-tree", "-r", ...options, from, to.tree]
-    : ["diff-index", "--cached", "--ita-invisible-in-index", ...options, from]
   const paths = prefix === "" ? [] : [prefix]
-  const env = isTree ? {} : indexEnvironment(to.index)
+  const args = ["diff-index", "--cached", "--ita-invisible-in-index", ...DIFF_OPTIONS, from, "--", ...paths]
   let about: string | undefined
-  for await (const record of records(git, [...args, "--", ...paths], { cwd: at.workTree, env })) {
+  for await (const record of records(git, args, { cwd: at.workTree, env: indexEnvironment(index) })) {
     if (about === undefined) about = record
     else {
       yield parseChange(about, record)
@@ -102,6 +80,16 @@ export async function* changes(
     }
   }
 }
+
+const DIFF_OPTIONS = [
+  "--raw",
+  "-z",
+  "--no-renames",
+  "--no-ext-diff",
+  "--no-textconv",
+  "--no-abbrev",
+  "--ignore-submodules=none",
+]
 
 function parseChange(about: string, path: string): Change {
   const [, fromMode, toMode, fromOid, toOid, status] = /^:(\d+) (\d+) ([0-9a-f]+) ([0-9a-f]+) (\w)/.exec(
@@ -116,58 +104,6 @@ function parseChange(about: string, path: string): Change {
     ...(to === undefined || status === "U" ? {} : { to }),
     ...(status === "U" ? { conflicted: true as const } : {}),
   }
-}
-
-export async function* blobs(
-  git: GitProgram,
-  at: Repository,
-  oids: Iterable<Oid>,
-): AsyncGenerator<{ oid: Oid; bytes?: Uint8Array }> {
-  const wanted = [...oids]
-  // One round, unless an old git without GIT_NO_LAZY_FETCH dies of an object that a partial clone lacks.
-  for (let done = 0; done < wanted.length; ) {
-    const before = done
-    for await (const found of catFile(git, at, wanted.slice(done))) {
-      done += 1
-      yield found
-    }
-    if (done === wanted.length) return
-    if (done === before) {
-      yield { oid: wanted[done]! }
-      done += 1
-    }
-  }
-}
-
-async function* catFile(
-  git: GitProgram,
-  at: Repository,
-  oids: readonly Oid[],
-): AsyncGenerator<{ oid: Oid; bytes?: Uint8Array }> {
-  const child = git.start(["cat-file", "--batch"], { cwd: at.workTree })
-  try {
-    Readable.from(inBlocks(oids)).pipe(child.stdin)
-    child.stderr.resume()
-    const reader = readBytes(child.stdout)
-    for (const oid of oids) {
-      const header = (await reader.until(LINE_END))?.toString()
-      if (header === undefined) return
-      const [, type, size] = /^[0-9a-f]+ (\w+) (\d+)$/.exec(header) ?? []
-      if (type === undefined) {
-        yield { oid }
-        continue
-      }
-      const bytes = await reader.bytes(Number(size) + 1)
-      if (bytes.length !== Number(size) + 1) return
-      yield type === "blob" ? { oid, bytes: bytes.subarray(0, -1) } : { oid }
-    }
-  } finally {
-    child.kill()
-  }
-}
-
-function* inBlocks(oids: readonly Oid[]): Generator<string> {
-  for (let at = 0; at < oids.length; at += 512) yield `${oids.slice(at, at + 512).join("\n")}\n`
 }
 
 export async function* log(

@@ -9,7 +9,7 @@ import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
 import { readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
 import { parseBoolean } from "./config-file.js"
-import type { CommitChange, Oid } from "./git.js"
+import type { CommitChange, Oid, OidHex } from "./git.js"
 import { collect, type Environment, type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
 import { printPerson, printTime } from "./object.js"
 import { head } from "./system-reader.js"
@@ -19,7 +19,7 @@ export interface WriterContext {
   readonly git: GitProgram
   readonly env: Environment
   readonly at: Repository
-  readonly oidHex: 40 | 64
+  readonly oidHex: OidHex
   readonly hooks: string
   readonly settings: () => Promise<ReadonlyMap<string, string>>
 }
@@ -70,7 +70,7 @@ const IMPORT_REF = "refs/coffer/write"
 
 function* commitStream(
   { base, files }: CommitChange,
-  head: { author: string; committer: string; message: string; oidHex: 40 | 64 },
+  head: { author: string; committer: string; message: string; oidHex: OidHex },
 ): Generator<Uint8Array | string> {
   yield `commit ${IMPORT_REF}\nmark :1\nauthor ${head.author}\ncommitter ${head.committer}\n`
   yield* data(Buffer.from(head.message))

@@ -4,11 +4,15 @@ import { CofferError } from "../../errors.js"
 import { findRepository, inProgress, type Repository } from "../repository.js"
 import type { Backend } from "./backend.js"
 import { findForeignIndex } from "./foreign-index.js"
-import type { Entry, Oid } from "./git.js"
+import type { Entry, OidHex } from "./git.js"
 import { type Environment, findGit, type GitProgram, wordsOf } from "./git-process.js"
+import { emptyTree } from "./object.js"
+import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
+import { systemObjects } from "./system-objects.js"
 import * as reader from "./system-reader.js"
 import { systemWriter } from "./system-writer.js"
+import { diffTrees, listTree, lookupInTree } from "./trees.js"
 
 /**
  * Opens the repository around `dir` with the git binary on PATH.
@@ -24,7 +28,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
   const { at, oidHex, shallow, hooks } = found
   const foreignIndex = findForeignIndex(env, at)
   const settings = once(() => readSettings(git, at))
-  const where = (from: Oid | "index") => (from === "index" ? { index: foreignIndex } : { tree: from })
+  const objects = systemObjects(git, at, oidHex)
   return {
     kind: "system",
     ...at,
@@ -33,30 +37,37 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     foreignIndex,
     config: async key => (await settings()).get(canonicalKey(key)),
     head: () => reader.head(git, at),
-    find: revision => reader.find(git, at, revision),
-    mergeBase: (a, b) => reader.mergeBase(git, at, a, b),
-    entries: (from, prefix) => reader.entries(git, at, where(from), [prefix]),
-    changes: (from, to, prefix) => reader.changes(git, at, from ?? emptyTree(oidHex), where(to), prefix),
-    blobs: oids => reader.blobs(git, at, oids),
+    find: async revision => ((await isCommit(objects, revision)) ? revision : reader.find(git, at, revision)),
+    mergeBase: async (a, b) => (a === b ? a : reader.mergeBase(git, at, a, b)),
+    entries: (from, prefix) =>
+      from === "index"
+        ? reader.indexEntries(git, at, foreignIndex, [prefix])
+        : listTree(objects, from, prefix),
+    changes: (from, to, prefix) =>
+      to === "index"
+        ? reader.indexChanges(git, at, from ?? emptyTree(oidHex), foreignIndex, prefix)
+        : diffTrees(objects, from, to, prefix),
+    blobs: oids => blobs(objects, oids, BLOBS_AHEAD),
     log: (path, from) => reader.log(git, at, path, from),
     missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
     introduced: commits => introduced(git, at, commits),
     state: async () => inProgress(at),
     isIgnored: path => isIgnored(git, at, path),
     async isTracked(path) {
-      for await (const _ of reader.entries(git, at, where("index"), [path])) return true
+      for await (const _ of reader.indexEntries(git, at, foreignIndex, [path])) return true
       return false
     },
     hooksPath: async () => hooks,
-    branchUpstream: () => branchUpstream(git, at),
-    lookup: (from, paths) => lookup(git, at, from, paths),
+    branchUpstream: async () => branchUpstream(git, at, await settings()),
+    lookup: (from, paths) =>
+      from === "index" ? lookupInIndex(git, at, paths) : lookupInTree(objects, from, paths),
     ...systemWriter({ git, env, at, oidHex, hooks, settings }),
   }
 }
 
 interface Discovered {
   readonly at: Repository
-  readonly oidHex: 40 | 64
+  readonly oidHex: OidHex
   readonly shallow: boolean
   readonly hooks: string
 }
@@ -103,20 +114,21 @@ function refusal(dir: string, stderr: string): CofferError {
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
 
+/** Enough to hide the way to the process and back, few enough to hold in memory: a blob may have 100 MB. */
+const BLOBS_AHEAD = 8
+
 /** More paths than this are looked up by reading their common folder whole. */
 const PATHS_ON_COMMAND_LINE = 32
 
-async function lookup(
+async function lookupInIndex(
   git: GitProgram,
   at: Repository,
-  from: Oid | "index",
   paths: readonly string[],
 ): Promise<Map<string, Entry[]>> {
   const found = new Map<string, Entry[]>()
   const wanted = new Set(paths)
-  const where = from === "index" ? { index: undefined } : { tree: from }
   const asked = paths.length > PATHS_ON_COMMAND_LINE ? [commonFolder(paths)] : paths
-  for await (const entry of reader.entries(git, at, where, asked)) {
+  for await (const entry of reader.indexEntries(git, at, undefined, asked)) {
     if (!wanted.has(entry.path)) continue
     found.set(entry.path, [...(found.get(entry.path) ?? []), entry])
   }
@@ -157,19 +169,19 @@ async function isIgnored(git: GitProgram, at: Repository, path: string): Promise
   return status === 0
 }
 
-async function branchUpstream(git: GitProgram, at: Repository) {
+/** A whole id, which git need not be asked to resolve. */
+async function isCommit(objects: ObjectReader, revision: string): Promise<boolean> {
+  const isId = revision.length === objects.oidHex && /^[0-9a-f]+$/.test(revision)
+  return isId && (await objects.find(revision))?.type === "commit"
+}
+
+async function branchUpstream(git: GitProgram, at: Repository, settings: ReadonlyMap<string, string>) {
   const { ref } = await reader.head(git, at)
-  if (ref === null) return undefined
+  if (ref === null || !settings.has(`${ref.replace(/^refs\/heads\//, "branch.")}.merge`)) return undefined
   const upstream = (
     await git.text(["for-each-ref", "--format=%(upstream)", ref], { cwd: at.workTree })
   ).split("\n")[0]!
   return upstream === "" ? undefined : { ref: upstream, commit: await reader.find(git, at, upstream) }
-}
-
-function emptyTree(oidHex: 40 | 64): Oid {
-  return oidHex === 40
-    ? "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-    : "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
 }
 
 function once<T>(make: () => T): () => T {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError, readPlainFile } from "../files.js"
 import { blobId, cofferFolder, remove, renameRetrying } from "./disk.js"
-import type { Oid } from "./git.js"
+import type { Oid, OidHex } from "./git.js"
 
 /** What stands at a path: nothing (`oid` null) or a regular file; `stamp` changes when it does. */
 export interface WorkFile {
@@ -16,7 +16,7 @@ export interface WorkFile {
 export interface WorkTree {
   readonly workTree: string
   readonly gitDir: string
-  readonly oidHex: 40 | 64
+  readonly oidHex: OidHex
 }
 
 /**

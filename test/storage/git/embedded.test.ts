@@ -311,14 +311,9 @@ test("names an object that a partial clone lacks", async () => {
   assert.is(await codeOf(collect(reader.entries(tree, ""))), "GIT_MISSING_OBJECT")
 })
 
-test("a damaged object is an error of its own", async () => {
+test("a damaged index is an error of its own", async () => {
   const folder = makeRepository()
-  const blob = git(folder, "rev-parse", "HEAD:README").trim()
-  const path = join(folder, ".git/objects", blob.slice(0, 2), blob.slice(2))
-  chmodSync(path, 0o644)
-  writeFileSync(path, readFileSync(path).subarray(0, 10))
   const opened = await open(folder, "embedded")
-  assert.is(await codeOf(collect(opened.blobs([blob]))), "GIT_FAILED")
   renameSync(join(folder, ".git/index"), join(folder, ".git/index.old"))
   writeFileSync(join(folder, ".git/index"), readFileSync(join(folder, ".git/index.old")).subarray(0, 100))
   assert.is(await codeOf(collect(opened.entries("index", ""))), "GIT_FAILED")

@@ -1,11 +1,12 @@
 /** What both back ends read, against what git says. */
-import { rmSync, writeFileSync } from "node:fs"
+import { chmodSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { openGit } from "../../../src/storage/git/git.js"
 import { findRepository, inProgress, readHead } from "../../../src/storage/repository.js"
 import {
+  codeOf,
   collect,
   commit,
   env,
@@ -60,6 +61,25 @@ for (const kind of KINDS) {
       (await collect(opened.changes(null, head, ""))).length,
       lines(git(folder, "ls-tree", "-r", head)).length,
     )
+  })
+
+  test(`${kind}: a damaged object is named, and the others are read on`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    const oids = ["one", "two", "three"].map(text => {
+      write(folder, text, text)
+      return git(folder, "hash-object", "-w", text).trim()
+    })
+    const damaged = join(folder, ".git/objects", oids[1]!.slice(0, 2), oids[1]!.slice(2))
+    chmodSync(damaged, 0o600)
+    writeFileSync(damaged, "no object")
+    const read = opened.blobs([oids[0]!, "0".repeat(40), oids[2]!])
+    assert.equal(
+      (await collect(read)).map(({ bytes }) => bytes?.length),
+      [3, undefined, 5],
+    )
+    assert.is(await codeOf(collect(opened.blobs(oids))), "GIT_FAILED")
+    assert.is((await collect(opened.blobs([oids[2]!])))[0]?.bytes?.length, 5)
   })
 
   test(`${kind}: an entry that sparse checkout leaves out says so`, async () => {

@@ -1,8 +1,11 @@
-/** Looks paths up in trees, lists folders, compares two trees: only the folders that matter are read. */
+/**
+ * Looks paths up in trees, lists folders, compares two trees, for both back ends: only the folders that matter are
+ * read.
+ */
 import { CofferError } from "../../errors.js"
-import type { ObjectStore } from "./embedded-objects.js"
-import type { Change, Entry, Oid } from "./git.js"
-import { EMPTY_TREE, isFolder, parseTree, type TreeEntry } from "./object.js"
+import type { Change, Entry, Oid, OidHex } from "./git.js"
+import { emptyTree, isFolder, parseTree, type TreeEntry } from "./object.js"
+import { type ObjectReader, treeOf } from "./object-reader.js"
 
 /** A file of a tree; its path is Latin-1, like the names in trees. */
 export interface TreeFile {
@@ -18,7 +21,7 @@ export interface TreeFile {
  * @param known - answers of earlier calls, which this one adds to: neighbouring commits share most folders.
  */
 export async function findInTree(
-  objects: ObjectStore,
+  objects: ObjectReader,
   tree: Oid,
   path: string,
   known = new Map<string, string | undefined>(),
@@ -27,7 +30,7 @@ export async function findInTree(
   if (known.has(key)) return known.get(key)
   const slash = path.indexOf("/")
   const name = slash < 0 ? path : path.slice(0, slash)
-  const entry = findEntry(await readTree(objects, tree), Buffer.from(name))
+  const entry = findEntry(await readTree(objects, tree), Buffer.from(name), objects.oidHex)
   let place: string | undefined
   if (entry !== undefined && slash < 0) place = `${printMode(entry.mode)} ${entry.oid}`
   else if (entry !== undefined && isFolder(entry.mode)) {
@@ -37,13 +40,13 @@ export async function findInTree(
   return place
 }
 
-/** What a tree has at each of many paths, by path; every folder on their ways is read once. */
-export async function findFilesInTree(
-  objects: ObjectStore,
-  tree: Oid,
+/** What a commit or tree has at each of many paths, by path; every folder on their ways is read once. */
+export async function lookupInTree(
+  objects: ObjectReader,
+  at: Oid,
   paths: readonly string[],
-): Promise<Map<string, TreeFile>> {
-  const found = new Map<string, TreeFile>()
+): Promise<Map<string, readonly Entry[]>> {
+  const found = new Map<string, readonly Entry[]>()
   const visit = async (oid: Oid, wanted: readonly string[], folder: string) => {
     const entries = new Map((await readEntries(objects, oid)).map(entry => [entry.name, entry]))
     const below = new Map<string, string[]>()
@@ -53,41 +56,49 @@ export async function findFilesInTree(
       const entry = entries.get(toLatin1(name))
       if (entry === undefined) continue
       if (slash < 0 && !isFolder(entry.mode))
-        found.set(path, { path, mode: printMode(entry.mode), oid: entry.oid })
+        found.set(path, [toEntry({ path, mode: printMode(entry.mode), oid: entry.oid })])
       if (slash >= 0 && isFolder(entry.mode)) addTo(below, name, path)
     }
     for (const [name, inside] of below)
       await visit(entries.get(toLatin1(name))!.oid, inside, `${folder}${name}/`)
   }
-  await visit(tree, paths, "")
+  await visit(await treeOf(objects, at), paths, "")
   return found
 }
 
-/** All files of a tree at or below a prefix ("" for all), in the order of their bytes. */
-export async function* listTree(objects: ObjectStore, tree: Oid, prefix: string): AsyncGenerator<Entry> {
-  for await (const file of filesBelow(objects, tree, prefix)) {
-    yield { ...toText(file), stage: 0, skipWorktree: false }
-  }
+/** All files of a commit or tree at or below a prefix ("" for all), in the order of their bytes. */
+export async function* listTree(objects: ObjectReader, at: Oid, prefix: string): AsyncGenerator<Entry> {
+  for await (const file of filesBelow(objects, at, prefix)) yield toEntry(toText(file))
 }
 
-/** What differs between two trees at or below a prefix; null: nothing there. Equal folders are not read. */
+function toEntry(file: TreeFile): Entry {
+  return { ...file, stage: 0, skipWorktree: false }
+}
+
+/**
+ * What differs between two commits or trees at or below a prefix; null: nothing there. Equal folders are not read.
+ */
 export async function* diffTrees(
-  objects: ObjectStore,
+  objects: ObjectReader,
   from: Oid | null,
   to: Oid | null,
   prefix: string,
 ): AsyncGenerator<Change> {
-  const [old, current] = await Promise.all([from, to].map(tree => placesAt(objects, tree, prefix)))
+  const [old, current] = await Promise.all([from, to].map(at => placesAt(objects, at, prefix)))
   yield* diffEntries(objects, old!, current!, parentOf(prefix))
 }
 
-/** All files of a tree at or below a prefix, their paths as bytes. */
-export async function* filesBelow(objects: ObjectStore, tree: Oid, prefix: string): AsyncGenerator<TreeFile> {
-  yield* expand(objects, await placesAt(objects, tree, prefix), parentOf(prefix))
+/** All files of a commit or tree (null: none) at or below a prefix, their paths as bytes. */
+export async function* filesBelow(
+  objects: ObjectReader,
+  at: Oid | null,
+  prefix: string,
+): AsyncGenerator<TreeFile> {
+  yield* expand(objects, await placesAt(objects, at, prefix), parentOf(prefix))
 }
 
 async function* diffEntries(
-  objects: ObjectStore,
+  objects: ObjectReader,
   from: readonly TreeEntry[],
   to: readonly TreeEntry[],
   folder: string,
@@ -107,7 +118,7 @@ async function* diffEntries(
 }
 
 async function* expand(
-  objects: ObjectStore,
+  objects: ObjectReader,
   entries: readonly TreeEntry[],
   folder: string,
 ): AsyncGenerator<TreeFile> {
@@ -118,14 +129,15 @@ async function* expand(
 }
 
 /** The entries to start from: all of the tree for "", else the one file or folder that the prefix names. */
-async function placesAt(objects: ObjectStore, tree: Oid | null, prefix: string): Promise<TreeEntry[]> {
-  if (tree === null) return []
+async function placesAt(objects: ObjectReader, at: Oid | null, prefix: string): Promise<TreeEntry[]> {
+  if (at === null) return []
+  const tree = await treeOf(objects, at)
   if (prefix === "") return readEntries(objects, tree)
   const found = await findInTree(objects, tree, prefix)
   if (found === undefined) return []
   const mode = found.slice(0, 6)
   const name = prefix.slice(prefix.lastIndexOf("/") + 1)
-  return [{ mode: mode.replace(/^0/, ""), name: toLatin1(name), oid: found.slice(-40) }]
+  return [{ mode: mode.replace(/^0/, ""), name: toLatin1(name), oid: found.slice(7) }]
 }
 
 function addTo(groups: Map<string, string[]>, name: string, item: string): void {
@@ -157,26 +169,27 @@ function* zip<T>(
   }
 }
 
-async function readTree(objects: ObjectStore, oid: Oid): Promise<Buffer> {
-  return oid === EMPTY_TREE ? Buffer.alloc(0) : objects.get(oid, "tree")
+async function readTree(objects: ObjectReader, oid: Oid): Promise<Buffer> {
+  return oid === emptyTree(objects.oidHex) ? Buffer.alloc(0) : objects.get(oid, "tree")
 }
 
-async function readEntries(objects: ObjectStore, oid: Oid): Promise<TreeEntry[]> {
-  return parseTree(await readTree(objects, oid))
+async function readEntries(objects: ObjectReader, oid: Oid): Promise<TreeEntry[]> {
+  return parseTree(await readTree(objects, oid), objects.oidHex)
 }
 
 /** Finds one entry without making strings of the others. */
-function findEntry(tree: Buffer, name: Buffer): { mode: string; oid: Oid } | undefined {
+function findEntry(tree: Buffer, name: Buffer, oidHex: OidHex): { mode: string; oid: Oid } | undefined {
+  const length = 1 + oidHex / 2
   for (let at = 0; at < tree.length; ) {
     const space = tree.indexOf(32, at)
     const nul = tree.indexOf(0, space)
-    if (space < at || nul < space || nul + 21 > tree.length) {
+    if (space < at || nul < space || nul + length > tree.length) {
       throw new CofferError("GIT_FAILED", "a git tree object is damaged", { hint: "git fsck" })
     }
     if (nul - space - 1 === name.length && tree.compare(name, 0, name.length, space + 1, nul) === 0) {
-      return { mode: tree.toString("latin1", at, space), oid: tree.toString("hex", nul + 1, nul + 21) }
+      return { mode: tree.toString("latin1", at, space), oid: tree.toString("hex", nul + 1, nul + length) }
     }
-    at = nul + 21
+    at = nul + length
   }
   return undefined
 }
