@@ -46,7 +46,9 @@ export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
     }
   }
   return {
-    ...objectReader(40, find),
+    ...objectReader(40, async function* (oids) {
+      for (const oid of oids) yield { oid, object: await find(oid) }
+    }),
     findByPrefix: prefix => [...new Set(folders.flatMap(folder => oidsWithPrefix(folder, prefix)))],
     async write(objects) {
       // Equal ones once: a pack with an object twice has two places for it in its index.

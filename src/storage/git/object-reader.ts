@@ -7,14 +7,21 @@ export interface ObjectReader {
   readonly oidHex: OidHex
   /** An object, or undefined where the repository does not have it. */
   find(oid: Oid): Promise<GitObject | undefined>
+  /** The same for many, in the order asked for. */
+  findAll(oids: Iterable<Oid>): AsyncIterable<{ oid: Oid; object: GitObject | undefined }>
   /** @throws CofferError `GIT_MISSING_OBJECT`, `GIT_FAILED` where it is of another type */
   get(oid: Oid, type: GitObject["type"]): Promise<Buffer>
 }
 
-export function objectReader(oidHex: OidHex, find: ObjectReader["find"]): ObjectReader {
+export function objectReader(oidHex: OidHex, findAll: ObjectReader["findAll"]): ObjectReader {
+  const find = async (oid: Oid) => {
+    for await (const { object } of findAll([oid])) return object
+    return undefined
+  }
   return {
     oidHex,
     find,
+    findAll,
     async get(oid, type) {
       const object = await find(oid)
       if (object === undefined) throw missing(oid)
@@ -33,30 +40,14 @@ export async function treeOf(objects: ObjectReader, oid: Oid): Promise<Oid> {
   return parseCommit(object?.type === "commit" ? object.bytes : await objects.get(oid, "commit")).tree
 }
 
-/**
- * In the order asked for; without `bytes`: not here, or not a blob.
- *
- * @param ahead - how many objects are asked for at a time.
- */
+/** In the order asked for; without `bytes`: not here, or not a blob. */
 export async function* blobs(
   objects: ObjectReader,
   oids: Iterable<Oid>,
-  ahead = 1,
 ): AsyncGenerator<{ oid: Oid; bytes?: Uint8Array }> {
-  const open: { oid: Oid; object: Promise<GitObject | undefined> }[] = []
-  const next = async () => {
-    const { oid, object } = open.shift()!
-    const found = await object
-    return found?.type === "blob" ? { oid, bytes: found.bytes } : { oid }
+  for await (const { oid, object } of objects.findAll(oids)) {
+    yield object?.type === "blob" ? { oid, bytes: object.bytes } : { oid }
   }
-  for (const oid of oids) {
-    const object = objects.find(oid)
-    // Its turn to fail comes when it is awaited, and that may be never.
-    object.catch(() => {})
-    open.push({ oid, object })
-    if (open.length >= ahead) yield next()
-  }
-  while (open.length > 0) yield next()
 }
 
 function missing(oid: Oid): CofferError {

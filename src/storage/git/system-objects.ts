@@ -15,12 +15,31 @@ const IDLE_MS = 1000
 
 const LINE_END = 10
 
+/** So many questions are written at a time: a system call for each took longer than git's answer. */
+const BLOCK = 64
+
 export function systemObjects(git: GitProgram, at: Repository, oidHex: OidHex): ObjectReader {
   let kept: Session | undefined
-  return objectReader(oidHex, async oid => {
-    if (kept === undefined || kept.isOver()) kept = startSession(git, at)
-    return (await kept.ask(oid)) ?? findAlone(git, at, oid)
+  return objectReader(oidHex, async function* (oids) {
+    for (const block of inBlocks(oids, BLOCK)) {
+      if (kept === undefined || kept.isOver()) kept = startSession(git, at)
+      const answers = kept.ask(block)
+      for (const [index, oid] of block.entries()) {
+        yield { oid, object: (await answers[index]!()) ?? (await findAlone(git, at, oid)) }
+      }
+    }
   })
+}
+
+function* inBlocks<T>(items: Iterable<T>, size: number): Generator<T[]> {
+  let block: T[] = []
+  for (const item of items) {
+    block.push(item)
+    if (block.length < size) continue
+    yield block
+    block = []
+  }
+  if (block.length > 0) yield block
 }
 
 /**
@@ -42,8 +61,11 @@ async function findAlone(git: GitProgram, at: Repository, oid: Oid): Promise<Git
 }
 
 interface Session {
-  /** Many questions may wait. @returns undefined for what git does not have, and once the process has ended */
-  ask(oid: Oid): Promise<GitObject | undefined>
+  /**
+   * Asks at once; each answer is read when it is called for, or a later one is, so that a block of large files does
+   * not stand in memory. It is undefined for what git does not have, and once the process has ended.
+   */
+  ask(oids: readonly Oid[]): (() => Promise<GitObject | undefined>)[]
   isOver(): boolean
 }
 
@@ -53,27 +75,37 @@ function startSession(git: GitProgram, at: Repository): Session {
   child.stderr.resume()
   let isOver = false
   child.on("close", () => (isOver = true))
-  let waiting = 0
-  let last: Promise<unknown> = Promise.resolve()
+  let reading = 0
   const idle = setTimeout(() => {
-    if (waiting > 0) return
+    if (reading > 0) return
     isOver = true
-    child.stdin.end()
+    child.kill()
   }, IDLE_MS).unref()
+  const read = async (before: Promise<unknown>) => {
+    await before
+    if (reading++ === 0) keepAlive(child, true)
+    try {
+      return await readAnswer(reader)
+    } finally {
+      if (--reading === 0) keepAlive(child, false)
+      idle.refresh()
+    }
+  }
+  let last = async (): Promise<unknown> => undefined
   return {
     isOver: () => isOver,
-    ask(oid) {
-      if (waiting++ === 0) keepAlive(child, true)
-      child.stdin.write(`${oid}\n`)
-      const answer = last
-        .then(() => readAnswer(reader))
-        .finally(() => {
-          if (--waiting > 0) return
-          keepAlive(child, false)
-          idle.refresh()
-        })
-      last = answer
-      return answer
+    ask(oids) {
+      child.stdin.write(oids.map(oid => `${oid}\n`).join(""))
+      return oids.map(() => {
+        const before = last
+        let answer: Promise<GitObject | undefined> | undefined
+        const next = () => {
+          answer ??= read(before())
+          return answer
+        }
+        last = next
+        return next
+      })
     },
   }
 }

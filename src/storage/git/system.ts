@@ -47,7 +47,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
       to === "index"
         ? reader.indexChanges(git, at, from ?? emptyTree(oidHex), foreignIndex, prefix)
         : diffTrees(objects, from, to, prefix),
-    blobs: oids => blobs(objects, oids, BLOBS_AHEAD),
+    blobs: oids => blobs(objects, oids),
     log: (path, from) => reader.log(git, at, path, from),
     missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
     introduced: commits => introduced(git, at, commits),
@@ -113,9 +113,6 @@ function refusal(dir: string, stderr: string): CofferError {
   }
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
-
-/** Enough to hide the way to the process and back, few enough to hold in memory: a blob may have 100 MB. */
-const BLOBS_AHEAD = 8
 
 /** More paths than this are looked up by reading their common folder whole. */
 const PATHS_ON_COMMAND_LINE = 32
