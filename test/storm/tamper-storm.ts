@@ -6,10 +6,13 @@ import { playHistory, randomFrom } from "../keyring/histories.js"
 import { mutateRecords } from "../keyring/mutations.js"
 import type { StormOptions } from "./main.js"
 import { editAtRandom, flipAndCut, makeVictim, mixKinds, newTally, swapAll, type Tally } from "./tamper.js"
+import { replayAll } from "./tamper-replay.js"
 
 const EDITS = 20_000
 const GRAPHS = 3000
 const MUTATIONS = 2000
+/** Older versions of each secret. */
+const VERSIONS = 4
 
 export async function tamperStorm({ seed }: StormOptions): Promise<boolean> {
   const victim = await makeVictim(50)
@@ -19,6 +22,7 @@ export async function tamperStorm({ seed }: StormOptions): Promise<boolean> {
       [`${EDITS} random edits`, tally => editAtRandom(victim, tally, EDITS, randomFrom(seed))],
       ["every ordered swap among 50 secrets", tally => swapAll(victim, tally)],
       ["each kind of file as each other kind", tally => mixKinds(victim, tally)],
+      ["every older version over a newer one", tally => replayAll(victim, tally, VERSIONS)],
     ]
     let held = true
     for (const [what, run] of parts) {

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert"
 import { randomFrom } from "../keyring/histories.js"
 import { fuzz, TARGETS } from "./fuzz.js"
 import { editAtRandom, flipAndCut, makeVictim, mixKinds, newTally, swapAll } from "./tamper.js"
+import { replayAll } from "./tamper-replay.js"
 
 const SEED = 20260102
 const victim = await makeVictim(10)
@@ -17,6 +18,13 @@ test(`flips, cuts, edits, swaps and files of the wrong kind: none is accepted (s
   await mixKinds(victim, tally)
   assert.equal(tally.accepted, [])
   assert.ok(tally.refused > 700, `${tally.refused} refused of ${tally.tried}`)
+})
+
+test("older versions committed over newer ones: all are refused", async () => {
+  const tally = newTally()
+  await replayAll(victim, tally, 1)
+  assert.equal(tally.accepted, [])
+  assert.equal([...tally.codes], [["ROLLED_BACK", 10]])
 })
 
 for (const target of TARGETS) {

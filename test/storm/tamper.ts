@@ -29,6 +29,8 @@ export interface Tally {
 /** A store with fifty secrets, a tombstone, two groups and two rotations, and a reader of it as it would be. */
 export interface Victim {
   readonly names: readonly SecretName[]
+  /** How to open the store as it is on disk. */
+  readonly options: OpenOptions
   /** One file of each kind, by kind. */
   readonly kinds: ReadonlyMap<string, string>
   bytesOf(path: string): Promise<Uint8Array>
@@ -41,13 +43,14 @@ const AT = new Date("2030-01-02T03:04:05Z")
 
 export async function makeVictim(secrets: number): Promise<Victim> {
   const folder = mkdtempSync(join(tmpdir(), "coffer-tamper-"))
-  const { store, names } = await fill(folder, secrets)
+  const { store, names, options } = await fill(folder, secrets)
   const view = await verifyTree(store, store.tree, { use: "open" })
   const open = groupOpener(store, view)
   const records = (await store.tree.paths(".coffer/keys")).toSorted()
   const record = (group: string) => records.filter(path => path.startsWith(`.coffer/keys/${group}/`)).at(-1)!
   return {
     names,
+    options,
     kinds: new Map([
       ["secret", pathOf(names[0]!)],
       ["secret of a group", pathOf(names.at(-1)!)],
@@ -106,7 +109,8 @@ async function fill(folder: string, secrets: number) {
   const options: OpenOptions = { directory, env }
   const { identity } = await ensureIdentity(options)
   const { pin } = await createStore(options, { identity, member: "ana", at: AT })
-  const store = await openStore({ ...options, env: { ...env, COFFER_PIN: pin } })
+  const pinned = { ...options, env: { ...env, COFFER_PIN: pin } }
+  const store = await openStore(pinned)
   await createGroup(store, { group: "team", members: [], at: AT })
   const inTeam = Math.ceil(secrets / 5)
   const names = Array.from({ length: secrets }, (_, index) =>
@@ -119,15 +123,33 @@ async function fill(folder: string, secrets: number) {
   await setSecrets(store, { secrets: values, at: AT })
   await deleteSecrets(store, { deletions: [{ name: parseSecretName("gone") }], at: AT })
   await rotateGroups(store, { groups: [], at: AT })
-  return { store, names }
+  return { store, names, options: pinned }
 }
 
 export function newTally(): Tally {
   return { tried: 0, refused: 0, identical: 0, accepted: [], codes: new Map() }
 }
 
-/** Reads with `files` replaced and files the outcome. @throws what is no typed error: a bug */
-async function tryFiles(
+/** Files the outcome of a reading of what was tampered with. @throws what is no typed error: a bug */
+export async function count(
+  tally: Tally,
+  what: string,
+  truth: string,
+  read: () => Promise<string>,
+): Promise<void> {
+  tally.tried++
+  try {
+    if ((await read()) === truth) tally.identical++
+    else tally.accepted.push(what)
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw new Error(`${what}: an untyped error`, { cause: error })
+    tally.refused++
+    tally.codes.set(error.code, 1 + (tally.codes.get(error.code) ?? 0))
+  }
+}
+
+/** Reads with `files` replaced and files the outcome. */
+function tryFiles(
   victim: Victim,
   tally: Tally,
   what: string,
@@ -135,16 +157,7 @@ async function tryFiles(
   names: readonly SecretName[],
   truth: string,
 ): Promise<void> {
-  tally.tried++
-  try {
-    const read = await victim.read(files, names)
-    if (read === truth) tally.identical++
-    else tally.accepted.push(what)
-  } catch (error) {
-    if (!(error instanceof CofferError)) throw new Error(`${what}: an untyped error`, { cause: error })
-    tally.refused++
-    tally.codes.set(error.code, 1 + (tally.codes.get(error.code) ?? 0))
-  }
+  return count(tally, what, truth, () => victim.read(files, names))
 }
 
 /** The secrets that a file has a say in. */
