@@ -22,7 +22,7 @@ export function pick<T>(random: Random, from: readonly T[]): T {
 export interface History {
   /** The record that all honest work ended in, and all its ancestors. */
   readonly honest: readonly RecordNode[]
-  /** Honest lines that were given up because they yield to the one that went on. */
+  /** Honest lines that were given up because they yield to the one that went on, and still do. */
   readonly givenUp: readonly RecordNode[]
   /** Forks by people who had lost the right to sign. */
   readonly evil: readonly RecordNode[]
@@ -93,7 +93,7 @@ function personOf(people: readonly Person[], entry: Member): Person {
   return people.find(person => person.name === entry.name)!
 }
 
-/** Merges two lines, or gives one up where it yields or nobody is admin of both. */
+/** Merges two lines, or gives one up where it yields; where nobody is admin of both, one is never pushed. */
 function joinLines(
   random: Random,
   people: readonly Person[],
@@ -110,7 +110,12 @@ function joinLines(
   const { members, additions } = mergeMembers(graph, [a, b])
   const merged = [...members, ...additions.filter(() => random() < 0.7)]
   const author = people.find(person => [a, b].every(tip => isAdmin(tip, person)))
-  if (author === undefined || !merged.some(entry => entry.role === "admin")) return [a, ...others]
+  if (author === undefined || !merged.some(entry => entry.role === "admin")) {
+    const pushed = new Set([a, ...others].flatMap(tip => [...graph.ancestors(tip.sha256)]))
+    const ofB = graph.ancestors(b.sha256)
+    nodes.splice(0, nodes.length, ...nodes.filter(({ sha256 }) => pushed.has(sha256) || !ofB.has(sha256)))
+    return [a, ...others]
+  }
   const node = forge({ by: author, parents: [a, b], members: merged, reason: "merge" })
   nodes.push(node)
   return [node, ...others]
@@ -134,7 +139,10 @@ function withForks(
   const evil = losers.flatMap(person => [0, 1].flatMap(() => fork(random, people, honest, person)))
   const removals = honest.filter(node => graph.parents(node).some(parent => losesRight(parent, node)))
   const safePins = honest.filter(pin => removals.every(node => graph.ancestors(pin.sha256).has(node.sha256)))
-  const givenUp = nodes.filter(node => !ancestors.has(node.sha256))
+  // A line by somebody who was taken back with the same key since yields no longer: it would be merged, not given up.
+  const refused = graph.tips.filter(other => other !== tip && yieldsTo(graph, other, tip))
+  const left = new Set(refused.flatMap(other => [...graph.ancestors(other.sha256)]))
+  const givenUp = nodes.filter(node => left.has(node.sha256) && !ancestors.has(node.sha256))
   return { honest, givenUp, evil, root, tip, safePins }
 }
 

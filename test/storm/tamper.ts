@@ -40,6 +40,7 @@ export interface Victim {
 }
 
 const AT = new Date("2030-01-02T03:04:05Z")
+const LARGE = parseSecretName("large")
 
 export async function makeVictim(secrets: number): Promise<Victim> {
   const folder = mkdtempSync(join(tmpdir(), "coffer-tamper-"))
@@ -47,16 +48,18 @@ export async function makeVictim(secrets: number): Promise<Victim> {
   const view = await verifyTree(store, store.tree, { use: "open" })
   const open = groupOpener(store, view)
   const records = (await store.tree.paths(".coffer/keys")).toSorted()
-  const record = (group: string) => records.filter(path => path.startsWith(`.coffer/keys/${group}/`)).at(-1)!
+  const recordsOf = (group: string) => records.filter(path => path.startsWith(`.coffer/keys/${group}/`))
   return {
     names,
     options,
     kinds: new Map([
       ["secret", pathOf(names[0]!)],
       ["secret of a group", pathOf(names.at(-1)!)],
+      ["large secret with a history", pathOf(LARGE)],
       ["tombstone", "gone.yaml"],
-      ["key record", record("default")],
-      ["key record of a group", record("team")],
+      ["first key record", recordsOf("default")[0]!],
+      ["key record", recordsOf("default").at(-1)!],
+      ["key record of a group", recordsOf("team").at(-1)!],
       ["store file", ".coffer/store.yaml"],
     ]),
     async bytesOf(path) {
@@ -121,6 +124,9 @@ async function fill(folder: string, secrets: number) {
     value: Buffer.from(`value of ${name}`),
   }))
   await setSecrets(store, { secrets: values, at: AT })
+  for (const text of ["before", "after"]) {
+    await setSecrets(store, { secrets: [{ name: LARGE, value: Buffer.from(text.repeat(250)) }], at: AT })
+  }
   await deleteSecrets(store, { deletions: [{ name: parseSecretName("gone") }], at: AT })
   await rotateGroups(store, { groups: [], at: AT })
   return { store, names, options: pinned }
@@ -162,8 +168,8 @@ function tryFiles(
 
 /** The secrets that a file has a say in. */
 function namesFor(victim: Victim, path: string): readonly SecretName[] {
-  if (path === "gone.yaml") return [parseSecretName("gone")]
-  if (!path.startsWith(".coffer/")) return victim.names.filter(name => pathOf(name) === path)
+  const single = [parseSecretName("gone"), LARGE, ...victim.names].filter(name => pathOf(name) === path)
+  if (single.length > 0) return single
   return [victim.names[0]!, victim.names.at(-1)!]
 }
 
