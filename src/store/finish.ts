@@ -11,14 +11,8 @@ import { isStale } from "../keyring/stale.js"
 import { openMember } from "./access.js"
 import { askByName } from "./consent.js"
 import { currentRecord, getGroup } from "./publish.js"
-import {
-  type CheckedFile,
-  type PathFile,
-  readBatches,
-  requireSignatures,
-  resealOne,
-  verifyFiles,
-} from "./reseal.js"
+import { type CheckedFile, type PathFile, requireSignatures, verifyFiles } from "./reading.js"
+import { readBatches, resealOne } from "./reseal.js"
 import { countSecrets, type Rotated, type RotatedGroup, withReason } from "./rotate.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"

@@ -1,12 +1,17 @@
-/** One secret's file found, parsed and checked as far as that needs no key. */
+/** Secrets' files found, parsed and checked as far as that needs no key: one, or many at once. */
+import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { CofferError } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
-import { verifySecret } from "../keyring/secret.js"
+import { badSignature, placeSecret, verifySecret } from "../keyring/secret.js"
+import type { Keyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
 import type { GroupAccess } from "./access.js"
 import { type OpenedValue, openFile } from "./seal.js"
 import type { View } from "./view.js"
+
+/** So many files are in memory, and so many signatures verified at once on the thread pool. */
+export const BATCH = 256
 
 export interface ReadSecret {
   readonly file: SecretFile
@@ -24,11 +29,76 @@ export async function readSecret(view: View, name: SecretName): Promise<ReadSecr
   return found === undefined ? undefined : { file: parseVerified(view, found), oid: found.oid }
 }
 
+/** {@link readSecret} for many names, in their order: one batch is read while the one before it is verified. */
+export async function readSecrets(
+  view: View,
+  names: Iterable<SecretName>,
+): Promise<readonly (ReadSecret | undefined)[]> {
+  const all: (ReadSecret | undefined)[] = []
+  let batch: PathFile[] = []
+  let verified: Promise<unknown> = Promise.resolve()
+  for (const name of names) {
+    const found = await view.tree.find(pathOf(name))
+    if (found === undefined) {
+      all.push(undefined)
+      continue
+    }
+    const file = inFile(found.path, () => parseSecretFile(found.bytes, found.path))
+    all.push({ file, oid: found.oid })
+    batch.push({ path: found.path, file })
+    if (batch.length < BATCH) continue
+    await verified
+    verified = verifyFiles(view.keyring, batch)
+    // What it refuses is thrown where it is awaited; a file refused before that must not leave it unheard.
+    verified.catch(() => {})
+    batch = []
+  }
+  await verified
+  await verifyFiles(view.keyring, batch)
+  return all
+}
+
 /** The same for a file already read. */
 export function parseVerified(view: View, found: { path: string; bytes: Uint8Array }): SecretFile {
   const file = inFile(found.path, () => parseSecretFile(found.bytes, found.path))
   verifySecret(view.keyring, file, { path: found.path })
   return file
+}
+
+/** A secret's file with the path that it was read from. */
+export interface PathFile {
+  readonly path: string
+  readonly file: SecretFile
+}
+
+/** What a file's signature was checked with. */
+export type CheckedFile = PathFile & { readonly signingKey: string }
+
+/** Steps 15–17 of DESIGN §2.4 for many files. */
+export async function verifyFiles(
+  keyring: Keyring,
+  batch: readonly PathFile[],
+  leave: (error: CofferError) => boolean = () => false,
+): Promise<readonly CheckedFile[]> {
+  const placed: (PathFile & { write: SignedWrite })[] = []
+  for (const entry of batch) {
+    try {
+      placed.push({ ...entry, write: placeSecret(keyring, entry.file, { path: entry.path }).write })
+    } catch (error) {
+      if (!(error instanceof CofferError) || !leave(error)) throw error
+    }
+  }
+  await requireSignatures(placed)
+  return placed.map(({ path, file, write }) => ({ path, file, signingKey: write.publicKey }))
+}
+
+/** @throws CofferError `WRITE_SIGNATURE` for the first file whose signature does not hold */
+export async function requireSignatures(
+  batch: readonly (PathFile & { readonly write: SignedWrite })[],
+): Promise<void> {
+  const answers = await verifyWrites(batch.map(({ write }) => write))
+  const bad = batch[answers.indexOf(false)]
+  if (bad !== undefined) throw badSignature(bad.file, { path: bad.path })
 }
 
 /** Opens a verified file with the keys of its group. @throws CofferError `HISTORY_CUT`, `PREVIOUS_BROKEN`, `TAMPERED` */

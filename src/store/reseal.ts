@@ -1,30 +1,15 @@
 /** Sealing many files again in one pass: verified in batches, opened, sealed under another data key. */
-import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { CofferError } from "../errors.js"
 import type { KeyRecord } from "../format/key-record.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
 import { parseSecretFile, type SecretFile, type SecretHeader } from "../format/secret-file.js"
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember } from "../keyring/roles.js"
-import { badSignature, placeSecret } from "../keyring/secret.js"
-import type { Keyring } from "../keyring/verify.js"
-import { inFile } from "./reading.js"
+import { BATCH, type CheckedFile, inFile, type PathFile, verifyFiles } from "./reading.js"
 import { openFile, resealFile, type SealKey, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
 import { isBadFile, namesOf } from "./tree.js"
-
-/** So many files are in memory, and so many signatures verified at once on the thread pool. */
-const BATCH = 256
-
-/** A secret's file with the path that it was read from. */
-export interface PathFile {
-  readonly path: string
-  readonly file: SecretFile
-}
-
-/** What a file's signature was checked with. */
-export type CheckedFile = PathFile & { readonly signingKey: string }
 
 /** How the files of one group are sealed again. */
 export interface Resealing {
@@ -82,33 +67,6 @@ export async function resealFiles(draft: Draft, request: ResealRequest): Promise
     done += batch.length
     draft.store.progress(done, total)
   }
-}
-
-/** Steps 15–17 of DESIGN §2.4 for many files. */
-export async function verifyFiles(
-  keyring: Keyring,
-  batch: readonly PathFile[],
-  leave: (error: CofferError) => boolean = () => false,
-): Promise<readonly CheckedFile[]> {
-  const placed: (PathFile & { write: SignedWrite })[] = []
-  for (const entry of batch) {
-    try {
-      placed.push({ ...entry, write: placeSecret(keyring, entry.file, { path: entry.path }).write })
-    } catch (error) {
-      if (!(error instanceof CofferError) || !leave(error)) throw error
-    }
-  }
-  await requireSignatures(placed)
-  return placed.map(({ path, file, write }) => ({ path, file, signingKey: write.publicKey }))
-}
-
-/** @throws CofferError `WRITE_SIGNATURE` for the first file whose signature does not hold */
-export async function requireSignatures(
-  batch: readonly (PathFile & { readonly write: SignedWrite })[],
-): Promise<void> {
-  const answers = await verifyWrites(batch.map(({ write }) => write))
-  const bad = batch[answers.indexOf(false)]
-  if (bad !== undefined) throw badSignature(bad.file, { path: bad.path })
 }
 
 /** Opens a file that was checked, seals it again, and puts it into the operation. */

@@ -13,7 +13,7 @@ import {
   setSecretIn,
 } from "./draft-secrets.js"
 import type { VersionChoice } from "./history.js"
-import { openSecret, parseVerified, type ReadSecret, readSecret } from "./reading.js"
+import { openSecret, parseVerified, type ReadSecret, readSecret, readSecrets } from "./reading.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions, type Written } from "./transaction.js"
 import { isBadFile } from "./tree.js"
@@ -75,8 +75,10 @@ async function getVersion(store: Store, name: SecretName, choice: VersionChoice)
 export async function openSecrets(store: Store, view: View, names: Iterable<SecretName>): Promise<Secret[]> {
   const open = groupOpener(store, view)
   const secrets: Secret[] = []
-  for (const name of names) {
-    const { file } = requireLive(name, await readSecret(view, name))
+  const wanted = [...names]
+  const read = await readSecrets(view, wanted)
+  for (const [index, name] of wanted.entries()) {
+    const { file } = requireLive(name, read[index])
     secrets.push({ file, value: (await openSecret(await open(file.group), file)).value })
   }
   await remember(store, view)

@@ -5,7 +5,7 @@ import { nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { isSelected, selectVariables } from "../format/variables.js"
 import { type GroupAccess, openGroup } from "./access.js"
-import { openSecret, readSecret } from "./reading.js"
+import { openSecret, readSecrets } from "./reading.js"
 import type { Store } from "./store.js"
 import { remember, type View, viewStore } from "./view.js"
 
@@ -60,12 +60,8 @@ async function findNames(store: Store, prefixes: readonly string[]): Promise<Sec
 }
 
 async function readLive(view: View, names: readonly SecretName[]): Promise<SecretFile[]> {
-  const live: SecretFile[] = []
-  for (const name of names) {
-    const found = await readSecret(view, name)
-    if (found?.file.state === "current") live.push(found.file)
-  }
-  return live
+  const read = await readSecrets(view, names)
+  return read.flatMap(found => (found?.file.state === "current" ? [found.file] : []))
 }
 
 function refuseBinary(variable: string, file: SecretFile): void {

@@ -43,6 +43,7 @@ for (const by of [maria, rot, eva, zoe]) {
 attack("a reader claims another signer", () => {
   plant(files(forgeFile({ name: "API_TOKEN", by: tom, signing: maria.signing })))
   refuses("WRITE_SIGNATURE", "API_TOKEN.yaml")
+  refuses("WRITE_SIGNATURE", "API_TOKEN.yaml", { run: ["export", "-p", ".", "--format", "json"] })
 })
 
 attack("a writer's file has another author than its signer: both are shown", () => {

@@ -81,6 +81,7 @@ function runCases(base: Pair, names: readonly string[], seed: number): Figures {
   const documented = process.env.UPDATE_DOCS === undefined ? readOutcomes() : undefined
   for (const name of names) {
     const row = new Map<string, string>()
+    const before = failures.length
     for (const { column, outcome, failures: wrong } of runCase(base, name, CELLS, seed)) {
       row.set(column, outcome)
       failures.push(...wrong.map(failure => `${name}, ${column}: ${failure}`))
@@ -89,7 +90,9 @@ function runCases(base: Pair, names: readonly string[], seed: number): Figures {
         failures.push(`${name}, ${column}: ${outcome}; docs/flows.md says: ${says}`)
     }
     outcomes.set(name, row)
-    console.log(`  ${name}: ${[...row.values()].join(" | ")}`)
+    const wrong = failures.slice(before)
+    console.log(`  ${name}: ${[...row.values()].join(" | ")}; ${wrong.length} wrong`)
+    for (const failure of wrong) console.log(`    ${failure}`)
   }
   if (documented === undefined && names.length === Object.keys(CASES).length) writeOutcomes(outcomes)
   return { figures: `${names.length} cases × ${CELLS.length}`, failures }
