@@ -44,6 +44,14 @@ test("a removed admin's fork beside the real line: FORK_REFUSED, and the real li
   }
 })
 
+test("a removed admin taken back with the same key: his fork stands beside the real line, as the docs say", () => {
+  const back = forge({ by: ana, members: all, parents: [after] })
+  for (const pin of [root, removal, back]) {
+    const current = currentOf(verifyKeyring(inputOf([root, removal, after, back, quiet, friend], { pin })))
+    assert.equal(current.toSorted(), [back.id, friend.id].toSorted())
+  }
+})
+
 test("a removed admin's fork under a root pin, the real line withheld: accepted, as the docs say", () => {
   assert.equal(currentOf(verifyKeyring(inputOf([root, quiet, friend], { pin: root }))), [friend.id])
 })
