@@ -1,8 +1,9 @@
 /** The write protocol, the same for a commit and for a staged change: a kill at any point leaves it done or undone. */
+import { setTimeout as sleep } from "node:timers/promises"
 import type { Backend, IndexEdit, RefLock } from "./backend.js"
 import { blobId } from "./disk.js"
 import type { FileChanges } from "./git.js"
-import { type IndexLock, lockIndex } from "./index-lock.js"
+import { type IndexLock, indexFingerprint, lockIndex } from "./index-lock.js"
 import { dropJournal, type Journal, type JournalFile, writeJournal } from "./journal.js"
 import { forget, recover } from "./recover.js"
 import type { Snapshot } from "./snapshot.js"
@@ -94,14 +95,17 @@ async function apply(
   done: () => void,
 ): Promise<void> {
   reached("index-locked")
+  const isBusy = indexFingerprint(backend.gitDir) !== snapshot.index
   const copy = lock.copy()
   const edits = journal.files.map(file => toEdit(file, snapshot.leftOut))
   await backend.editIndex(copy, edits)
   reached("index-prepared")
   const ref = await lockHead()
+  let placed: string
   try {
     reached("ref-locked")
     lock.replace(copy)
+    placed = indexFingerprint(backend.gitDir)
     reached("index")
     for (const { path } of journal.files) {
       if (snapshot.leftOut.has(path)) continue
@@ -120,7 +124,35 @@ async function apply(
   prepared.discard()
   lock.release()
   reached("index-unlocked")
+  if (isBusy) await sleep(SETTLE_MS)
+  if (indexFingerprint(backend.gitDir) !== placed) await stageAgain(backend, journal, edits)
   dropJournal(backend.gitDir)
+}
+
+/** Where somebody has just written the index, another write of it may be on its way. */
+const SETTLE_MS = 20
+
+/**
+ * Puts paths right that have gone back in the index to what they were: `git commit` reads the index before it locks
+ * it, so one that was under way writes back what it read before ours was there, and then fails because HEAD has moved.
+ */
+async function stageAgain(backend: Backend, journal: Journal, edits: readonly IndexEdit[]): Promise<void> {
+  const lock = await lockIndex(backend.gitDir, journal.token, { wait: true })
+  try {
+    const paths = journal.files.map(({ path }) => path)
+    const now = await backend.lookup("index", paths)
+    const back = edits.filter((edit, index) => {
+      const [entry, ...others] = now.get(edit.path) ?? []
+      const { was, to } = journal.files[index]!
+      return others.length === 0 && (entry?.oid ?? null) === was && was !== to
+    })
+    if (back.length === 0) return
+    const copy = lock.copy()
+    await backend.editIndex(copy, back)
+    lock.replace(copy)
+  } finally {
+    lock.release()
+  }
 }
 
 function toEdit({ path, to }: JournalFile, leftOut: ReadonlySet<string>): IndexEdit {

@@ -1,5 +1,5 @@
 /** One commit in every shape of repository: our paths changed, everything of the user's as it was. */
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -132,6 +132,22 @@ const SHAPES: readonly Shape[] = [
 ]
 
 for (const kind of KINDS) {
+  test(`${kind}: a git commit that had read the index before puts it back: nothing of the write is undone`, async () => {
+    const folder = makeRepository()
+    const index = join(folder, ".git/index")
+    const read = readFileSync(index)
+    const opened = await open(folder, kind, step => {
+      if (step === "index-unlocked") writeFileSync(index, read)
+    })
+    await commit(opened, {
+      "secrets/A.yaml": "second\n",
+      "secrets/B.yaml": null,
+      "secrets/new/D.yaml": "D\n",
+    })
+    assert.is(git(folder, "status", "--porcelain"), "")
+    assert.equal(leftovers(folder), [])
+  })
+
   for (const shape of SHAPES) {
     test(`${kind}: ${shape.name}`, async () => {
       const folder = shape.make()
