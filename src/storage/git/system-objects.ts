@@ -2,6 +2,7 @@
 import type { ChildProcessWithoutNullStreams } from "node:child_process"
 import type { Socket } from "node:net"
 import { Readable } from "node:stream"
+import { setImmediate } from "node:timers/promises"
 import { CofferError } from "../../errors.js"
 import type { Repository } from "../repository.js"
 import { type ByteReader, readBytes } from "./byte-reader.js"
@@ -20,12 +21,19 @@ const BLOCK = 64
 
 export function systemObjects(git: GitProgram, at: Repository, oidHex: OidHex): ObjectReader {
   let kept: Session | undefined
+  const ask = (oids: readonly Oid[]) => {
+    if (kept === undefined || kept.isOver()) kept = startSession(git, at)
+    return kept.ask(oids)
+  }
   return objectReader(oidHex, async function* (oids) {
     for (const block of inBlocks(oids, BLOCK)) {
-      if (kept === undefined || kept.isOver()) kept = startSession(git, at)
-      const answers = kept.ask(block)
+      let open: (() => Promise<Answer>)[] = []
       for (const [index, oid] of block.entries()) {
-        yield { oid, object: (await answers[index]!()) ?? (await findAlone(git, at, oid)) }
+        if (open.length === 0) open = ask(block.slice(index))
+        const answer = await open.shift()!()
+        // What was asked after that has no answer either: it is asked again.
+        if (answer === "ended") open = []
+        yield { oid, object: typeof answer === "string" ? await findAlone(git, at, oid) : answer }
       }
     }
   })
@@ -42,17 +50,14 @@ function* inBlocks<T>(items: Iterable<T>, size: number): Generator<T[]> {
   if (block.length > 0) yield block
 }
 
-/**
- * For an object that was not found: a process of its own tells whether it is damaged, which git calls missing too,
- * and whether it was this one that a process with many questions ended of.
- */
+/** A process of its own tells whether it was this object that git ended of or complained about. */
 async function findAlone(git: GitProgram, at: Repository, oid: Oid): Promise<GitObject | undefined> {
   const { status, stdout, stderr } = await git.run(["cat-file", "--batch"], {
     cwd: at.workTree,
     input: `${oid}\n`,
   })
   const object = await readAnswer(readBytes(Readable.from([stdout])))
-  if (object !== undefined) return object
+  if (typeof object === "object") return object
   const words = wordsOf(stderr)
   if (status === 0 && words === "") return undefined
   // An old git knows no GIT_NO_LAZY_FETCH, and dies of an object that a partial clone lacks.
@@ -60,19 +65,23 @@ async function findAlone(git: GitProgram, at: Repository, oid: Oid): Promise<Git
   throw new CofferError("GIT_FAILED", `git cat-file: ${words || `status ${status}`}`, { hint: "git fsck" })
 }
 
+/** Undefined: git does not have it. "unclear": the same, and git has complained, as it does of damaged ones. */
+type Answer = GitObject | undefined | "unclear" | "ended"
+
 interface Session {
   /**
    * Asks at once; each answer is read when it is called for, or a later one is, so that a block of large files does
-   * not stand in memory. It is undefined for what git does not have, and once the process has ended.
+   * not stand in memory.
    */
-  ask(oids: readonly Oid[]): (() => Promise<GitObject | undefined>)[]
+  ask(oids: readonly Oid[]): (() => Promise<Answer>)[]
   isOver(): boolean
 }
 
 function startSession(git: GitProgram, at: Repository): Session {
   const child = git.start(["cat-file", "--batch"], { cwd: at.workTree })
   const reader = readBytes(child.stdout)
-  child.stderr.resume()
+  let words = ""
+  child.stderr.on("data", chunk => (words += chunk))
   let isOver = false
   child.on("close", () => (isOver = true))
   let reading = 0
@@ -81,11 +90,16 @@ function startSession(git: GitProgram, at: Repository): Session {
     isOver = true
     child.kill()
   }, IDLE_MS).unref()
-  const read = async (before: Promise<unknown>) => {
+  const read = async (before: Promise<unknown>): Promise<Answer> => {
     await before
     if (reading++ === 0) keepAlive(child, true)
     try {
-      return await readAnswer(reader)
+      const answer = await readAnswer(reader)
+      if (answer === "ended") isOver = true
+      if (answer !== undefined) return answer
+      // Git complains before it answers, on another stream: by the next turn that has been read as well.
+      await setImmediate()
+      return /^(error|fatal): /m.test(words) ? "unclear" : undefined
     } finally {
       if (--reading === 0) keepAlive(child, false)
       idle.refresh()
@@ -98,7 +112,7 @@ function startSession(git: GitProgram, at: Repository): Session {
       child.stdin.write(oids.map(oid => `${oid}\n`).join(""))
       return oids.map(() => {
         const before = last
-        let answer: Promise<GitObject | undefined> | undefined
+        let answer: Promise<Answer> | undefined
         const next = () => {
           answer ??= read(before())
           return answer
@@ -119,12 +133,12 @@ function keepAlive(child: ChildProcessWithoutNullStreams, isWanted: boolean): vo
   }
 }
 
-async function readAnswer(reader: ByteReader): Promise<GitObject | undefined> {
+async function readAnswer(reader: ByteReader): Promise<Exclude<Answer, "unclear">> {
   const header = (await reader.until(LINE_END))?.toString()
-  if (header === undefined) return undefined
+  if (header === undefined) return "ended"
   const [, type, size] = /^[0-9a-f]+ (\w+) (\d+)$/.exec(header) ?? []
   if (type === undefined) return undefined
   const bytes = await reader.bytes(Number(size) + 1)
-  if (bytes.length !== Number(size) + 1) return undefined
+  if (bytes.length !== Number(size) + 1) return "ended"
   return { type, bytes: bytes.subarray(0, -1) } as GitObject
 }
