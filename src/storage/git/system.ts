@@ -37,7 +37,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     foreignIndex,
     config: async key => (await settings()).get(canonicalKey(key)),
     head: () => reader.head(git, at),
-    find: async revision => ((await isCommit(objects, revision)) ? revision : reader.find(git, at, revision)),
+    find: revision => find(git, at, objects, revision),
     mergeBase: async (a, b) => (a === b ? a : reader.mergeBase(git, at, a, b)),
     entries: (from, prefix) =>
       from === "index"
@@ -166,10 +166,14 @@ async function isIgnored(git: GitProgram, at: Repository, path: string): Promise
   return status === 0
 }
 
-/** A whole id, which git need not be asked to resolve. */
-async function isCommit(objects: ObjectReader, revision: string): Promise<boolean> {
-  const isId = revision.length === objects.oidHex && /^[0-9a-f]+$/.test(revision)
-  return isId && (await objects.find(revision))?.type === "commit"
+/** Most revisions are whole ids, which need no resolving unless they name a tag. */
+async function find(git: GitProgram, at: Repository, objects: ObjectReader, revision: string) {
+  if (revision.length === objects.oidHex && /^[0-9a-f]+$/.test(revision)) {
+    const object = await objects.find(revision)
+    if (object === undefined) return undefined
+    if (object.type === "commit") return revision
+  }
+  return reader.find(git, at, revision)
 }
 
 async function branchUpstream(git: GitProgram, at: Repository, settings: ReadonlyMap<string, string>) {

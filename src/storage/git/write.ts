@@ -137,15 +137,20 @@ const SETTLE_MS = 20
  * it, so one that was under way writes back what it read before ours was there, and then fails because HEAD has moved.
  */
 async function stageAgain(backend: Backend, journal: Journal, edits: readonly IndexEdit[]): Promise<void> {
-  const lock = await lockIndex(backend.gitDir, journal.token, { wait: true })
-  try {
-    const paths = journal.files.map(({ path }) => path)
+  const paths = journal.files.map(({ path }) => path)
+  const findBack = async () => {
     const now = await backend.lookup("index", paths)
-    const back = edits.filter((edit, index) => {
+    return edits.filter((edit, index) => {
       const [entry, ...others] = now.get(edit.path) ?? []
       const { was, to } = journal.files[index]!
       return others.length === 0 && (entry?.oid ?? null) === was && was !== to
     })
+  }
+  // Mostly it was an ordinary `git add`: whoever works on the index is not kept from it for nothing.
+  if ((await findBack()).length === 0) return
+  const lock = await lockIndex(backend.gitDir, journal.token, { wait: true })
+  try {
+    const back = await findBack()
     if (back.length === 0) return
     const copy = lock.copy()
     await backend.editIndex(copy, back)
