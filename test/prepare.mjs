@@ -11,8 +11,9 @@ npm("run", "--silent", "build:test")
 // Coverage is counted by source file, and the sources of a bundle cannot be told apart well enough for that.
 if (process.argv.includes("--unbundled")) {
   rmSync("dist/get.cjs.cache", { force: true })
+  const main = 'import("../build/src/cli/main.js")'
   writeFileSync(
     "dist/get.cjs",
-    'exports.main = async () => (await import("../build/src/cli/main.js")).main()\n',
+    `exports.main = async () => (await ${main}).main()\nexports.runMain = async host => (await ${main}).runMain(host)\n`,
   )
 }

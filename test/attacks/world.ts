@@ -18,6 +18,7 @@ import { parseSecretName } from "../../src/format/names.js"
 import type { RecordNode } from "../../src/keyring/graph.js"
 import { getSecret } from "../../src/store/secrets.js"
 import { openStore } from "../../src/store/store.js"
+import { callCoffer, needsProcess, type Outcome } from "../call.js"
 import { type Files, first, type Name, people, pinOf, steps, tip } from "./cast.js"
 
 const PROJECT = process.cwd()
@@ -25,13 +26,6 @@ const base = realpathSync(mkdtempSync(join(tmpdir(), "coffer-attack-")))
 const root = join(base, "world")
 const template = join(base, "template")
 process.on("exit", () => rmSync(base, { recursive: true, force: true }))
-
-/** What one call of coffer came to. */
-export interface Outcome {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
 
 export interface Call {
   /** COFFER_PIN. Default: none for Ana and Tom, whose machines know the store; the newest pin for all others. */
@@ -67,16 +61,19 @@ function envOf(who: Name, { pin, env }: Call = {}): Record<string, string> {
   }
 }
 
-/** Runs the built coffer in somebody's clone, on his machine. It gets 20 s: whoever can make it hang, wins. */
+/** Whoever can make coffer hang, wins. */
+const HANGING_MS = 20_000
+
+/** Runs the built coffer in somebody's clone, on his machine. */
 export function coffer(who: Name, args: readonly string[], call: Call = {}): Outcome {
   update(who)
+  const given = { cwd: clone(who), env: envOf(who, call), input: call.input ?? "" }
+  if (call.under === undefined && !needsProcess(args)) return callCoffer({ argv: args, ...given }, HANGING_MS)
   const words = [...(call.under ?? []), process.execPath, join(PROJECT, "bin/coffer.js"), ...args]
   const { status, stdout, stderr } = spawnSync(words[0]!, words.slice(1), {
-    cwd: clone(who),
-    env: envOf(who, call),
-    input: call.input ?? "",
+    ...given,
     encoding: "utf8",
-    timeout: 20_000,
+    timeout: HANGING_MS,
     maxBuffer: 1 << 26,
   })
   return { status, stdout, stderr }

@@ -1,5 +1,5 @@
 /** A host in memory: what is typed is given, what is printed is kept. */
-import type { Host, Signal } from "../../src/cli/host.js"
+import type { Environment, Host, Signal } from "../../src/cli/host.js"
 
 export interface FakeHost extends Host {
   readonly printed: { stdout: string; stderr: string; bytes: Uint8Array[] }
@@ -9,7 +9,7 @@ export interface FakeHost extends Host {
 }
 
 export interface FakeOptions {
-  readonly env?: Record<string, string>
+  readonly env?: Environment
   readonly cwd?: string
   /** Chunks that stdin gives. */
   readonly stdin?: readonly (string | Uint8Array)[]

@@ -2,15 +2,17 @@
 import { spawnSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
-import { dirname, join, resolve } from "node:path"
+import { dirname, join } from "node:path"
 import * as assert from "uvu/assert"
 import { encodeBech32 } from "../../src/encoding/bech32.js"
 import { parseSecretName } from "../../src/format/names.js"
 import { guardCommit } from "../../src/store/guard.js"
 import { setSecret } from "../../src/store/secrets.js"
 import { openStore } from "../../src/store/store.js"
+import { callCoffer } from "../call.js"
 
-const CLI = resolve("bin/coffer.js")
+/** Longer than any of these calls takes. */
+const HANGING_MS = 60_000
 /** The value of secret A. */
 export const VALUE = "canary-5ekr1t-value"
 export const AGE_KEY = encodeBech32(
@@ -65,7 +67,10 @@ export class Clone {
     return this.run("git", args)
   }
   coffer(args: readonly string[], input = ""): string {
-    const { status, stdout, stderr } = this.run(process.execPath, [CLI, ...args], input)
+    const { status, stderr, stdout } = callCoffer(
+      { argv: args, cwd: this.dir, env: this.env, input },
+      HANGING_MS,
+    )
     if (status !== 0) throw new Error(`coffer ${args.join(" ")}: ${stderr}`)
     return stdout
   }

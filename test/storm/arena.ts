@@ -14,6 +14,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
+import { callCoffer, needsProcess, type Outcome } from "../call.js"
 
 export type Kind = "system" | "embedded"
 export const KINDS: readonly Kind[] = ["system", "embedded"]
@@ -23,12 +24,8 @@ export interface Call {
   readonly input?: string
   /** Added to the arena's own; undefined takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>
-}
-
-export interface Outcome {
-  readonly status: number | null
-  readonly stdout: string
-  readonly stderr: string
+  /** A process of its own, where it matters what a process is given; otherwise a thread will do. */
+  readonly alone?: boolean
 }
 
 /** Part of every value: it may stand nowhere on disk but in sealed files. */
@@ -152,12 +149,12 @@ export class Arena {
     return readdirSync(this.root).filter(part => part !== "kept" && part !== "tmp")
   }
 
-  /** A call that hangs is killed, and its status is null. */
-  run(call: Call, ...args: string[]): Outcome {
+  /** A call that hangs is ended, and its status is null. */
+  run({ input = "", env, alone = false }: Call, ...args: string[]): Outcome {
+    const given = { cwd: this.repository, env: { ...this.env(), ...env }, input }
+    if (!alone && !needsProcess(args)) return callCoffer({ argv: args, ...given }, HANGING_MS)
     const { status, stdout, stderr } = spawnSync(process.execPath, [PROGRAM, ...args], {
-      cwd: this.repository,
-      env: { ...this.env(), ...call.env },
-      input: call.input ?? "",
+      ...given,
       timeout: HANGING_MS,
       killSignal: "SIGKILL",
       encoding: "utf8",

@@ -1,7 +1,7 @@
 /** The ways in which git brings one branch's changes to another, each up to where a conflict stops it. */
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import type { Outcome } from "./arena.js"
+import type { Outcome } from "../call.js"
 import type { Pair, Person } from "./flows-pair.js"
 
 /** A flow: how it starts, and how it goes on once nothing is in conflict any more. */

@@ -1,5 +1,6 @@
 /** Two people with a clone each and one remote, and all that was said on their terminals. */
-import { Arena, CANARY, type Outcome } from "./arena.js"
+import type { Outcome } from "../call.js"
+import { Arena, CANARY } from "./arena.js"
 import type { Case, Step } from "./flows-cases.js"
 
 /** One of the two: whatever he runs is noted. */

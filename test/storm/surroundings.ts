@@ -1,6 +1,8 @@
 /** What the parts of the storm of hostile surroundings share: one call, judged, and what has to hold after it. */
+
+import type { Outcome } from "../call.js"
 import type { Random } from "../keyring/histories.js"
-import { type Arena, CANARY, type Call, type Kind, type Outcome } from "./arena.js"
+import { type Arena, CANARY, type Call, type Kind } from "./arena.js"
 import { inspect, recover } from "./crash.js"
 import { judgeEnd } from "./faults.js"
 
@@ -34,7 +36,7 @@ export function attempt(
   call: Call = {},
 ): Outcome {
   const fail = (what: string) => tally.failures.push(`${where}, coffer ${args.join(" ")}: ${what.trim()}`)
-  const outcome = arena.run(call, ...args, "--json")
+  const outcome = arena.run({ ...call, alone: true }, ...args, "--json")
   tally.tried++
   if (outcome.status === null) fail("hangs")
   else if (outcome.status !== 0) judgeEnd(outcome, false, fail)
