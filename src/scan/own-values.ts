@@ -31,7 +31,7 @@ export function compileOwnValues(values: Iterable<OwnValue>): OwnValues {
   const owners: string[] = []
   let watched = 0
   for (const { name, value } of values) {
-    const core = trim(beginning(trim(value)))
+    const core = watchedPart(value)
     if (!canWatch(core)) {
       notWatched.push(name)
       continue
@@ -53,6 +53,11 @@ export function compileOwnValues(values: Iterable<OwnValue>): OwnValues {
     return [...names].sort()
   }
   return { watched, notWatched: notWatched.sort(), find }
+}
+
+/** The part of a value that is looked for; of that part it is all. */
+export function watchedPart(value: Uint8Array): Uint8Array {
+  return trim(beginning(trim(value)))
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Identity files as age has them: one private line each, comments, blank lines; and what else people put there. */
 import { type AgeIdentity, ageIdentity } from "../crypto/age.js"
+import { deriveLocalSecret } from "../crypto/local.js"
 import { deriveSigningSeed, type SigningKey, signingKeyFromSeed } from "../crypto/signing.js"
 import { CofferError } from "../errors.js"
 import type { Card } from "../format/card.js"
@@ -14,6 +15,8 @@ export interface Identity {
   /** Derived when first asked for: most commands only read. */
   readonly signingKey: SigningKey
   readonly card: Card
+  /** Its share of the key for what this machine keeps for itself. */
+  readonly localSecret: Uint8Array
   /** The private line itself: for export alone. */
   line(): string
   /** Null where the message is for somebody else. @throws CofferError `WRAP_SHAPE`, `WRAP_BROKEN` */
@@ -109,6 +112,9 @@ function makeIdentity(line: string, age: AgeIdentity, source: LineSource): Ident
     },
     get card() {
       return { recipient: age.recipient, signingKey: this.signingKey.publicKey }
+    },
+    get localSecret() {
+      return deriveLocalSecret(age.secret, age.hrp)
     },
     line: () => line,
     unwrap: message => age.unwrap(message),

@@ -1,24 +1,20 @@
 /** The stores of one state, the index or a pushed commit: found, verified, and compared with what they come from. */
 import { resolve } from "node:path"
 import { CofferError } from "../errors.js"
-import { nameOfPath } from "../format/names.js"
 import { parseSecretFile } from "../format/secret-file.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import type { Finding } from "../keyring/findings.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import { compileOwnValues, type OwnValue, type OwnValues } from "../scan/own-values.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { findRepository } from "../storage/repository.js"
-import { type GroupAccess, openGroup } from "./access.js"
 import { checkKeyring } from "./check.js"
 import { checkFiles, type FileCheck } from "./check-files.js"
 import { compareCommits } from "./compare-commits.js"
 import { type Collector, findingOf } from "./guard-report.js"
 import { findLostUpdates } from "./merge-audit.js"
-import { openSecret } from "./reading.js"
 import { assembleStore, type OpenOptions, type Store } from "./store.js"
-import { gitTree, isBadFile, type Tree } from "./tree.js"
+import { gitTree, type Tree } from "./tree.js"
 import { choosePin } from "./trust.js"
 
 /** A state that is about to be committed or pushed. */
@@ -174,78 +170,6 @@ async function isOfRefusedFork(tree: Tree, keyring: Keyring | undefined, path: s
 
 function isSecretPath(path: string): boolean {
   return !path.startsWith(".coffer/") && path !== ".gitattributes"
-}
-
-/**
- * Opens every value that this machine's identities open, to look for it elsewhere. Signatures are not
- * checked again: a forged value would only be looked for in vain.
- */
-export async function collectOwnValues(
-  stores: readonly GuardedStore[],
-  collector: Collector,
-): Promise<OwnValues | undefined> {
-  const values: OwnValue[] = []
-  for (const { store, tree, keyring } of stores) {
-    const { identities } = await store.identities()
-    if (identities.length === 0) {
-      collector.notes.add(
-        `note: no identity here opens "${store.folder}", so its values were not looked for in other files`,
-      )
-      continue
-    }
-    const verified = keyring ?? (await checkKeyring(store, tree, { files: 0, findings: [] }))
-    if (verified !== undefined) values.push(...(await openValues(store, tree, verified, collector)))
-  }
-  if (values.length === 0) return undefined
-  const own = compileOwnValues(values)
-  collector.notWatched = own.notWatched
-  return own
-}
-
-async function openValues(
-  store: Store,
-  tree: Tree,
-  keyring: Keyring,
-  collector: Collector,
-): Promise<OwnValue[]> {
-  const values: OwnValue[] = []
-  const groups = new Map<string, Promise<GroupAccess | undefined>>()
-  const open = (group: string) => {
-    const access = groups.get(group) ?? findAccess(store, { tree, keyring }, group, collector)
-    groups.set(group, access)
-    return access
-  }
-  for await (const found of tree.files("")) {
-    if (isBadFile(found) || nameOfPath(found.path) === undefined) continue
-    try {
-      const file = parseSecretFile(found.bytes)
-      if (file.state === "deleted" || !keyring.groups.has(file.group)) continue
-      const access = await open(file.group)
-      if (access === undefined) continue
-      values.push({ name: file.name, value: (await openSecret(access, file)).value })
-    } catch (error) {
-      // Refused as a file where it was changed; here it only is not looked for.
-      if (!(error instanceof CofferError)) throw error
-    }
-  }
-  return values
-}
-
-async function findAccess(
-  store: Store,
-  view: { tree: Tree; keyring: Keyring },
-  group: string,
-  collector: Collector,
-): Promise<GroupAccess | undefined> {
-  try {
-    return await openGroup(store, { ...view, behind: false }, group)
-  } catch (error) {
-    if (!(error instanceof CofferError)) throw error
-    const isOutside = error.code === "NOT_A_MEMBER" || error.code === "REMOVED"
-    const why = isOutside ? "no identity here is a member" : error.message
-    collector.notes.add(`note: values of "${group}" were not looked for in other files: ${why}`)
-    return undefined
-  }
 }
 
 /** Whether a path belongs to a store's key records or other public files. */

@@ -6,14 +6,8 @@ import { type Change, type Git, type Oid, openGit } from "../storage/git/git.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
 import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"
-import {
-  checkStoreAt,
-  collectOwnValues,
-  findStores,
-  type GuardedState,
-  type GuardedStore,
-  isPublicIn,
-} from "./guard-store.js"
+import { checkStoreAt, findStores, type GuardedState, type GuardedStore, isPublicIn } from "./guard-store.js"
+import { collectOwnValues } from "./guard-values.js"
 import { listOnce } from "./listed-git.js"
 import { gitPreference, type OpenOptions } from "./store.js"
 
@@ -37,7 +31,7 @@ export async function guardCommit(options: OpenOptions): Promise<GuardReport> {
   const stores = await checkStores(options, state, [changes, ...others], collector)
   const folders = stores.map(({ store }) => store.folder)
   const files = outgoing(changes, others)
-  const values = files.length === 0 ? undefined : await collectOwnValues(stores, collector)
+  const values = files.length === 0 ? undefined : await collectOwnValues(state, stores, collector)
   const allow = await readAllowList(git, "index")
   await checkContents(git, files, { allow, values, isPublic: path => isPublicIn(folders, path) }, collector)
   return finishReport(collector)

@@ -11,6 +11,7 @@ import {
   uninstallHook,
 } from "../storage/hooks-folder.js"
 import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../storage/merge-driver.js"
+import { forgetWatched } from "../storage/watched-values.js"
 import type { Environment } from "./store.js"
 
 export interface HooksRequest {
@@ -69,6 +70,7 @@ export async function hooksStatus(git: GitReader, request: HooksRequest): Promis
 export async function uninstallHooks(git: GitReader): Promise<{ path: string }> {
   const { path } = await findHooksFolder(git)
   for (const hook of HOOK_NAMES) uninstallHook(path, hook)
+  forgetWatched(git.commonDir)
   uninstallMergeDriver(git.commonDir)
   return { path }
 }
