@@ -81,13 +81,17 @@ export async function examineStore(
   const secrets: CheckedSecret[] = []
   for await (const secret of checkFiles(tree, keyring, result)) secrets.push(secret)
   let opened = 0
+  let losses: readonly Finding[] = []
   if (keyring !== undefined) {
     if (request.values) opened = await checkValues(store, { tree, keyring }, secrets, result)
     const { pin } = choosePin(store, "look")
     result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, request.at))
-    await checkHistory(store, { tree, keyring, since: request.since }, result)
+    const isSound = !result.findings.some(finding => finding.level === "error")
+    losses = await checkHistory(store, { tree, keyring, since: request.since, isSound })
   }
-  return { keyring, secrets, checked: { files: result.files, opened }, problems: unique(result.findings) }
+  // What was lost comes first: until it is back, every command that would put something else right refuses.
+  const problems = unique([...losses, ...result.findings])
+  return { keyring, secrets, checked: { files: result.files, opened }, problems }
 }
 
 /** What was lost since a commit and since the branch was seen last is often the same. */
@@ -201,19 +205,23 @@ function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date
   return findings
 }
 
+interface HistoryView {
+  readonly tree: Tree
+  readonly keyring: Keyring
+  readonly since: string | undefined
+  /** Whether all else is in order: then what is found here decides whether the branch counts as seen. */
+  readonly isSound: boolean
+}
+
 /** Without git, or where git refuses this repository, there is no history to look at. */
-async function checkHistory(
-  store: Store,
-  view: { tree: Tree; keyring: Keyring; since: string | undefined },
-  result: FileCheck,
-): Promise<void> {
-  if (store.repository === undefined && view.since === undefined) return
+async function checkHistory(store: Store, view: HistoryView): Promise<Finding[]> {
+  if (store.repository === undefined && view.since === undefined) return []
   try {
-    await compareHistory(store, await store.git(), view, result)
+    return await compareHistory(store, await store.git(), view)
   } catch (error) {
     if (view.since !== undefined || !(error instanceof CofferError) || error.exit !== 14) throw error
     const message = `history was not looked at: ${error.message}`
-    result.findings.push({ code: "CHECK_INCOMPLETE", level: "note", path: store.folder, message })
+    return [{ code: "CHECK_INCOMPLETE", level: "note", path: store.folder, message }]
   }
 }
 
@@ -247,21 +255,22 @@ async function findRemoved(
 async function compareHistory(
   store: Store,
   git: Git,
-  { keyring, since, tree }: { tree: Tree; keyring: Keyring; since: string | undefined },
-  result: FileCheck,
-): Promise<void> {
+  { keyring, since, tree, isSound }: HistoryView,
+): Promise<Finding[]> {
   const { commit: head } = await git.head()
-  if (head === null) return
-  if (since !== undefined) result.findings.push(...(await findSince(store, git, { keyring, since, head })))
-  result.findings.push(...(await findRemoved(git, head, { tree, folder: store.folder })))
+  if (head === null) return []
+  const findings: Finding[] = []
+  if (since !== undefined) findings.push(...(await findSince(store, git, { keyring, since, head })))
+  findings.push(...(await findRemoved(git, head, { tree, folder: store.folder })))
   const parents = await parentsOf(git, head)
   if (parents.length > 1) {
-    result.findings.push(...(await findLostUpdates(git, store.folder, { parents, result: head })))
+    findings.push(...(await findLostUpdates(git, store.folder, { parents, result: head })))
   }
   const { position, losses, unjudged } = await reportBranch(store, keyring)
-  result.findings.push(...losses.map(asFinding))
-  const isClean = !result.findings.some(finding => finding.level === "error") && unjudged.length === 0
+  findings.push(...losses.map(asFinding))
+  const isClean = isSound && findings.every(({ level }) => level !== "error") && unjudged.length === 0
   if (isClean) await remember(store, { tree, keyring, behind: false, branch: position })
+  return findings
 }
 
 /**

@@ -115,7 +115,8 @@ async function compare(
       findings.push(...losses.map(({ code, path, message, hint }) => lossFinding(code, path, message, hint)))
     }
   }
-  if (before.length > 1) {
+  // Between two pushed states values are sealed again and written anew: merges are looked at one by one there.
+  if (at === "index" && before.length > 1) {
     findings.push(...(await findLostUpdates(git, store.folder, { parents: before, result: at })))
   }
   return findings

@@ -90,7 +90,7 @@ test("each file that is not what it says is named with its code", async () => {
     [
       "git mv",
       () => renameSync(fileOf("A"), inStore("Z.yaml")),
-      ["SECRET_MOVED Z.yaml", "SECRET_MISSING A.yaml"],
+      ["SECRET_MISSING A.yaml", "SECRET_MOVED Z.yaml"],
     ],
     ["another author", () => edit("A", () => ({ author: "eva" })), ["WRITE_SIGNATURE A.yaml"]],
     ["another signer", () => edit("A", () => ({ signer: "eva" })), ["WRITER_NOT_ALLOWED A.yaml"]],

@@ -117,6 +117,20 @@ test("push: a merge that dropped a value behind the hook's back", async () => {
   refusedWith(clone.tryGit("push", "-q"), "VERSION_TWICE", "A")
 })
 
+test("push: a value that came from the other side, was sealed again and then changed is not lost", async () => {
+  const clone = withRemote(fresh())
+  clone.git("clone", "-q", "--template=", `${clone.dir}-remote`, `${clone.dir}-other`)
+  const other = new Clone(`${clone.dir}-other`, clone.env)
+  await other.set("A", "theirs-5ekr1t")
+  other.git("push", "-q")
+  clone.coffer(["rotate", "default"])
+  clone.git("pull", "-q", "--no-rebase", "--no-edit")
+  clone.coffer(["rotate", "default"])
+  await clone.set("A", "newer-5ekr1t")
+  const run = clone.tryGit("push", "-q")
+  assert.equal([run.status, run.stderr], [0, ""])
+})
+
 test("range: finds what was pushed without hooks, with both back ends", async () => {
   const clone = withRemote(fresh())
   clone.write("key.txt", AGE_KEY)

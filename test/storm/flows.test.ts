@@ -13,10 +13,11 @@ const SEED = 20260104
 const pair = new Pair()
 test.after(() => pair.remove())
 
-/** One of each kind: settled by hand, across a removal, by the merge driver after a purge. */
+/** One of each kind: settled by hand, across a removal, its revert, by the merge driver after a purge. */
 const CELLS: Readonly<Record<string, readonly Cell[]>> = {
   "set A / set A": [{ flow: "rebase", driver: true }],
   "set A / remove eve": [{ flow: "stash", driver: true }],
+  "remove eve / set A": [{ flow: "revert", driver: true }],
   "purge A, set N / set A": [{ flow: "merge", driver: true }],
 }
 
