@@ -1,13 +1,13 @@
 /** Values written to files: mode 0600, and never where the next `git add` would take them in. */
-import { realpathSync } from "node:fs"
+import { realpathSync, statSync } from "node:fs"
 import { basename, dirname, join, relative, resolve, sep } from "node:path"
 import { CofferError } from "../errors.js"
-import { writePrivateFile } from "../storage/files.js"
+import { writeInto, writePrivateFile } from "../storage/files.js"
 import type { Store } from "../store/store.js"
 import type { Session } from "./session.js"
 
 /**
- * Writes a value to a file.
+ * Writes a value to a file, or into a device or pipe that is there.
  *
  * @returns its absolute path.
  * @throws CofferError `USAGE` inside the work tree where git does not ignore the path, `IO_FAILED`
@@ -28,8 +28,16 @@ export async function writeValueFile(
       })
     }
   }
-  writePrivateFile(file, value)
+  if (isStream(file)) writeInto(file, value)
+  else writePrivateFile(file, value)
   return file
+}
+
+/** A device, a pipe, or a name for something open (`/dev/stdout`): all that is no file which could be replaced. */
+function isStream(file: string): boolean {
+  if (dirname(file) === "/dev" || file.startsWith("/proc/")) return true
+  const stats = statSync(file, { throwIfNoEntry: false })
+  return stats !== undefined && !stats.isFile() && !stats.isDirectory()
 }
 
 /** A link in the folder's path may lead back into the work tree. */

@@ -129,6 +129,24 @@ export function writePrivateFile(path: string, bytes: Uint8Array): void {
 }
 
 /**
+ * Writes into what is there already, a device or a pipe: replacing `/dev/null` by a file would break the machine.
+ *
+ * @throws CofferError `IO_FAILED`
+ */
+export function writeInto(path: string, bytes: Uint8Array): void {
+  try {
+    const fd = openSync(path, constants.O_WRONLY | constants.O_APPEND)
+    try {
+      writeAll(fd, bytes)
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    throw ioError("write", path, error)
+  }
+}
+
+/**
  * Makes a folder and its missing parents, mode 0700. One by one: Node's own `recursive` never returns where a
  * parent says ENOENT for ever, as below /proc.
  *

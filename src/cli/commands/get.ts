@@ -22,7 +22,7 @@ export const get = defineCommand({
       type: "string",
       alias: "o",
       placeholder: "file",
-      help: "write to a file that only you can read; inside the repository only where git ignores it",
+      help: "write to a file that only you can read; inside the repository only where git ignores it; - is stdout",
     },
   },
   fields:
@@ -38,7 +38,7 @@ export const get = defineCommand({
     const request = parseRequest(name, at)
     const store = await session.openStore()
     const secret = await getSecret(store, request)
-    if (out === undefined) return { ...secret, written: undefined }
+    if (out === undefined || out === "-") return { ...secret, written: undefined }
     const { writeValueFile } = await import("../value-output.js")
     return { ...secret, written: await writeValueFile(session, store, out, secret.value) }
   },
