@@ -3,20 +3,16 @@ import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { NameIndex, nameOfPath } from "../format/names.js"
-import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
 import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import type { Finding } from "../keyring/findings.js"
 import { badSignature, placeSecret } from "../keyring/secret.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import { inFile } from "./reading.js"
+import { type PathFile, parseFile } from "./reading.js"
 import { isBadFile, type Tree, type TreeFile } from "./tree.js"
 
 /** A secret's file that passed every check that needs no key. */
-export interface CheckedSecret {
-  readonly path: string
-  readonly file: SecretFile
-}
+export type CheckedSecret = PathFile
 
 export interface FileCheck {
   /** How many files there are, good and bad. */
@@ -82,7 +78,7 @@ function checkFile(
       "NAME_INVALID",
       `"${name}" and "${clash}" cannot stand side by side on every file system`,
     )
-  return { path, file: inFile(path, () => parseSecretFile(file.bytes, path)) }
+  return parseFile(file)
 }
 
 /** Steps 15–17 for many files. */

@@ -1,11 +1,11 @@
 /** The conflicted secrets of a merge, read from the stages in git's index. */
 import { CofferError } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
-import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import type { SecretFile } from "../format/secret-file.js"
 import type { MergeSide } from "../keyring/resolve-rule.js"
 import { verifySecret } from "../keyring/secret.js"
 import type { Git, Oid } from "../storage/git/git.js"
-import { inFile } from "./reading.js"
+import { parseFile } from "./reading.js"
 import type { Store } from "./store.js"
 import type { View } from "./view.js"
 
@@ -85,7 +85,7 @@ async function* readFiles(
     if (bytes === undefined) {
       throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`)
     }
-    const file = inFile(entry.path, () => parseSecretFile(bytes, entry.path))
+    const { file } = parseFile({ path: entry.path, bytes })
     verifySecret(view.keyring, file, { path: pathOf(file.name), old: true })
     yield { ...entry, file }
   }

@@ -43,9 +43,9 @@ export async function readSecrets(
       all.push(undefined)
       continue
     }
-    const file = inFile(found.path, () => parseSecretFile(found.bytes, found.path))
-    all.push({ file, oid: found.oid })
-    batch.push({ path: found.path, file })
+    const parsed = parseFile(found)
+    all.push({ file: parsed.file, oid: found.oid })
+    batch.push(parsed)
     if (batch.length < BATCH) continue
     await verified
     verified = verifyFiles(view.keyring, batch)
@@ -60,8 +60,8 @@ export async function readSecrets(
 
 /** The same for a file already read. */
 export function parseVerified(view: View, found: { path: string; bytes: Uint8Array }): SecretFile {
-  const file = inFile(found.path, () => parseSecretFile(found.bytes, found.path))
-  verifySecret(view.keyring, file, { path: found.path })
+  const { path, file } = parseFile(found)
+  verifySecret(view.keyring, file, { path })
   return file
 }
 
@@ -106,10 +106,10 @@ export async function openSecret(access: GroupAccess, file: SecretFile): Promise
   return openFile(file, (await access.keys.keyFor(file.key)).keys.seal)
 }
 
-/** Parsers do not know which file they read: its path is put in front of what they refuse. */
-export function inFile<T>(path: string, parse: () => T): T {
+/** Parses a secret's file; what is refused names its path. */
+export function parseFile({ path, bytes }: { path: string; bytes: Uint8Array }): PathFile {
   try {
-    return parse()
+    return { path, file: parseSecretFile(bytes, path) }
   } catch (error) {
     if (!(error instanceof CofferError) || error.message.includes(path)) throw error
     throw new CofferError(error.code, `"${path}": ${error.message}`, { hint: error.hint, cause: error })

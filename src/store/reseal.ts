@@ -2,10 +2,10 @@
 import { CofferError } from "../errors.js"
 import type { KeyRecord } from "../format/key-record.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
-import { parseSecretFile, type SecretFile, type SecretHeader } from "../format/secret-file.js"
+import type { SecretFile, SecretHeader } from "../format/secret-file.js"
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember } from "../keyring/roles.js"
-import { BATCH, type CheckedFile, inFile, type PathFile, verifyFiles } from "./reading.js"
+import { BATCH, type CheckedFile, type PathFile, parseFile, verifyFiles } from "./reading.js"
 import { openFile, resealFile, type SealKey, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
@@ -30,7 +30,7 @@ export async function* readBatches(draft: Draft, prefix: string): AsyncGenerator
   for await (const found of draft.base.files(prefix)) {
     if (nameOfPath(found.path) === undefined) continue
     if (isBadFile(found)) throw found.error
-    batch.push({ path: found.path, file: inFile(found.path, () => parseSecretFile(found.bytes, found.path)) })
+    batch.push(parseFile(found))
     if (batch.length < BATCH) continue
     yield batch
     batch = []
