@@ -1,5 +1,5 @@
 /** The journal: what a write in progress is about to change, so that the next process can finish or undo it. */
-import { lstatSync } from "node:fs"
+import { lstatSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError } from "../files.js"
@@ -56,6 +56,11 @@ export function findJournal(gitDir: string): Journal | undefined {
   throw new CofferError("GIT_UNSUPPORTED", `"${path}" is not a journal that this coffer can read`, {
     hint: `run the coffer that wrote it; or compare git status with what you expect, then: rm "${path}"`,
   })
+}
+
+/** When the journal was written, in milliseconds of the file system's clock. */
+export function journalTime(gitDir: string): number {
+  return statSync(journalPath(gitDir)).mtimeMs
 }
 
 /** Ends the write: nothing is left to finish. */

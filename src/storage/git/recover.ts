@@ -7,7 +7,7 @@ import type { Backend, IndexEdit } from "./backend.js"
 import { cofferFolder, createLock, findOwnText, remove, renameRetrying } from "./disk.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { type IndexLock, lockIndex } from "./index-lock.js"
-import { dropJournal, findJournal, type Journal, type JournalFile } from "./journal.js"
+import { dropJournal, findJournal, type Journal, type JournalFile, journalTime } from "./journal.js"
 import { neighbour, preparedFolder, prepareFiles, readWorkFile } from "./work-files.js"
 
 /**
@@ -135,27 +135,52 @@ function workFileHolds(backend: Backend, path: string, oid: Oid | null): boolean
 
 /**
  * Removes the lock files of a `git update-ref` that was killed together with its parent. The branch's holds our
- * commit id. HEAD's is empty where HEAD names a branch, as git locks it only for the reflog: it counts as ours if
- * the branch's is ours, or HEAD is at our commit, and it is still the same file a while later (another process
- * that locks HEAD then waits 100 ms for the branch at most, and gives up).
+ * commit id, but for the moment between making and writing it. HEAD's is empty where HEAD names a branch, as git
+ * locks it only for the reflog.
  */
-async function clearRefLocks(
-  { gitDir, commonDir, head }: Backend,
-  { ref, to }: NonNullable<Journal["commit"]>,
-): Promise<void> {
-  const headLock = join(gitDir, "HEAD.lock")
-  const branchLock = ref === null ? undefined : join(commonDir, `${ref}.lock`)
-  if (findOwnText(headLock) === "" && branchLock !== undefined) {
-    const inode = inodeOf(headLock)
-    if (findOwnText(branchLock)?.trim() === to || (await head()).commit === to) {
-      await sleep(300)
-      if (inodeOf(headLock) === inode) rmSync(headLock, { force: true })
-    }
+async function clearRefLocks(backend: Backend, commit: NonNullable<Journal["commit"]>): Promise<void> {
+  const { gitDir, commonDir } = backend
+  const head = join(gitDir, "HEAD.lock")
+  const branch = commit.ref === null ? undefined : join(commonDir, `${commit.ref}.lock`)
+  const { paths, patienceMs } = await findEmptyLocks(backend, commit, { head, branch })
+  if (paths.length > 0) {
+    const inodes = paths.map(inodeOf)
+    await sleep(patienceMs)
+    for (const [index, path] of paths.entries())
+      if (findOwnText(path) === "" && inodeOf(path) === inodes[index]) rmSync(path, { force: true })
   }
-  for (const path of [headLock, branchLock]) {
-    if (path !== undefined && findOwnText(path)?.trim() === to)
-      takeAway(path, join(cofferFolder(gitDir), `ref-lock-${to}`), to)
+  for (const path of [head, branch]) {
+    if (path !== undefined && findOwnText(path)?.trim() === commit.to)
+      takeAway(path, join(cofferFolder(gitDir), `ref-lock-${commit.to}`), commit.to)
   }
+}
+
+/**
+ * Empty locks that are ours, if they are still the same files after so many milliseconds. HEAD's is if the branch's
+ * is, or HEAD is at our commit: another process that locks HEAD waits 100 ms for the branch at most, and gives up.
+ * Both are if nothing was written to either: another git is in that state for microseconds, or is one that deletes
+ * this very branch (`update-ref -d HEAD`), which would have to have begun since the journal was written, and to wait.
+ */
+async function findEmptyLocks(
+  backend: Backend,
+  commit: NonNullable<Journal["commit"]>,
+  { head, branch }: { head: string; branch: string | undefined },
+): Promise<{ paths: readonly string[]; patienceMs: number }> {
+  const locks = branch === undefined ? [head] : [head, branch]
+  const texts = locks.map(path => findOwnText(path)?.trim())
+  if (branch !== undefined && texts[0] === "") {
+    const isOurs = texts[1] === commit.to || (await backend.head()).commit === commit.to
+    if (isOurs) return { paths: [head], patienceMs: 300 }
+  }
+  const empty = locks.filter((_, index) => texts[index] === "")
+  const since = journalTime(backend.gitDir)
+  const isOurs =
+    texts.every(text => text === undefined || text === "") && empty.every(path => madeAt(path) >= since)
+  return { paths: isOurs ? empty : [], patienceMs: 1000 }
+}
+
+function madeAt(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Number.NEGATIVE_INFINITY
 }
 
 /** By rename, so that what is removed is surely what was looked at. */

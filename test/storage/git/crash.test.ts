@@ -1,6 +1,6 @@
 /** Writes that are killed, or fail, at every step: done or undone, and never a secret put back to an older version. */
 import { spawn } from "node:child_process"
-import { cpSync, existsSync, linkSync, readFileSync, rmSync } from "node:fs"
+import { cpSync, existsSync, linkSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { test } from "uvu"
@@ -199,6 +199,35 @@ for (const kind of KINDS) {
     assert.is(opened.hasJournal(), false)
     assert.equal(leftovers(folder), [])
   })
+
+  if (kind === "system") {
+    const unwritten: readonly (readonly [string, (branch: string, head: string) => void, boolean])[] = [
+      ["both", branch => writeFileSync(branch, ""), true],
+      ["HEAD's alone", branch => rmSync(branch), true],
+      ["another's beside it", branch => writeFileSync(branch, `${"1".repeat(40)}\n`), false],
+      [
+        "both, from before",
+        (branch, head) => {
+          writeFileSync(branch, "")
+          for (const lock of [branch, head]) utimesSync(lock, 1e9, 1e9)
+        },
+        false,
+      ],
+    ]
+    for (const [what, change, areOurs] of unwritten) {
+      test(`system: killed while git made its locks on refs: ${what}, empty`, async () => {
+        const folder = makeStore()
+        await die(folder, kind, "commit", "ref-locked", 0, true)
+        const locks = [join(folder, ".git/refs/heads/main.lock"), join(folder, ".git/HEAD.lock")] as const
+        change(...locks)
+        const before = locks.filter(existsSync)
+        const opened = await open(folder, kind)
+        assert.equal(locks.filter(existsSync), areOurs ? [] : before)
+        assert.equal(inHead(folder), OLD)
+        if (areOurs) await commit(opened, { "secrets/A.yaml": "fourth\n" })
+      })
+    }
+  }
 
   test(`${kind}: recovery leaves alone what the user did meanwhile, and locks that are not ours`, async () => {
     const folder = makeStore()
