@@ -136,7 +136,7 @@ function mergeListing(
   const { groups, contested } = mergeGroups(graph, current, group => after.groups.get(group)?.graph)
   const joint = new Map<string, string>()
   for (const group of contested) {
-    const node = findJoint(after.groups.get(group), before.listed.get(group) ?? [])
+    const node = findJoint(after.groups.get(group))
     if (node !== undefined) joint.set(group, node.sha256)
   }
   const open = contested.filter(group => !kept.has(group) && !joint.has(group))
@@ -152,12 +152,13 @@ function mergeListing(
   return new Map([...groups, ...joint, ...[...kept].map(([group, node]) => [group, node.sha256] as const)])
 }
 
-/** Each side lists its own record of a group that is joined now: the joint record follows both. */
-function findJoint(group: GroupKeyring | undefined, listed: readonly string[]): RecordNode | undefined {
+/**
+ * The record of a group that is listed in place of two: where one alone is current, it follows both, since they are
+ * joined now, or the line of the other one is refused.
+ */
+function findJoint(group: GroupKeyring | undefined): RecordNode | undefined {
   const [node, second] = group?.current ?? []
-  if (group === undefined || node === undefined || second !== undefined) return undefined
-  const ancestors = group.graph.ancestors(node.sha256)
-  return listed.every(sha256 => ancestors.has(sha256)) ? node : undefined
+  return second === undefined ? node : undefined
 }
 
 interface Decision {

@@ -225,6 +225,24 @@ test("both sides remove the same member, who could sign: the joint record of the
   assert.equal(await codes(ana), ["EXPOSED", "PIN_OLD"])
 })
 
+test("one side removed the admin who signed the other's record of a group: the record that counts is listed", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const [tom, bot] = [await joinTeam("tom"), await joinTeam("bot")]
+  await add(ana, tom, "admin")
+  await add(ana, bot, "rotator")
+  const members = [{ name: "tom", role: "admin" as const }, { name: "bot" }]
+  await createGroup(await ana.open(), { group: "prod", members, at: now() })
+  await ana.set("prod/A", "1")
+  const toms = await clone({ ...tom, dir: ana.dir })
+  await removeRecipient(await toms.open(), { name: "ana", groups: ["prod"], at: now() })
+  await removeRecipient(await ana.open(), { name: "bot", groups: ["prod", "default"], at: now() })
+  pull(toms, ana)
+  await merge(toms)
+  await finish(toms, { accept: ["ana"] })
+  assert.is(await toms.get("prod/A"), "1")
+  assert.equal(await codes(toms), ["EXPOSED", "FORK_REFUSED", "PIN_OLD"])
+})
+
 test("trust accept --all gives up a newest record although a diverged keyring has none to put in its place", async () => {
   const { ana, clone } = await makeTeam()
   const second = await clone(ana)
