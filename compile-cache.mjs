@@ -48,4 +48,6 @@ async function compile(repository) {
     })
   }
   for (const { file, script } of loaded.values()) writeFileSync(`${file}.cache`, script.createCachedData())
+  // A program that has not been told to end counts as failed.
+  process.exitCode = 0
 }

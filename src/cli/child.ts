@@ -1,6 +1,7 @@
 /** Programs that coffer starts for the user: they get the terminal, the signals and the last word on the status. */
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import { CofferError } from "../errors.js"
+import { withoutIdentities } from "../storage/child-environment.js"
 import { errnoOf } from "../storage/files.js"
 import type { Environment, Host, Signal } from "./host.js"
 
@@ -10,6 +11,8 @@ export interface ChildRequest {
   readonly args: readonly string[]
   readonly env: Environment
   readonly cwd: string
+  /** What it prints goes to stderr where stdout is no terminal: it is not what coffer was asked for. */
+  readonly aside?: boolean
 }
 
 export type ChildEnd = { readonly status: number } | { readonly signal: NodeJS.Signals }
@@ -25,7 +28,7 @@ export interface Child {
 export function startChild(host: Host, request: ChildRequest): Child {
   // Listening first: a signal that came in between would end coffer and leave the child behind.
   const restore = forwardSignals(host, signal => child.kill(signal))
-  const child = spawnOr(restore, request)
+  const child = spawnOr(restore, request, request.aside === true && !host.stdout.isTty)
   const ended = new Promise<ChildEnd>((resolve, reject) => {
     child.once("error", error => reject(startFailure(error)))
     child.once("exit", (status, signal) => resolve(signal === null ? { status: status ?? 0 } : { signal }))
@@ -40,9 +43,10 @@ export function startChild(host: Host, request: ChildRequest): Child {
   }
 }
 
-function spawnOr(giveUp: () => void, { file, args, env, cwd }: ChildRequest): ChildProcess {
+function spawnOr(giveUp: () => void, { file, args, env, cwd }: ChildRequest, aside: boolean): ChildProcess {
   try {
-    return spawn(file, args, { stdio: "inherit", env: withoutIdentities(env), cwd })
+    const stdio: StdioOptions = ["inherit", aside ? 2 : "inherit", "inherit"]
+    return spawn(file, args, { stdio, env: withoutIdentities(env), cwd })
   } catch (error) {
     giveUp()
     throw startFailure(error) // Node throws some errors and emits others
@@ -64,11 +68,6 @@ function forwardSignals(host: Host, send: (signal: Signal) => void): () => void 
   return () => {
     for (const each of restore) each()
   }
-}
-
-/** The environment without private keys: no child of coffer's needs them. */
-export function withoutIdentities(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith("COFFER_IDENTITY")))
 }
 
 /** A program that could not be started, with the status that a shell gives. */

@@ -60,7 +60,7 @@ async function wantsToGoOn(session: Session, error: unknown): Promise<boolean> {
 
 async function runEditor(session: Session, editor: readonly string[], path: string): Promise<void> {
   const [file = "", ...args] = [...editor, ...withoutBackups(editor[0] ?? ""), path]
-  const child = startChild(session.host, { file, args, env: session.env, cwd: session.cwd })
+  const child = startChild(session.host, { file, args, env: session.env, cwd: session.cwd, aside: true })
   let end: ChildEnd
   try {
     end = await child.ended

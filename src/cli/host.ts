@@ -49,6 +49,8 @@ export interface Host {
 /** The host of the running process. */
 export function processHost(): Host {
   const ending = endings()
+  // A program that ends because nothing is left to wait for has not done what it was asked to.
+  process.exitCode = 1
   return {
     argv: process.argv.slice(2),
     env: process.env,
@@ -134,7 +136,8 @@ function processInput(): Input {
         ended = true
         wake()
       }
-      stdin.on("data", onData).on("end", onEnd).on("error", onEnd)
+      // After a pause, a listener alone does not make it flow again: nothing would wait for the answer.
+      stdin.on("data", onData).on("end", onEnd).on("error", onEnd).resume()
       try {
         for (;;) {
           const chunk = waiting.shift()

@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { withoutIdentities } from "./child-environment.js"
 import type { GitReader } from "./git/git.js"
 import type { HookName } from "./hooks-folder.js"
 
@@ -31,7 +32,11 @@ export async function isLive(
   }: { folder: string; hook: HookName; env: Readonly<Record<string, string | undefined>> },
 ): Promise<boolean> {
   if (!mentionsCoffer(folder, hook)) return false
-  const options = { cwd: git.workTree, env: { ...env, [PROBE_VARIABLE]: "1" }, timeout: PROBE_LIMIT_MS }
+  const options = {
+    cwd: git.workTree,
+    env: { ...withoutIdentities(env), [PROBE_VARIABLE]: "1" },
+    timeout: PROBE_LIMIT_MS,
+  }
   if (git.kind === "system") {
     const output = await outputOf("git", ["hook", "run", "--ignore-missing", hook], options)
     // git below 2.36 has no such command; it runs the file, so that is the next best proof.

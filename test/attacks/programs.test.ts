@@ -2,7 +2,7 @@
  * A repository that came from elsewhere (an archive, a shared disk) brings settings of git that name
  * programs and hosts. Reading it starts none of them; writing it starts none but hooks and signing.
  */
-import { spawnSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import {
   appendFileSync,
   mkdirSync,
@@ -195,6 +195,43 @@ attack("writing starts no program that only settings name", () => {
   poison({ hooks: false, promisor: false })
   assertQuiet(["set", "API_TOKEN"], "system")
   assertQuiet(["delete", "DB_URL"], "system")
+})
+
+attack("no program that coffer starts sees a private key: git, its hooks, the project's own", () => {
+  const seen = join(marks, "seen")
+  const tell = `env | grep ^COFFER_ >> '${seen}'`
+  const real = execFileSync("sh", ["-c", "command -v git"], { encoding: "utf8" }).trim()
+  writeFileSync(join(marks, "git"), `#!/bin/sh\n${tell}\nexec '${real}' "$@"\n`, { mode: 0o755 })
+  const hooks = join(clone("tom"), ".git/hooks")
+  mkdirSync(hooks, { recursive: true })
+  for (const name of ["prepare-commit-msg", "commit-msg", "reference-transaction"])
+    writeFileSync(join(hooks, name), `#!/bin/sh\n${tell}\n`, { mode: 0o755 })
+  const env = {
+    PATH: `${marks}:${process.env.PATH}`,
+    COFFER_IDENTITY: people.tom.line,
+    COFFER_IDENTITY_FILE: join(clone("tom"), "../home/tom/config/coffer/identity.txt"),
+    COFFER_STORE: "secrets",
+  }
+  for (const run of [
+    ["set", "API_TOKEN"],
+    ["versions", "API_TOKEN"],
+    ["hooks", "status"],
+  ]) {
+    const { status, stderr } = coffer("tom", run, { env, input: "new" })
+    assert.is(status, 0, stderr)
+  }
+  const variables = new Set(
+    readFileSync(seen, "utf8")
+      .split("\n")
+      .map(line => line.split("=")[0]),
+  )
+  rmSync(join(marks, "git"))
+  rmSync(seen)
+  assert.ok(variables.has("COFFER_STORE"), "they were started")
+  assert.equal(
+    [...variables].filter(name => name?.startsWith("COFFER_IDENTITY")),
+    [],
+  )
 })
 
 test.run()

@@ -4,6 +4,7 @@ import { accessSync, constants, statSync } from "node:fs"
 import { devNull } from "node:os"
 import { delimiter, isAbsolute, join } from "node:path"
 import { CofferError } from "../../errors.js"
+import { withoutIdentities } from "../child-environment.js"
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
@@ -122,7 +123,9 @@ const QUIET_ENVIRONMENT: Environment = {
  * repository than the one a hook runs in; who the user is and which settings are his own is kept.
  */
 function plainEnvironment(env: Environment): Record<string, string | undefined> {
-  const kept = Object.entries(env).filter(([name]) => !DROPPED.test(name) || KEPT.test(name))
+  const kept = Object.entries(withoutIdentities(env)).filter(
+    ([name]) => !DROPPED.test(name) || KEPT.test(name),
+  )
   const folders = absolutePath(env)
   return {
     ...Object.fromEntries(kept),
