@@ -1,5 +1,7 @@
 /** One call of coffer: the host, the global options, and what follows from both. */
+import { statSync } from "node:fs"
 import { resolve } from "node:path"
+import { CofferError } from "../errors.js"
 import type { OpenOptions, Store } from "../store/store.js"
 import type { Globals } from "./globals.js"
 import type { Environment, Host } from "./host.js"
@@ -24,8 +26,13 @@ export interface Session {
   note(message: string): void
 }
 
+/** @throws CofferError `USAGE` where the folder of `-C` is not there */
 export function startSession(host: Host, globals: Globals): Session {
   const cwd = resolve(host.cwd, ...globals.C)
+  if (globals.C.length > 0 && !isFolder(cwd))
+    throw new CofferError("USAGE", "-C names a folder that is not there", {
+      hint: "it is taken from the current folder, as git does it",
+    })
   const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stderr.isTty && host.stdin.isTty
   const say = (message: string) => host.stderr.write(`coffer: ${printable(message)}\n`)
   const warn = (message: string) => say(`warning: ${message}`)
@@ -57,6 +64,14 @@ export function startSession(host: Host, globals: Globals): Session {
     },
   }
   return session
+}
+
+function isFolder(path: string): boolean {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false
+  }
 }
 
 async function askYesNo(session: Session, question: string): Promise<boolean> {

@@ -21,19 +21,30 @@ export interface ValueSource {
  * @throws CofferError `LIMIT_EXCEEDED` above 1 MiB, without reading on; `USAGE` where there is nothing to read from.
  */
 export async function readValue(session: Session, source: ValueSource): Promise<Uint8Array> {
-  const value = await readFrom(session, source)
-  if (value.length === 0) session.warn(`the value of "${source.name}" is empty`)
-  return value
+  return noteEmpty(session, source, await readFrom(session, source))
 }
 
 /** The same, but undefined where nobody gives one: stdin is a terminal, or there is nothing on it. */
 export async function readValueIfAny(session: Session, source: ValueSource): Promise<Uint8Array | undefined> {
-  if (source.file === undefined && session.host.stdin.isTty) return undefined
-  const value = await readFrom(session, source)
-  return value.length === 0 && source.file === undefined && !source.exact ? undefined : value
+  if (source.file !== undefined) return readValue(session, source)
+  if (session.host.stdin.isTty) return undefined
+  const bytes = await collect(session.host.stdin.chunks(), LIMITS.valueBytes)
+  // An empty line is a value: somebody has written it.
+  return bytes.length === 0 && !source.exact ? undefined : noteEmpty(session, source, asValue(bytes, source))
 }
 
-async function readFrom(session: Session, { name, file, exact }: ValueSource): Promise<Uint8Array> {
+function noteEmpty(session: Session, { name }: ValueSource, value: Uint8Array): Uint8Array {
+  if (value.length === 0) session.warn(`the value of "${name}" is empty`)
+  return value
+}
+
+/** What was piped in: a single line loses its line ending, so that `echo` works. */
+function asValue(bytes: Uint8Array, { exact }: ValueSource): Uint8Array {
+  return exact ? bytes : withoutLineEnding(bytes)
+}
+
+async function readFrom(session: Session, source: ValueSource): Promise<Uint8Array> {
+  const { name, file } = source
   if (file !== undefined) {
     const value = await readUserFile(resolve(session.cwd, file), LIMITS.valueBytes)
     if (withoutLineEnding(value).length < value.length) {
@@ -42,8 +53,7 @@ async function readFrom(session: Session, { name, file, exact }: ValueSource): P
     return value
   }
   if (!session.host.stdin.isTty) {
-    const value = await collect(session.host.stdin.chunks(), LIMITS.valueBytes)
-    return exact ? value : withoutLineEnding(value)
+    return asValue(await collect(session.host.stdin.chunks(), LIMITS.valueBytes), source)
   }
   if (session.interactive) return askHidden(session, `value of "${name}" (hidden): `)
   throw new CofferError("USAGE", "there is no value: stdin is a terminal, and asking is switched off", {

@@ -11,10 +11,13 @@ export async function printEditMap(
   entries: ReadonlyMap<string, string>,
   binary: readonly string[],
 ): Promise<string> {
+  const hidden = binary.map(name => ` ${name}: (binary, not shown)`)
+  // YAML has no empty map but "{}", below which no line can be added.
+  if (entries.size === 0) return [...HELP, ...hidden].map(line => `#${line}\n`).join("")
   const { Document } = await import("yaml")
   const map = new Document(new Map(entries))
-  map.commentBefore = HELP
-  if (binary.length > 0) map.comment = binary.map(name => ` ${name}: (binary, not shown)`).join("\n")
+  map.commentBefore = HELP.join("\n")
+  if (hidden.length > 0) map.comment = hidden.join("\n")
   // Folding would be undone only by a reader that knows where the lines were broken.
   return map.toString({ lineWidth: 0 })
 }
@@ -22,7 +25,7 @@ export async function printEditMap(
 const HELP = [
   " One secret a line, name: value. Only what you change is written.",
   " A new line is a new secret; a line taken away is a secret to delete, after a question.",
-].join("\n")
+]
 
 /**
  * Reads the map back. A value is the text as typed, whatever type YAML would give it: `8080`, `1e3`,

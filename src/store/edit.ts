@@ -5,7 +5,8 @@ import { CofferError } from "../errors.js"
 import { parseEditMap, printEditMap } from "../format/edit-map.js"
 import { parseSecretName, type SecretName } from "../format/names.js"
 import type { SetRequest } from "./draft-secrets.js"
-import { type Deletion, listFiles, openSecrets } from "./secrets.js"
+import { readSecret } from "./reading.js"
+import { type Deletion, getSecret, listFiles, openSecrets, type Secret } from "./secrets.js"
 import type { Store } from "./store.js"
 import { viewStore } from "./view.js"
 
@@ -55,6 +56,23 @@ export async function startEdit(store: Store, request: { prefix: string }): Prom
   const values = new Map([...shown].map(([relative, { value }]) => [relative, value]))
   const versions = new Map(files.map(file => [file.name, file.version]))
   return { text: await printEditMap(values, binary), prefix, shown, binary, versions }
+}
+
+/** One secret as it is before it is edited. */
+export interface EditedSecret {
+  /** Undefined where there is none, or a tombstone. */
+  readonly secret: Secret | undefined
+  /** What it is to be written on, as `cas`: a tombstone's version, 0 for none. */
+  readonly version: number
+}
+
+/** Reads one secret for editing. @throws CofferError as getSecret, but `NOT_FOUND` */
+export async function startEditOne(store: Store, { name }: { name: SecretName }): Promise<EditedSecret> {
+  const view = await viewStore(store, { use: "open", names: [name] })
+  const { file } = (await readSecret(view, name)) ?? {}
+  if (file?.state !== "current") return { secret: undefined, version: file?.version ?? 0 }
+  const secret = await getSecret(store, { name })
+  return { secret, version: secret.file.version }
 }
 
 /**

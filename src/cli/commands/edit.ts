@@ -1,16 +1,10 @@
 /** The command `edit`: one secret, or a map of all below a path. */
 import { decodeUtf8, encodeUtf8 } from "../../encoding.js"
-import { CofferError, hasCode } from "../../errors.js"
+import { CofferError } from "../../errors.js"
 import { LIMITS } from "../../format/limits.js"
 import { parseSecretName, type SecretName } from "../../format/names.js"
-import { type EditPlan, planEdit, startEdit } from "../../store/edit.js"
-import {
-  getSecret,
-  type SecretsWritten,
-  type SecretWritten,
-  setSecret,
-  setSecrets,
-} from "../../store/secrets.js"
+import { type EditPlan, planEdit, startEdit, startEditOne } from "../../store/edit.js"
+import { type SecretsWritten, type SecretWritten, setSecret, setSecrets } from "../../store/secrets.js"
 import type { WriteOptions } from "../../store/transaction.js"
 import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
 import { defineCommand } from "../command.js"
@@ -60,10 +54,7 @@ export const edit = defineCommand({
 
 async function editOne(session: Session, name: SecretName, options: WriteOptions): Promise<SecretWritten> {
   const store = await session.openStore()
-  const before = await getSecret(store, { name }).catch((error: unknown) => {
-    if (hasCode(error, "NOT_FOUND")) return undefined
-    throw error
-  })
+  const { secret: before, version } = await startEditOne(store, { name })
   if (before !== undefined && (before.file.type === "binary" || decodeUtf8(before.value) === undefined)) {
     throw new CofferError("VALUE_INVALID", `"${name}" is not text`, {
       hint: `coffer get ${name} -o FILE, change the file, then coffer set ${name} --file FILE`,
@@ -76,7 +67,7 @@ async function editOne(session: Session, name: SecretName, options: WriteOptions
     if (before === undefined && value.length === 0) {
       throw new CofferError("USAGE", "the file is empty; nothing was stored")
     }
-    return setSecret(store, { name, value, cas: before?.file.version, ...options })
+    return setSecret(store, { name, value, cas: version, ...options })
   })
 }
 
