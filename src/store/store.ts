@@ -46,6 +46,11 @@ export interface Store {
   readonly env: Environment
   readonly files: Files
   readonly tree: Tree
+  /**
+   * Paths of the store that git's index has, whether the work tree has them or not: a sparse checkout leaves some
+   * out, somebody may have removed others. Empty without git.
+   */
+  tracked(): Promise<readonly string[]>
   readonly confirm: ((question: string) => Promise<boolean>) | undefined
   note(line: string): void
   progress(done: number, total: number): void
@@ -99,6 +104,7 @@ export function assembleStore(
     env,
     files,
     tree: workTree(files, { absent, conflicts }),
+    tracked: once(() => findTracked(repository, git, folder)),
     confirm: options.confirm,
     note,
     progress,
@@ -127,9 +133,7 @@ async function leftOut(
   folder: string,
   path: string,
 ): Promise<TreeFile | undefined> {
-  if (repository === undefined) return undefined
-  try {
-    const opened = await git()
+  return askGit(repository, git, undefined, async opened => {
     const { commit } = await opened.head()
     if (commit === null) return undefined
     for await (const entry of opened.entries("index", `${folder}/${path}`)) {
@@ -137,11 +141,36 @@ async function leftOut(
       if (entry.skipWorktree) return gitTree(opened, commit, folder).find(path)
       throw removedByHand(entry.path)
     }
+    return undefined
+  })
+}
+
+async function findTracked(
+  repository: Repository | undefined,
+  git: () => Promise<Git>,
+  folder: string,
+): Promise<readonly string[]> {
+  return askGit(repository, git, [], async opened => {
+    const paths = new Set<string>()
+    for await (const { path } of opened.entries("index", folder)) paths.add(path.slice(folder.length + 1))
+    return [...paths]
+  })
+}
+
+/** A reader may lack git, or the right to use it here: then what is not there is not there. */
+async function askGit<T>(
+  repository: Repository | undefined,
+  git: () => Promise<Git>,
+  otherwise: T,
+  ask: (git: Git) => Promise<T>,
+): Promise<T> {
+  if (repository === undefined) return otherwise
+  try {
+    return await ask(await git())
   } catch (error) {
-    // A reader may lack git, or the right to use it here: then what is not there is not there.
     if (!(error instanceof CofferError) || error.exit !== 14) throw error
+    return otherwise
   }
-  return undefined
 }
 
 function removedByHand(path: string): CofferError {

@@ -1,12 +1,13 @@
 /** Secrets as environment variables: which ones, under which names, with which values. */
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { nameOfPath, type SecretName } from "../format/names.js"
+import type { SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { isSelected, selectVariables } from "../format/variables.js"
 import { type GroupAccess, openGroup } from "./access.js"
 import { openSecret, readSecrets } from "./reading.js"
 import type { Store } from "./store.js"
+import { namesOf } from "./tree.js"
 import { remember, type View, viewStore } from "./view.js"
 
 /** A variable and the secret that it comes from. */
@@ -50,11 +51,12 @@ export async function readVariables(
 }
 
 /**
- * Names come from paths, before anything is read: in a large store only the groups that are needed are
+ * Names come from paths, those that git has and the work tree lacks among them (reading such a one is refused, or
+ * reads what a sparse checkout leaves out), before anything is read: in a large store only the groups that are needed are
  * verified. All are taken where nothing fits, so that the answer can say what there is.
  */
 async function findNames(store: Store, prefixes: readonly string[]): Promise<SecretName[]> {
-  const all = (await store.tree.paths("")).map(nameOfPath).filter(name => name !== undefined)
+  const all = namesOf(new Set([...(await store.tree.paths("")), ...(await store.tracked())])).sort()
   const wanted = all.filter(name => isSelected(name, prefixes))
   return wanted.length > 0 ? wanted : all
 }

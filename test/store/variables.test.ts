@@ -1,3 +1,5 @@
+import { rmSync } from "node:fs"
+import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import type { CofferError } from "../../src/errors.js"
@@ -50,6 +52,18 @@ test("all or nothing: a binary value, a damaged file, a refused variable", async
   clone.git("reset", "-q", "--hard", "HEAD~1")
   clone.write("secrets/prod/B.yaml", clone.read("secrets/prod/B.yaml").replace("version: 1", "version: 2"))
   assert.is((await failure(read(clone, "prod"))).code, "DAMAGED")
+})
+
+test("all or nothing: a secret that is gone from the work tree, and one that a sparse checkout leaves out", async () => {
+  const clone = fresh()
+  await clone.set("C", "third")
+  rmSync(join(clone.dir, "secrets/A.yaml"))
+  const gone = await failure(read(clone))
+  assert.is(gone.code, "SECRET_MISSING")
+  assert.match(gone.message, "secrets/A.yaml")
+  assert.equal(await read(clone, "prod"), { B: "other-5ekr1t" })
+  clone.git("update-index", "--skip-worktree", "secrets/A.yaml")
+  assert.equal(await read(clone), { A: VALUE, C: "third" })
 })
 
 test.run()
