@@ -1,6 +1,5 @@
 /** `coffer check`: everything that can be verified about a store, as a list of findings. */
-import { CofferError } from "../errors.js"
-import { nameOfPath } from "../format/names.js"
+import { CofferError, EXIT_CODES } from "../errors.js"
 import { findOldAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
@@ -9,13 +8,14 @@ import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { type GroupAccess, openGroup } from "./access.js"
 import { addFinding, type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
+import { compareWorkTree } from "./check-worktree.js"
 import { compareCommits, type Loss } from "./compare-commits.js"
 import { findKeyDue, findSecretDue } from "./due.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { openSecret } from "./reading.js"
 import { readRecords } from "./records.js"
 import { groupsBehind, reportBranch } from "./rollback.js"
-import type { Store } from "./store.js"
+import { type OpenOptions, openStore, type Store } from "./store.js"
 import type { Tree } from "./tree.js"
 import { choosePin } from "./trust.js"
 import { remember } from "./view.js"
@@ -70,6 +70,29 @@ export async function checkStore(store: Store, request: CheckRequest): Promise<C
   return { checked, problems, failed: problems.some(problem => counts(problem, request.failOn ?? [])) }
 }
 
+/** {@link checkStore} for a store that is still to be opened: what stands against that is found too. */
+export async function openAndCheck(options: OpenOptions, request: CheckRequest): Promise<CheckReport> {
+  try {
+    return await checkStore(await openStore(options), request)
+  } catch (error) {
+    return { checked: { files: 0, opened: 0 }, problems: [refusalOf(error)], failed: true }
+  }
+}
+
+/**
+ * A refusal of the whole store, as a finding: `store.yaml` or what this machine remembers is damaged, or it is
+ * another store.
+ *
+ * @throws the error itself where it is no finding (no store, wrong usage, git)
+ */
+export function refusalOf(error: unknown): Finding {
+  if (!(error instanceof CofferError) || error.exit !== INTEGRITY) throw error
+  const { code, message, hint } = error
+  return { code, level: "error", message, ...(hint === undefined ? {} : { hint }) }
+}
+
+const INTEGRITY = EXIT_CODES.DAMAGED
+
 /** Looks at everything. @param request.values - whether values are opened too. */
 export async function examineStore(
   store: Store,
@@ -87,7 +110,7 @@ export async function examineStore(
     const { pin } = choosePin(store, "look")
     result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, request.at))
     const isSound = !result.findings.some(finding => finding.level === "error")
-    losses = await checkHistory(store, { tree, keyring, since: request.since, isSound })
+    losses = await checkHistory(store, { tree, keyring, secrets, since: request.since, isSound })
   }
   // What was lost comes first: until it is back, every command that would put something else right refuses.
   const problems = unique([...losses, ...result.findings])
@@ -137,8 +160,9 @@ async function checkValues(
   for (const [group, members] of groups) {
     const access = await openGroup(store, { ...view, behind: false }, group).catch(error => {
       if (!(error instanceof CofferError)) throw error
-      // Not to be a member is no finding; a broken wrap is.
-      if (error.exit !== 11) addFinding(result, `.coffer/keys/${group}`, error)
+      // A broken wrap is a finding. Not to be a member is none, and a setting of the user's is not the store's fault.
+      if (error.exit === INTEGRITY) addFinding(result, `.coffer/keys/${group}`, error)
+      else if (error.exit !== 11) throw error
       return undefined
     })
     if (access !== undefined) opened += await openAll(access, members, result)
@@ -208,6 +232,7 @@ function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date
 interface HistoryView {
   readonly tree: Tree
   readonly keyring: Keyring
+  readonly secrets: readonly CheckedSecret[]
   readonly since: string | undefined
   /** Whether all else is in order: then what is found here decides whether the branch counts as seen. */
   readonly isSound: boolean
@@ -219,49 +244,25 @@ async function checkHistory(store: Store, view: HistoryView): Promise<Finding[]>
   try {
     return await compareHistory(store, await store.git(), view)
   } catch (error) {
-    if (view.since !== undefined || !(error instanceof CofferError) || error.exit !== 14) throw error
+    if (!(error instanceof CofferError)) throw error
+    if (error.exit === INTEGRITY) return [refusalOf(error)]
+    if (view.since !== undefined || error.exit !== 14) throw error
     const message = `history was not looked at: ${error.message}`
     return [{ code: "CHECK_INCOMPLETE", level: "note", path: store.folder, message }]
   }
-}
-
-/** Files that HEAD has and the work tree lacks, other than by a sparse checkout: nobody has committed that yet. */
-async function findRemoved(
-  git: Git,
-  head: Oid,
-  { tree, folder }: { tree: Tree; folder: string },
-): Promise<Finding[]> {
-  const present = new Set(await tree.paths(""))
-  for await (const { path, skipWorktree } of git.entries("index", folder)) {
-    if (skipWorktree) present.add(path.slice(folder.length + 1))
-  }
-  const removed: Finding[] = []
-  for await (const { path } of git.entries(head, folder)) {
-    const inStore = path.slice(folder.length + 1)
-    const name = nameOfPath(inStore)
-    if (name === undefined || present.has(inStore)) continue
-    removed.push({
-      code: "SECRET_MISSING",
-      level: "error",
-      path: inStore,
-      message: `"${name}" is gone from the work tree, with no tombstone`,
-      hint: `git checkout -- ${path} brings it back; coffer delete ${name} is the way to delete`,
-    })
-  }
-  return removed
 }
 
 /** Step 18, and a merge that dropped a value. */
 async function compareHistory(
   store: Store,
   git: Git,
-  { keyring, since, tree, isSound }: HistoryView,
+  { keyring, secrets, since, tree, isSound }: HistoryView,
 ): Promise<Finding[]> {
   const { commit: head } = await git.head()
   if (head === null) return []
   const findings: Finding[] = []
   if (since !== undefined) findings.push(...(await findSince(store, git, { keyring, since, head })))
-  findings.push(...(await findRemoved(git, head, { tree, folder: store.folder })))
+  findings.push(...(await compareWorkTree(git, head, { tree, secrets, folder: store.folder })))
   const parents = await parentsOf(git, head)
   if (parents.length > 1) {
     findings.push(...(await findLostUpdates(git, store.folder, { parents, result: head })))

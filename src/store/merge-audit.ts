@@ -46,7 +46,7 @@ async function auditSide(git: Git, folder: string, { base, side, result }: Side)
   // A file that the merge took from this side as it is cannot have lost anything of it.
   const touched = [...changed.values()].filter(({ path, to }) => to !== undefined && differs.has(path))
   const oids = touched.flatMap(({ path, from, to }) => [from?.oid, to?.oid, differs.get(path)?.to?.oid])
-  const files = await readSecrets(git, new Set(oids.filter(oid => oid !== undefined)))
+  const files = await parseBlobs(git, new Set(oids.filter(oid => oid !== undefined)))
   const findings: Finding[] = []
   for (const { path, from, to } of touched) {
     const inStore = path.slice(folder.length + 1)
@@ -79,7 +79,8 @@ async function gather(changes: AsyncIterable<Change>): Promise<ReadonlyMap<strin
   return gathered
 }
 
-async function readSecrets(git: Git, oids: ReadonlySet<Oid>): Promise<ReadonlyMap<Oid, SecretFile>> {
+/** The secret files among these blobs; what is none is left out. */
+export async function parseBlobs(git: Git, oids: ReadonlySet<Oid>): Promise<ReadonlyMap<Oid, SecretFile>> {
   const files = new Map<Oid, SecretFile>()
   if (oids.size === 0) return files
   for await (const { oid, bytes } of git.blobs(oids)) {

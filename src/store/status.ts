@@ -5,11 +5,11 @@ import { type Exposure, exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
 import type { GroupKeyring } from "../keyring/group.js"
 import { printPin } from "../keyring/pin.js"
-import { counts, type Examination, examineStore, type FailOn } from "./check.js"
+import { counts, type Examination, examineStore, type FailOn, refusalOf } from "./check.js"
 import { ageDays, findSecretDue } from "./due.js"
 import { hooksStatus } from "./hooks.js"
 import { listFiles } from "./secrets.js"
-import type { Store } from "./store.js"
+import { type OpenOptions, openStore, type Store } from "./store.js"
 import { pinnableRecord } from "./trust.js"
 import { remember, viewStore } from "./view.js"
 
@@ -28,9 +28,9 @@ export interface GroupStatus {
 }
 
 export interface StatusReport {
-  /** The store's folder in the repository. */
-  readonly store: string
-  readonly storeId: string
+  /** The store's folder in the repository; null, as its id, where it could not be opened. */
+  readonly store: string | null
+  readonly storeId: string | null
   /** The newest pin; null where the key records were refused. */
   readonly pin: string | null
   /** Whether it was verified with a pin of this machine or of COFFER_PIN. */
@@ -67,6 +67,20 @@ export async function reportStatus(
     groups: [...(keyring?.groups.values() ?? [])].map(group => describeGroup(group, examination, request.at)),
     problems,
     failed: request.failOn !== undefined && problems.some(problem => counts(problem, request.failOn!)),
+  }
+}
+
+/** {@link reportStatus} for a store that is still to be opened: what stands against that is a problem too. */
+export async function openAndReport(
+  options: OpenOptions,
+  request: { at: Date; failOn?: readonly FailOn[] | undefined },
+): Promise<StatusReport> {
+  try {
+    return await reportStatus(await openStore(options), request)
+  } catch (error) {
+    const problems = [refusalOf(error)]
+    const nothing = { store: null, storeId: null, pin: null, trusted: false, hooks: null, groups: [] }
+    return { ...nothing, problems, failed: request.failOn !== undefined }
   }
 }
 

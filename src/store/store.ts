@@ -1,7 +1,9 @@
 /** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
-import { relative, sep } from "node:path"
+import { existsSync } from "node:fs"
+import { join, relative, sep } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
 import { type Files, openFiles } from "../storage/files.js"
 import { type Git, type GitPreference, openGit } from "../storage/git/git.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
@@ -78,7 +80,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
     wanted: options.store ?? (options.env.COFFER_STORE || undefined),
   })
   const bytes = openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
-  if (bytes === undefined) throw noStore()
+  if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
   const folder = relative(top, root).split(sep).join("/")
   const git = once(() => openGit(options.directory, options.env, gitPreference(options)))
@@ -116,6 +118,12 @@ export function assembleStore(
 }
 
 const STORE_FILE_MAX_BYTES = 4096
+
+function noStoreFile(): CofferError {
+  return new CofferError("NOT_CANONICAL", `"${STORE_FILE_PATH}" is missing, but the store has key records`, {
+    hint: "git log shows who removed it, git checkout brings it back",
+  })
+}
 
 function noStore(): CofferError {
   return new CofferError("NOT_FOUND", "there is no store here", {

@@ -57,6 +57,16 @@ test("a file removed by hand, not yet committed, is missing", async () => {
   assert.equal(await found(), ["SECRET_MISSING prod/B.yaml"])
 })
 
+test("an older version in the work tree, not yet committed, is found; a newer one is in order", async () => {
+  await ana.set("prod/B", "b2")
+  const newer = readFileSync(fileOf("prod/B"))
+  writeFileSync(fileOf("prod/B"), ana.git("show", "HEAD~1:secrets/prod/B.yaml"))
+  assert.equal(await found(), ["ROLLED_BACK prod/B.yaml"])
+  ana.git("reset", "-q", "--hard", "HEAD~1")
+  writeFileSync(fileOf("prod/B"), newer)
+  assert.equal(await found(), [])
+})
+
 test("without an identity structure, signatures and places are checked", async () => {
   const { checked, problems } = await check({}, withEnv({ COFFER_IDENTITY: "" }))
   assert.equal(checked, { files: 6, opened: 0 })
@@ -114,6 +124,11 @@ test("each file that is not what it says is named with its code", async () => {
       "case",
       () => writeFileSync(inStore("prod/b.yaml"), readFileSync(fileOf("A"))),
       ["NAME_INVALID prod/b.yaml"],
+    ],
+    [
+      "an executable, staged",
+      () => ana.git("update-index", "--chmod=+x", "secrets/A.yaml"),
+      ["NOT_CANONICAL A.yaml"],
     ],
     [
       "an unlisted group",

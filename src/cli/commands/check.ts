@@ -1,6 +1,6 @@
 /** The command `check`. */
 import { CofferError } from "../../errors.js"
-import { checkStore } from "../../store/check.js"
+import { openAndCheck } from "../../store/check.js"
 import { guardCommit } from "../../store/guard.js"
 import { guardRange } from "../../store/guard-commits.js"
 import type { GuardReport } from "../../store/guard-report.js"
@@ -55,8 +55,7 @@ export const check = defineCommand({
     }
     if (staged) return guarded(session, await guardCommit(session.openOptions()))
     if (range !== undefined) return guarded(session, await guardRange(session.openOptions(), { range }))
-    const store = await session.openStore()
-    return checkStore(store, { at: session.now(), since, requirePin, failOn: kinds })
+    return openAndCheck(session.openOptions(), { at: session.now(), since, requirePin, failOn: kinds })
   },
 
   text({ checked, problems }) {

@@ -3,7 +3,7 @@ import {
   type ExposedSecret,
   type GroupStatus,
   listExposed,
-  reportStatus,
+  openAndReport,
   type StatusReport,
 } from "../../store/status.js"
 import { defineCommand } from "../command.js"
@@ -27,9 +27,8 @@ export const status = defineCommand({
 
   async run(session, { exposed, failOn }): Promise<Shown> {
     const kinds = failOn === undefined ? undefined : parseFailOn(failOn)
-    const store = await session.openStore()
-    if (exposed) return { exposed: await listExposed(store) }
-    return { report: await reportStatus(store, { at: session.now(), failOn: kinds }) }
+    if (exposed) return { exposed: await listExposed(await session.openStore()) }
+    return { report: await openAndReport(session.openOptions(), { at: session.now(), failOn: kinds }) }
   },
 
   text: shown => ("report" in shown ? screen(shown.report) : exposedLines(shown.exposed)),
@@ -51,7 +50,7 @@ function exposedLines(exposed: readonly ExposedSecret[]): string {
 
 function screen({ store, storeId, pin, trusted, hooks, groups, problems }: StatusReport): string {
   const facts = [
-    ["store", `${store}/ (${storeId})`],
+    ["store", store === null ? "it cannot be opened" : `${store}/ (${storeId})`],
     ["pin", pin ?? "none: the key records are refused"],
     ["trusted", trusted ? "yes, pinned" : "not pinned on this machine: coffer init"],
     ["hooks", hooksText(hooks)],
