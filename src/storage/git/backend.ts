@@ -23,6 +23,11 @@ export interface Backend extends GitReader {
    */
   editIndex(file: string, edits: readonly IndexEdit[]): Promise<void>
   /**
+   * Gives entries of a private copy of the index the stat data of their work files, where a file holds what its
+   * entry says: some of git's commands take any other file for one that the user has changed.
+   */
+  refreshIndex(file: string, paths: readonly string[]): Promise<void>
+  /**
    * Locks HEAD and the branch it names, compares both, and gets everything ready for {@link RefLock.commit}.
    * The lock file of the ref that moves holds the new commit id: that is how recovery knows it.
    *

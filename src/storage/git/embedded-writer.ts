@@ -6,13 +6,16 @@ import type { Backend } from "./backend.js"
 import type { EmbeddedRepository } from "./embedded.js"
 import type { GitConfig } from "./embedded-config.js"
 import { checkCommit } from "./embedded-gate.js"
-import { editIndexFile } from "./embedded-index.js"
+import { editIndexFile, refreshIndexFile } from "./embedded-index.js"
 import { lockRefs } from "./embedded-ref-lock.js"
 import type { CommitChange, Oid } from "./git.js"
 import { type GitObject, oidOf, printCommit } from "./object.js"
 import { editTree, type FileEdit } from "./tree-edit.js"
 
-type EmbeddedWriter = Pick<Backend, "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "lockRef">
+type EmbeddedWriter = Pick<
+  Backend,
+  "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
+>
 
 export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
   const { at, env, config, files, objects, refs } = repository
@@ -28,6 +31,9 @@ export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
     },
     async editIndex(file, edits) {
       editIndexFile(files, file, edits)
+    },
+    async refreshIndex(file, paths) {
+      refreshIndexFile(files, file, { ...at, oidHex: 40 }, paths)
     },
     async lockRef(update) {
       const committer = findPerson("committer", config, env)

@@ -1,5 +1,6 @@
 /** Changes a few entries of an index and copies the rest byte for byte, in the version it was found in. */
 import { createHash } from "node:crypto"
+import type { BigIntStats } from "node:fs"
 import { CofferError } from "../../errors.js"
 import {
   compareSlots,
@@ -15,15 +16,14 @@ import {
   slotsBelow,
 } from "./index-file.js"
 
-/**
- * What an entry is set to. It gets no stat data, since the file is put in place later: git hashes it once, at its
- * next status.
- */
+/** What an entry is set to. */
 export interface IndexEntry {
   readonly mode: string
   readonly oid: string
   /** Whether a sparse checkout leaves the file out of the work tree. */
   readonly skipWorktree: boolean
+  /** Of the file, if it is in place and holds this content; otherwise git looks into it at its next status. */
+  readonly stats?: BigIntStats
 }
 
 /**
@@ -92,14 +92,23 @@ function mergeSorted(kept: readonly Output[], added: readonly Output[]): Output[
   return merged
 }
 
-function fixedPart(path: string, { mode, oid, skipWorktree }: IndexEntry): Buffer {
+function fixedPart(path: string, { mode, oid, skipWorktree, stats }: IndexEntry): Buffer {
   const fixed = Buffer.alloc(FIXED_BYTES + (skipWorktree ? 2 : 0))
+  if (stats !== undefined) writeStats(fixed, stats)
   fixed.writeUInt32BE(Number.parseInt(mode, 8), 24)
   fixed.write(oid, STAT_BYTES, "hex")
   const length = Math.min(path.length, 0xfff)
   fixed.writeUInt16BE(skipWorktree ? length | FLAG_EXTENDED : length, FIXED_BYTES - 2)
   if (skipWorktree) fixed.writeUInt16BE(EXTENDED_SKIP_WORKTREE, FIXED_BYTES)
   return fixed
+}
+
+/** As git has them: the lower 32 bits of each, in this order; the mode is set by itself. */
+function writeStats(fixed: Buffer, { ctimeNs, mtimeNs, dev, ino, uid, gid, size }: BigIntStats): void {
+  const second = 1_000_000_000n
+  const times = [ctimeNs / second, ctimeNs % second, mtimeNs / second, mtimeNs % second]
+  for (const [index, value] of [...times, dev, ino, 0n, uid, gid, size].entries())
+    fixed.writeUInt32BE(Number(BigInt.asUintN(32, value)), 4 * index)
 }
 
 /**

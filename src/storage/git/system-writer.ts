@@ -24,7 +24,10 @@ export interface WriterContext {
   readonly settings: () => Promise<ReadonlyMap<string, string>>
 }
 
-type SystemWriter = Pick<Backend, "author" | "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "lockRef">
+type SystemWriter = Pick<
+  Backend,
+  "author" | "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
+>
 
 export function systemWriter(context: WriterContext): SystemWriter {
   return {
@@ -35,6 +38,7 @@ export function systemWriter(context: WriterContext): SystemWriter {
     writeCommit: change => writeCommit(context, change),
     signs: () => signs(context),
     editIndex: (file, edits) => editIndex(context, file, edits),
+    refreshIndex: (file, paths) => refreshIndex(context, file, paths),
     lockRef: update => lockRef(context, update),
   }
 }
@@ -174,6 +178,19 @@ async function editIndex(context: WriterContext, file: string, edits: readonly I
   if (leftOut.length === 0) return
   const input = leftOut.map(({ path }) => `${path}\0`).join("")
   await context.git.text(["update-index", "--skip-worktree", "-z", "--stdin"], { ...options, input })
+}
+
+/** `git update-index --refresh` would look at all files of the repository; nothing is added, whatever they hold. */
+async function refreshIndex(
+  { git, at }: WriterContext,
+  file: string,
+  paths: readonly string[],
+): Promise<void> {
+  await git.text(["add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul"], {
+    cwd: at.workTree,
+    env: { GIT_INDEX_FILE: file },
+    input: paths.map(path => `${path}\0`).join(""),
+  })
 }
 
 async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLock> {

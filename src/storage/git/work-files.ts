@@ -1,5 +1,13 @@
 /** Files of the work tree as a write sees them: read to compare, put in place, taken away; never through a link. */
-import { copyFileSync, lstatSync, mkdirSync, rmdirSync, unlinkSync, writeFileSync } from "node:fs"
+import {
+  type BigIntStats,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  rmdirSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError, readPlainFile } from "../files.js"
@@ -46,11 +54,23 @@ export function stampOf(workTree: string, path: string): string {
   try {
     const stats = lstatSync(join(workTree, path), { bigint: true })
     if (!stats.isFile()) throw inTheWay(path, "is not a regular file")
-    return [stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(" ")
+    return stampFrom(stats)
   } catch (error) {
     if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return ABSENT
     throw ioError("read", path, error)
   }
+}
+
+function stampFrom({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [ino, size, mtimeNs, ctimeNs].join(" ")
+}
+
+/** The stat data of a work file that holds this blob; undefined where it holds another, or is being changed. */
+export function statsOf(tree: WorkTree, path: string, oid: Oid): BigIntStats | undefined {
+  const found = readWorkFile(tree, path)
+  if (found.oid !== oid) return undefined
+  const stats = lstatSync(join(tree.workTree, path), { bigint: true, throwIfNoEntry: false })
+  return stats !== undefined && stampFrom(stats) === found.stamp ? stats : undefined
 }
 
 /** New files, complete on disk but not in the work tree yet: what can run out of space has done so by then. */

@@ -1,7 +1,7 @@
 /** The write protocol, the same for a commit and for a staged change: a kill at any point leaves it done or undone. */
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Backend, IndexEdit, RefLock } from "./backend.js"
-import { blobId } from "./disk.js"
+import { blobId, remove } from "./disk.js"
 import type { FileChanges } from "./git.js"
 import { type IndexLock, indexFingerprint, lockIndex } from "./index-lock.js"
 import { dropJournal, type Journal, type JournalFile, writeJournal } from "./journal.js"
@@ -122,11 +122,31 @@ async function apply(
   done()
   reached("ref")
   prepared.discard()
+  placed = (await refresh(backend, lock, edits)) ?? placed
   lock.release()
   reached("index-unlocked")
   if (isBusy) await sleep(SETTLE_MS)
   if (indexFingerprint(backend.gitDir) !== placed) await stageAgain(backend, journal, edits)
   dropJournal(backend.gitDir)
+}
+
+/** The index once more, with the stat data of the files that are in place now. Without it git looks into them. */
+async function refresh(
+  backend: Backend,
+  lock: IndexLock,
+  edits: readonly IndexEdit[],
+): Promise<string | undefined> {
+  const paths = edits.filter(({ to }) => to !== null && !to.skipWorktree).map(({ path }) => path)
+  if (paths.length === 0) return undefined
+  const copy = lock.copy()
+  try {
+    await backend.refreshIndex(copy, paths)
+    lock.replace(copy)
+    return indexFingerprint(backend.gitDir)
+  } catch {
+    remove(copy)
+    return undefined
+  }
 }
 
 /** Where somebody has just written the index, another write of it may be on its way. */
