@@ -4,6 +4,7 @@ import { findOldAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
 import { isStale } from "../keyring/stale.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { type GroupAccess, openGroup } from "./access.js"
@@ -109,6 +110,7 @@ export async function examineStore(
     if (request.values) opened = await checkValues(store, { tree, keyring }, secrets, result)
     const { pin } = choosePin(store, "look")
     result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, request.at))
+    if (request.failOn?.includes("stale")) result.findings.push(...findOlderKeys(keyring, secrets))
     const isSound = !result.findings.some(finding => finding.level === "error")
     losses = await checkHistory(store, { tree, keyring, secrets, since: request.since, isSound })
   }
@@ -227,6 +229,25 @@ function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date
     })
   }
   return findings
+}
+
+/**
+ * Groups with files under an older data key than the newest. It is so after every addition, and nothing to take care
+ * of: it is said to whoever asks for it.
+ */
+function findOlderKeys(keyring: Keyring, secrets: readonly CheckedSecret[]): Finding[] {
+  return [...keyring.groups.values()].flatMap(({ group, current }) => {
+    const own = secrets.filter(({ file }) => file.group === group)
+    const older = own.filter(({ file }) => current.every(({ id }) => id !== file.key))
+    if (older.length === 0) return []
+    return {
+      code: "STALE",
+      level: "warning",
+      path: `${KEYS_FOLDER}/${group}`,
+      message: `of ${own.length} secrets of "${group}", ${older.length} sealed under an older data key than the newest`,
+      hint: `coffer rotate ${group}`,
+    }
+  })
 }
 
 interface HistoryView {

@@ -212,6 +212,9 @@ test("overdue, exposed, stale: warnings that --fail-on makes count; status shows
   await addRecipient(await ana.open(), { name: "bob", card: bob.card, at: now() })
   // Adding somebody leaves the files as they are: the older key is not retired by that.
   assert.equal(await found(), [])
+  // Whoever asks for it is told of every older key.
+  assert.equal(await found({ failOn: ["stale"] }), ["STALE .coffer/keys/default"])
+  assert.is((await check({ failOn: ["stale"] })).failed, true)
   ana.git("switch", "-qc", "in-flight")
   await ana.set("D", "d1")
   ana.git("switch", "-q", "main")
