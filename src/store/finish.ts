@@ -64,16 +64,17 @@ async function finishIn(draft: Draft, request: FinishRequest): Promise<readonly 
   }
   const taken = await takeIn(draft, strays, request.accept)
   const counts = new Map<string, number>()
-  const seal = async (checked: CheckedFile, keys: Pick<OpenKeyring, "keyFor">) => {
+  const seal = async (checked: CheckedFile, open: () => Promise<Pick<OpenKeyring, "keyFor">>) => {
     const group = draft.groupOf(checked.file.name)
     const { sealKey, signer } = await draft.openForWriting(group)
+    const keys = await open()
     const { record } = currentRecord(draft.keyring, group)
     await resealOne(draft, checked, { keys, group, record, sealKey, signer })
     counts.set(group, 1 + (counts.get(group) ?? 0))
   }
-  for (const checked of stale) await seal(checked, (await draft.open(checked.file.group)).keys)
+  for (const checked of stale) await seal(checked, async () => (await draft.open(checked.file.group)).keys)
   for (const stray of taken) {
-    await seal({ ...stray, signingKey: stray.write.publicKey }, await openStray(draft, stray))
+    await seal({ ...stray, signingKey: stray.write.publicKey }, () => openStray(draft, stray))
   }
   return [...counts].sort().map(([group, resealed]) => ({
     group,
