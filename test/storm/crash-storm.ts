@@ -7,15 +7,17 @@ const SECRETS = 200
 const KILLS = { system: 1000, embedded: 100 }
 
 /** A round is one landed kill of each operation. */
-export async function crashStorm({ rounds, seed }: StormOptions): Promise<boolean> {
+export async function crashStorm({ rounds, seed, wants }: StormOptions): Promise<boolean> {
   let held = true
   for (const kind of KINDS) {
     await withArena(kind, SECRETS, async arena => {
       for (const operation of operations(SECRETS)) {
+        const part = `${kind}, ${operation.name}`
+        if (!wants(part)) continue
         const kills = Math.min(rounds ?? KILLS[kind], KILLS[kind])
         const { landed, done, undone, failures } = await crash(arena, operation, kills, seed)
         console.log(
-          `${kind}, ${operation.name}: ${landed} kills landed, ${done} done, ${undone} undone, ${failures.length} wrong`,
+          `${part}: ${landed} kills landed, ${done} done, ${undone} undone, ${failures.length} wrong`,
         )
         for (const failure of failures.slice(0, 5)) console.log(`  ${failure}`)
         held &&= failures.length === 0 && landed >= kills

@@ -23,16 +23,18 @@ const PASSES: readonly Pass[] = [
 ]
 
 /** A round is one fault of each pass at a step drawn for each operation; without rounds every step is met. */
-export async function faultsStorm({ rounds, seed }: StormOptions): Promise<boolean> {
+export async function faultsStorm({ rounds, seed, wants }: StormOptions): Promise<boolean> {
   let held = true
   for (const kind of KINDS) {
     await withArena(kind, SECRETS, async arena => {
       for (const operation of faultOperations(SECRETS)) {
+        const part = `${kind}, ${operation.name}`
+        if (!wants(part)) continue
         const random = randomFrom(`${seed}/${kind}/${operation.name}`)
         const steps = await stepsOf(arena, operation)
         for (const pass of PASSES) {
           const tally = await meetAll(arena, operation, { pass, steps, rounds, random })
-          report(`${kind}, ${operation.name}, ${nameOf(pass)}`, tally)
+          report(`${part}, ${nameOf(pass)}`, tally)
           held &&= tally.failures.length === 0 && tally.hit > 0
         }
       }

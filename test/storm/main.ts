@@ -1,15 +1,17 @@
-/** The long runs: `npm run storm -- NAME [--rounds N] [--seed N]`. Each prints its seed and its figures. */
+/** The long runs: `npm run storm -- NAME [--rounds N] [--seed N] [--only TEXT]`. Each prints its seed and its figures. */
 import { parseArgs } from "node:util"
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: "string" }, seed: { type: "string" } },
+  options: { rounds: { type: "string" }, seed: { type: "string" }, only: { type: "string" } },
 })
 
 export interface StormOptions {
   /** Multiplies nothing by itself: each storm says what one round is. */
   readonly rounds: number | undefined
   readonly seed: number
+  /** Whether a part of crash, faults, race or surroundings is to run, by what its line begins with: "system, set". */
+  wants(part: string): boolean
 }
 
 /** A storm returns whether all held. */
@@ -28,12 +30,13 @@ const STORMS: Readonly<Record<string, () => Promise<Storm>>> = {
 
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
 const rounds = values.rounds === undefined ? undefined : Number(values.rounds)
+const wants = (part: string) => part.startsWith(values.only ?? "")
 const wanted = positionals.length > 0 ? positionals : Object.keys(STORMS)
 for (const name of wanted) {
   const load = STORMS[name]
   if (load === undefined) throw new Error(`there is no storm "${name}": ${Object.keys(STORMS).join(", ")}`)
   console.log(`\n${name} (seed ${seed})`)
-  const held = await (await load())({ rounds, seed })
+  const held = await (await load())({ rounds, seed, wants })
   console.log(held ? `${name}: held` : `${name}: FAILED`)
   if (!held) process.exitCode = 1
 }

@@ -17,12 +17,13 @@ const RACES: Readonly<Record<string, Race>> = {
   "set against a user's git": arena => raceUser(arena, WRITES),
 }
 
-export async function raceStorm({ rounds = ROUNDS }: StormOptions): Promise<boolean> {
+export async function raceStorm({ rounds = ROUNDS, wants }: StormOptions): Promise<boolean> {
   let held = true
   for (const kind of KINDS) {
     await withArena(kind, SECRETS, async arena => {
       const staged = arena.git("diff", "--cached", "--name-only")
       for (const [name, race] of Object.entries(RACES)) {
+        if (!wants(`${kind}, ${name}`)) continue
         for (let round = 1; round <= rounds; round++) {
           arena.reset()
           const { acknowledged, refused, failures } = await race(arena)

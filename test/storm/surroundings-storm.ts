@@ -22,10 +22,11 @@ export const PARTS: Readonly<Record<string, Part>> = {
 /** A round is one helping of each part: 100 swaps in the open and six at a chosen step, four calls under another clock. */
 const ROUNDS = 100
 
-export async function surroundingsStorm({ rounds = ROUNDS, seed }: StormOptions): Promise<boolean> {
+export async function surroundingsStorm({ rounds = ROUNDS, seed, wants }: StormOptions): Promise<boolean> {
   let held = true
   for (const kind of KINDS) {
     for (const [name, part] of Object.entries(PARTS)) {
+      if (!wants(`${kind}, ${name}`)) continue
       try {
         const random = randomFrom(`${seed}/${kind}/${name}`)
         const { tried, done, refused, failures } = await part({ kind, random, rounds })
