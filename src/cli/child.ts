@@ -1,9 +1,10 @@
 /** Programs that coffer starts for the user: they get the terminal, the signals and the last word on the status. */
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process"
 import { CofferError } from "../errors.js"
-import { withoutIdentities } from "../storage/child-environment.js"
+import type { Environment } from "../storage/environment.js"
+import { withoutIdentities } from "../storage/environment.js"
 import { errnoOf } from "../storage/files.js"
-import type { Environment, Host, Signal } from "./host.js"
+import type { Host, Signal } from "./host.js"
 
 export interface ChildRequest {
   /** A path, or a name that is looked up on PATH. No shell is involved. */

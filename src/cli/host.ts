@@ -3,8 +3,7 @@ import { fstatSync, realpathSync, writeSync } from "node:fs"
 import { constants } from "node:os"
 import { dirname } from "node:path"
 import { CofferError } from "../errors.js"
-
-export type Environment = Readonly<Record<string, string | undefined>>
+import type { Environment } from "../storage/environment.js"
 
 /** The signals that coffer acts on. */
 export type Signal = "SIGINT" | "SIGQUIT" | "SIGTERM" | "SIGHUP" | "SIGUSR1" | "SIGUSR2"

@@ -2,9 +2,10 @@
 import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import { CofferError } from "../errors.js"
+import type { Environment } from "../storage/environment.js"
 import type { OpenOptions, Store } from "../store/store.js"
 import type { Globals } from "./globals.js"
-import type { Environment, Host } from "./host.js"
+import type { Host } from "./host.js"
 import { printable } from "./printable.js"
 import { progressBar } from "./progress.js"
 

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { withoutIdentities } from "./child-environment.js"
+import { withoutIdentities } from "./environment.js"
 import type { GitReader } from "./git/git.js"
 import type { HookName } from "./hooks-folder.js"
 

@@ -2,9 +2,8 @@
 import { isAbsolute, join } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseUserConfig, type UserConfig } from "../format/settings.js"
+import type { Environment } from "./environment.js"
 import { readPlainFile } from "./files.js"
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 const MAX_BYTES = 64 * 1024
 

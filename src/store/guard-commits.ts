@@ -1,6 +1,7 @@
 /** Looks at commits that are about to be published: the store where they end, and plaintext in every one of them. */
 import { CofferError } from "../errors.js"
-import { type Git, type Introduced, type Oid, openGit } from "../storage/git/git.js"
+import type { Git, Introduced, Oid } from "../storage/git/git.js"
+import { openGit } from "../storage/git/open.js"
 import { checkContents } from "./guard-content.js"
 import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"

@@ -1,4 +1,6 @@
 /** Installing, judging and removing what coffer adds to git on this machine: hooks and the merge rule. */
+
+import type { Environment } from "../storage/environment.js"
 import type { GitReader } from "../storage/git/git.js"
 import { isLive } from "../storage/hook-probe.js"
 import {
@@ -12,7 +14,6 @@ import {
 } from "../storage/hooks-folder.js"
 import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../storage/merge-driver.js"
 import { forgetWatched } from "../storage/watched-values.js"
-import type { Environment } from "./store.js"
 
 export interface HooksRequest {
   /** Folders of stores, relative to the work tree. */

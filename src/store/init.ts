@@ -9,7 +9,8 @@ import { isMemberName, ROOT_GROUP } from "../format/names.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { type NewRecord, nextRecord } from "../keyring/extend.js"
 import { printPin } from "../keyring/pin.js"
-import { type Git, openGit } from "../storage/git/git.js"
+import type { Git } from "../storage/git/git.js"
+import { openGit } from "../storage/git/open.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import {
   createIdentityFile,

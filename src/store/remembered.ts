@@ -2,6 +2,7 @@
 import { hasCode } from "../errors.js"
 import type { GroupKeyring } from "../keyring/group.js"
 import type { Keyring } from "../keyring/verify.js"
+import type { Environment } from "../storage/environment.js"
 import {
   adds,
   type LocalState,
@@ -15,7 +16,6 @@ import {
   updateLocalState,
 } from "../storage/local-state.js"
 import type { Repository } from "../storage/repository.js"
-import type { Environment, Store } from "./store.js"
 
 /** Local state of one open store. */
 export interface Remembered {
@@ -85,7 +85,7 @@ const noHome = new Error("no home folder")
  * Remembers a keyring that was verified under a pin: its newest records with their ancestors, and whose
  * signatures need not be checked again. Of an unpinned one nothing is: its root may be anybody's.
  */
-export function rememberKeyring(store: Store, keyring: Keyring): void {
+export function rememberKeyring(store: { updateState(change: StateChange): void }, keyring: Keyring): void {
   if (!keyring.pinned) return
   store.updateState(keyringChange(keyring))
 }

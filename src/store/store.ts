@@ -4,16 +4,16 @@ import { join, relative, sep } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
+import type { Environment } from "../storage/environment.js"
 import { type Files, openFiles } from "../storage/files.js"
-import { type Git, type GitPreference, openGit } from "../storage/git/git.js"
+import type { Git, GitPreference } from "../storage/git/git.js"
+import { openGit } from "../storage/git/open.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
 import { findRepository, inProgress, type Repository } from "../storage/repository.js"
 import { locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
-
-export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Everything from outside that operations on a store may use. */
 export interface OpenOptions {

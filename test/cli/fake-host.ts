@@ -1,5 +1,6 @@
 /** A host in memory: what is typed is given, what is printed is kept. */
-import type { Environment, Host, Signal } from "../../src/cli/host.js"
+import type { Host, Signal } from "../../src/cli/host.js"
+import type { Environment } from "../../src/storage/environment.js"
 
 export interface FakeHost extends Host {
   readonly printed: { stdout: string; stderr: string; bytes: Uint8Array[] }

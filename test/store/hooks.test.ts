@@ -18,7 +18,7 @@ import { dirname, join } from "node:path"
 import { suite } from "uvu"
 import * as assert from "uvu/assert"
 import type { CofferError } from "../../src/errors.js"
-import { openGit } from "../../src/storage/git/git.js"
+import { openGit } from "../../src/storage/git/open.js"
 import { hooksStatus, installHooks, uninstallHooks } from "../../src/store/hooks.js"
 
 /** A repository, and a package folder with the real hooks and a coffer that only writes down how it was called. */

@@ -2,7 +2,7 @@
 import { CofferError, hasCode } from "../../errors.js"
 import { printCard } from "../../format/card.js"
 import { createRepository } from "../../storage/git/create-repository.js"
-import { openGit } from "../../storage/git/git.js"
+import { openGit } from "../../storage/git/open.js"
 import { findRepository } from "../../storage/repository.js"
 import { installHooks } from "../../store/hooks.js"
 import type { GitKnowledge } from "../../store/import.js"

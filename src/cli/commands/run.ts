@@ -1,12 +1,12 @@
 /** The command `run`: a program with secrets in its environment, started again with --watch. */
 import { CofferError } from "../../errors.js"
+import type { Environment } from "../../storage/environment.js"
 import { loadIdentities } from "../../storage/identities.js"
 import type { Store } from "../../store/store.js"
 import { readVariables } from "../../store/variables.js"
 import { OPEN_ERRORS } from "../arguments.js"
 import { type Child, type ChildEnd, type ChildRequest, startChild } from "../child.js"
 import { defineCommand } from "../command.js"
-import type { Environment } from "../host.js"
 import type { Session } from "../session.js"
 import { checkPrefix, SELECTION } from "./export.js"
 

@@ -1,6 +1,6 @@
 /** Who a commit is by, from the environment and git's configuration. */
 import { CofferError } from "../../errors.js"
-import type { Environment } from "./git-process.js"
+import type { Environment } from "../environment.js"
 import type { Person } from "./object.js"
 
 /**

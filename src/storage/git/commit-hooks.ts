@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { cofferFolder } from "./disk.js"
 import { collect, type GitProgram } from "./git-process.js"
-import type { WriterContext } from "./system-writer.js"
+import type { WriterContext } from "./system-context.js"
 
 /**
  * Runs the hooks on a message, as `git cherry-pick` does for its commits.

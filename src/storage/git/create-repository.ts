@@ -1,8 +1,9 @@
 /** A new, empty repository: by `git init`, or by hand where there is no git binary. */
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import type { Environment } from "../environment.js"
 import { ioError } from "../files.js"
-import { type Environment, findGit } from "./git-process.js"
+import { findGit } from "./git-process.js"
 
 /** What `git init` writes without templates; see gitrepository-layout(5). */
 const CONFIG =

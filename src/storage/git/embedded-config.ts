@@ -2,10 +2,10 @@
 import { readFileSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { CofferError } from "../../errors.js"
+import type { Environment } from "../environment.js"
 import { errnoOf, ioError } from "../files.js"
 import type { Repository } from "../repository.js"
 import { type ConfigEntry, parseBoolean, parseConfig } from "./config-file.js"
-import type { Environment } from "./git-process.js"
 import { compilePattern } from "./wildmatch.js"
 
 /** Keys as `section.name` or `section.Subsection.name`, section and name in lower case. */

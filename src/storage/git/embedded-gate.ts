@@ -2,11 +2,11 @@
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
 import { CofferError } from "../../errors.js"
+import type { Environment } from "../environment.js"
 import type { Repository } from "../repository.js"
 import { type ConfigEntry, parseBoolean, parseConfig } from "./config-file.js"
 import { findText } from "./disk.js"
 import type { GitConfig } from "./embedded-config.js"
-import type { Environment } from "./git-process.js"
 import { unsupported } from "./unsupported.js"
 
 /** Extensions that change nothing for us, or that are taken care of. */

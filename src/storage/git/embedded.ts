@@ -1,38 +1,28 @@
 /** The embedded back end: git's files read and written by ourselves, for machines without a git binary. */
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
+import type { Environment } from "../environment.js"
 import { findRepository, type Head, inProgress, type Repository, readHead } from "../repository.js"
 import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
 import { type GitConfig, readConfig } from "./embedded-config.js"
-import { type GitFiles, gitFiles } from "./embedded-files.js"
+import { gitFiles } from "./embedded-files.js"
 import { checkOwner, checkReadable } from "./embedded-gate.js"
-import { type CommitGraph, findMergeBase, findReachable, logPath, openGraph } from "./embedded-history.js"
+import { findMergeBase, findReachable, logPath, openGraph } from "./embedded-history.js"
 import { isIgnoredPath } from "./embedded-ignore.js"
 import { diffTreeAndIndex, findInIndex, listIndex, readIndex } from "./embedded-index.js"
 import { introduced } from "./embedded-introduced.js"
-import { type ObjectStore, openObjects } from "./embedded-objects.js"
-import { openRefs, type Refs } from "./embedded-refs.js"
+import { openObjects } from "./embedded-objects.js"
+import { openRefs } from "./embedded-refs.js"
+import type { EmbeddedRepository } from "./embedded-repository.js"
 import { findRevision } from "./embedded-revision.js"
 import { findUpstream } from "./embedded-upstream.js"
 import { embeddedWriter, hooksFolder } from "./embedded-writer.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Oid } from "./git.js"
-import type { Environment } from "./git-process.js"
 import { blobs } from "./object-reader.js"
 import { diffTrees, listTree, lookupInTree } from "./trees.js"
 import { unsupported } from "./unsupported.js"
-
-/** An open repository, as the functions of this back end pass it to each other. */
-export interface EmbeddedRepository {
-  readonly at: Repository
-  readonly env: Environment
-  readonly config: GitConfig
-  readonly files: GitFiles
-  readonly objects: ObjectStore
-  readonly graph: CommitGraph
-  readonly refs: Refs
-}
 
 /**
  * Opens the repository around `dir` without a git binary.

@@ -4,9 +4,7 @@ import { accessSync, constants, statSync } from "node:fs"
 import { devNull } from "node:os"
 import { delimiter, isAbsolute, join } from "node:path"
 import { CofferError } from "../../errors.js"
-import { withoutIdentities } from "../child-environment.js"
-
-export type Environment = Readonly<Record<string, string | undefined>>
+import { type Environment, withoutIdentities } from "../environment.js"
 
 /** A git binary, ready to run. */
 export interface GitProgram {

@@ -1,7 +1,5 @@
 /** The one interface to git. */
 import type { GitState, Head } from "../repository.js"
-import type { Environment } from "./git-process.js"
-import type { Step } from "./write.js"
 
 /** A git object id: 40 lower-case hex digits, 64 in a SHA-256 repository. */
 export type Oid = string
@@ -117,21 +115,4 @@ export interface Git extends GitReader {
   hasJournal(): boolean
   /** Finishes what a killed write left behind. `withStoreLock` does it first of all. @throws CofferError `GIT_LOCKED` */
   recover(): Promise<void>
-}
-
-/**
- * Opens the repository around a folder; what a killed write left there is finished first if that needs no waiting.
- * Loaded when it is called: most reads never ask git.
- *
- * @param reached - is told of each step of a write, for tests that stop it there.
- * @throws CofferError `GIT_NO_REPOSITORY`, `GIT_REFUSED` (another user's), `GIT_UNSUPPORTED`
- */
-export async function openGit(
-  dir: string,
-  env: Environment,
-  prefer: GitPreference,
-  reached: (step: Step) => void = () => {},
-): Promise<Git> {
-  const { openBackend, withWrites } = await import("./open-git.js")
-  return withWrites(await openBackend(dir, env, prefer), reached)
 }

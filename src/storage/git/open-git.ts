@@ -1,10 +1,10 @@
 /** The choice of the back end, and the one way of writing that all of them share. */
 import { CofferError, hasCode } from "../../errors.js"
+import type { Environment } from "../environment.js"
 import { errnoOf, ioError } from "../files.js"
 import type { Backend } from "./backend.js"
 import { commitChange } from "./commit-change.js"
 import type { Git, GitPreference } from "./git.js"
-import type { Environment } from "./git-process.js"
 import { hasJournal } from "./journal.js"
 import { recover } from "./recover.js"
 import { stageChange } from "./stage-change.js"

@@ -3,26 +3,16 @@ import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { Readable } from "node:stream"
 import { CofferError } from "../../errors.js"
-import type { Repository } from "../repository.js"
 import { findPerson } from "./author.js"
 import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
 import { readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
 import { parseBoolean } from "./config-file.js"
 import type { CommitChange, Oid, OidHex } from "./git.js"
-import { collect, type Environment, type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
+import { collect, type RunOptions, wordsOf } from "./git-process.js"
 import { printPerson, printTime } from "./object.js"
+import type { WriterContext } from "./system-context.js"
 import { head } from "./system-reader.js"
-
-/** What the writer needs to know of an open repository. */
-export interface WriterContext {
-  readonly git: GitProgram
-  readonly env: Environment
-  readonly at: Repository
-  readonly oidHex: OidHex
-  readonly hooks: string
-  readonly settings: () => Promise<ReadonlyMap<string, string>>
-}
 
 type SystemWriter = Pick<
   Backend,

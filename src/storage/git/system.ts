@@ -1,11 +1,12 @@
 /** The system back end: the git binary, through its plumbing. */
 import { normalize } from "node:path"
 import { CofferError } from "../../errors.js"
+import type { Environment } from "../environment.js"
 import { findRepository, inProgress, type Repository } from "../repository.js"
 import type { Backend } from "./backend.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
-import { type Environment, findGit, type GitProgram, wordsOf } from "./git-process.js"
+import { findGit, type GitProgram, wordsOf } from "./git-process.js"
 import { emptyTree } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"

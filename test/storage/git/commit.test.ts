@@ -279,7 +279,7 @@ test("git is found on absolute paths only, and nothing that a repository names i
   write(folder, "git", `#!/bin/sh\ntouch "${folder}/started"\n`)
   git(folder, "update-index", "--chmod=+x", "--add", "git")
   git(folder, "checkout", "-f", "-q", "--", ".")
-  const { openGit } = await import("../../../src/storage/git/git.js")
+  const { openGit } = await import("../../../src/storage/git/open.js")
   await openGit(folder, { ...env, PATH: `:.:bin:${env.PATH}` }, "system")
   git(folder, "config", "core.fsmonitor", `${folder}/git`)
   git(folder, "config", "diff.external", `${folder}/git`)

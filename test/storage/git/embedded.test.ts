@@ -15,7 +15,7 @@ import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { CofferError } from "../../../src/errors.js"
-import { openGit } from "../../../src/storage/git/git.js"
+import { openGit } from "../../../src/storage/git/open.js"
 import {
   codeOf,
   collect,

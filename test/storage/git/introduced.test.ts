@@ -1,6 +1,7 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { type Introduced, openGit } from "../../../src/storage/git/git.js"
+import type { Introduced } from "../../../src/storage/git/git.js"
+import { openGit } from "../../../src/storage/git/open.js"
 import { env, freshFolder, git, KINDS, makeRepository, write } from "./repositories.js"
 
 function commitFile(folder: string, path: string, text: string): string {

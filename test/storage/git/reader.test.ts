@@ -3,7 +3,7 @@ import { chmodSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { openGit } from "../../../src/storage/git/git.js"
+import { openGit } from "../../../src/storage/git/open.js"
 import { findRepository, inProgress, readHead } from "../../../src/storage/repository.js"
 import {
   codeOf,

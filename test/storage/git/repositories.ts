@@ -3,7 +3,8 @@ import { execFileSync } from "node:child_process"
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { type Git, openGit } from "../../../src/storage/git/git.js"
+import type { Git } from "../../../src/storage/git/git.js"
+import { openGit } from "../../../src/storage/git/open.js"
 import type { Step } from "../../../src/storage/git/write.js"
 
 export const KINDS = ["system", "embedded"] as const
