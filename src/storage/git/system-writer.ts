@@ -59,7 +59,10 @@ function gitDate(at: Date): string {
   return `@${printTime(at)}`
 }
 
-/** fast-import puts a commit on a ref; this one is reset to nothing in the same stream and never seen. */
+/**
+ * fast-import puts a commit on a ref; this one is reset to nothing in the same stream and never seen. Nobody else has
+ * it, and the store lock is held: a lock on it is what a killed fast-import has left.
+ */
 const IMPORT_REF = "refs/coffer/write"
 
 function* commitStream(
@@ -105,6 +108,7 @@ const KEEP_MEMORY = { MALLOC_TRIM_THRESHOLD_: "67108864", MALLOC_TOP_PAD_: "1048
 
 /** Writes all objects in one process: below a hundred as loose files, else as one pack. */
 async function fastImport(context: WriterContext, stream: Iterable<Uint8Array | string>): Promise<string> {
+  rmSync(join(context.at.commonDir, `${IMPORT_REF}.lock`), { force: true })
   const child = context.git.start(["fast-import", "--quiet", "--done"], {
     ...durably(context),
     env: KEEP_MEMORY,

@@ -201,6 +201,14 @@ for (const kind of KINDS) {
   })
 
   if (kind === "system") {
+    test("system: a lock on the ref of a killed fast-import goes with the next write", async () => {
+      const folder = makeStore()
+      const lock = join(folder, ".git/refs/coffer/write.lock")
+      write(folder, ".git/refs/coffer/write.lock", "")
+      await commit(await open(folder, kind), { "secrets/A.yaml": "third\n" })
+      assert.is(existsSync(lock), false)
+    })
+
     const unwritten: readonly (readonly [string, (branch: string, head: string) => void, boolean])[] = [
       ["both", branch => writeFileSync(branch, ""), true],
       ["HEAD's alone", branch => rmSync(branch), true],
