@@ -1,14 +1,15 @@
 /** Steps on one secret inside an operation: set, delete, restore. Operations are made of these. */
 
 import { decodeUtf8, equalBytes } from "../encoding.js"
-import { CofferError } from "../errors.js"
-import type { SecretName } from "../format/names.js"
-import { checkMeta, LIMITS, type SecretFile } from "../format/secret-file.js"
+import { CofferError, hasCode } from "../errors.js"
+import { pathOf, type SecretName } from "../format/names.js"
+import { checkMeta, LIMITS, printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
 import { openSecret } from "./reading.js"
-import { sealVersion } from "./seal.js"
+import { openFile, type SealKey, sealVersion } from "./seal.js"
 import { enterGroup, type Predecessor, succeed } from "./succession.js"
 import type { Draft } from "./transaction.js"
+import { inConflict } from "./tree.js"
 
 /** One secret after a step; `changed` is false where it already was as wanted. */
 export interface StepResult {
@@ -50,7 +51,7 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   checkValueSize(value)
   const meta = mergeMeta(found?.file.meta, request.meta)
   const same = live !== undefined && before !== undefined && equalBytes(before, value)
-  if (same && equalMeta(live.meta, meta)) return { name, version: live.version, changed: false }
+  if (same && equalMeta(live.meta, meta)) return keepIn(draft, live)
   return putVersion(draft, access, name, found === undefined ? [] : [found], {
     state: "current",
     type: typeOf(value),
@@ -71,7 +72,7 @@ export async function deleteSecretIn(
   const found = await draft.find(name)
   if (found === undefined) throw notFound(name)
   checkCas(name, found, request.cas)
-  if (found.file.state === "deleted") return { name, version: found.file.version, changed: false }
+  if (found.file.state === "deleted") return keepIn(draft, found.file)
   const meta = new Map(found.file.meta)
   if (request.movedTo !== undefined) meta.set("movedTo", request.movedTo)
   return putVersion(draft, access, name, [found], {
@@ -102,7 +103,18 @@ export async function purgeSecretIn(draft: Draft, name: SecretName): Promise<Ste
     )
   }
   draft.putRemoval(name)
-  return { name, version: found.file.version, changed: true }
+  const staged = await draft.findStaged(name)
+  return { name, version: found.file.version, changed: staged?.is !== "removed" }
+}
+
+/** Leaves a secret as HEAD has it, which is as it is wanted. @throws CofferError `CONFLICTED` */
+export async function keepIn(draft: Draft, file: SecretFile): Promise<StepResult> {
+  const { name, version } = file
+  const staged = await draft.findStaged(name)
+  // Settling a conflict by the way would lose the other side.
+  if (staged?.is === "conflicted") throw inConflict(pathOf(name))
+  draft.keepSecret(file)
+  return { name, version, changed: staged !== undefined }
 }
 
 /** Writes what another version, or another secret, holds as the next version of `name`. */
@@ -116,7 +128,7 @@ export async function restoreIn(
   const current = predecessors.find(({ file }) => file.name === name)
   if (current === undefined) await refuseClash(draft, name)
   if (current?.file.state === "current" && (await holds(access, current.file, source))) {
-    return { name, version: current.file.version, changed: false }
+    return keepIn(draft, current.file)
   }
   return putVersion(draft, access, name, predecessors, {
     state: "current",
@@ -140,13 +152,13 @@ async function holds(
 }
 
 /** Seals `content` as the version after `predecessors`, the most direct one first. */
-export function putVersion(
+export async function putVersion(
   draft: Draft,
   access: GroupAccess,
   name: SecretName,
   predecessors: readonly Predecessor[],
   content: Content,
-): StepResult {
+): Promise<StepResult> {
   checkMeta(content.meta)
   const succession = succeed(predecessors, draft.at)
   const header = {
@@ -161,8 +173,29 @@ export function putVersion(
     previous: succession.previous,
     meta: content.meta,
   }
-  draft.putSecret(sealVersion(header, content.value, access.sealKey, access.signer), access)
-  return { name, version: succession.version, changed: true }
+  const file = sealVersion(header, content.value, access.sealKey, access.signer)
+  const staged = await draft.findStaged(name)
+  const isStaged =
+    staged?.is === "verified" && saysTheSame(staged.file, { file, value: content.value }, access.sealKey)
+  draft.putSecret(isStaged ? staged.file : file, access)
+  return { name, version: succession.version, changed: !isStaged }
+}
+
+/** Whether two files differ only in what each sealing draws anew, and in the time. */
+function saysTheSame(
+  staged: SecretFile,
+  { file, value: wanted }: { file: SecretFile; value: Uint8Array },
+  { seal }: SealKey,
+): boolean {
+  const { created, digest, signature, nonce, value } = staged
+  const alike = printSecretFile({ ...file, created, digest, signature, nonce, value })
+  if (!equalBytes(alike, printSecretFile(staged))) return false
+  try {
+    return equalBytes(openFile(staged, seal).value, wanted)
+  } catch (error) {
+    if (hasCode(error, "TAMPERED")) return false
+    throw error
+  }
 }
 
 export function notFound(name: string, why = ""): CofferError {

@@ -5,6 +5,7 @@ import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
 import {
   deleteSecretIn,
+  keepIn,
   notFound,
   purgeSecretIn,
   restoreIn,
@@ -205,7 +206,7 @@ export async function undeleteSecret(
       async draft => {
         const found = await draft.find(name)
         if (found === undefined) throw notFound(name)
-        if (found.file.state === "current") return { name, version: found.file.version, changed: false }
+        if (found.file.state === "current") return keepIn(draft, found.file)
         const { readLastLive } = await import("./history.js")
         return restoreIn(draft, name, await readLastLive(draft, found), [found])
       },

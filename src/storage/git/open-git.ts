@@ -2,7 +2,7 @@
 import { CofferError, hasCode } from "../../errors.js"
 import { errnoOf, ioError } from "../files.js"
 import type { Backend } from "./backend.js"
-import { commitChange } from "./commit-change.js"
+import { commitChange, requireClean } from "./commit-change.js"
 import type { Git, GitPreference } from "./git.js"
 import type { Environment } from "./git-process.js"
 import { hasJournal } from "./journal.js"
@@ -31,6 +31,7 @@ export async function withWrites(backend: Backend, reached: (step: Step) => void
     ...backend,
     commit: change => named(withStoreLock(git, token => commitChange(writer, token, change))),
     stage: ({ files }) => named(withStoreLock(git, token => stageChange(writer, token, files))),
+    requireClean: (base, paths) => named(requireClean(backend, base, paths)),
     hasJournal: () => hasJournal(backend.gitDir),
     recover: () => recover(backend, { wait: true }),
   }
