@@ -1,6 +1,6 @@
 /** Copying and moving secrets: signed and sealed anew at the new place, exposure and history kept. */
 import { CofferError } from "../errors.js"
-import { parseSecretName, type SecretName } from "../format/names.js"
+import { isBelow, parseSecretName, type SecretName } from "../format/names.js"
 import { checkCas, deleteSecretIn, notFound, restoreIn, type StepResult } from "./draft-secrets.js"
 import { type HistoricSecret, readVersion } from "./history.js"
 import { openSecret } from "./reading.js"
@@ -24,6 +24,8 @@ export interface TransferOptions extends WriteOptions {
   readonly force?: boolean | undefined
 }
 
+type PrefixRequest = TransferOptions & { readonly from: string; readonly to: string }
+
 export type TransferKind = "copy" | "move"
 
 /** Copies one version of a secret (default: the present one), or moves a secret with its history. */
@@ -42,11 +44,17 @@ export async function transferSecret(
   )
 }
 
-/** The same for everything below a prefix, in one commit. */
+/**
+ * The same for everything below a path, in one commit. What lies below the target already is not part of it: it stays
+ * as it is where the target is inside the path.
+ *
+ * @param request.from - a path; "" is everything. `to` in the same way.
+ * @throws CofferError `USAGE` for a path onto itself, and where a secret would go to the place of one that moves too
+ */
 export async function transferPrefix(
   store: Store,
   kind: TransferKind,
-  request: TransferOptions & { from: string; to: string },
+  request: PrefixRequest,
 ): Promise<SecretsWritten> {
   return several(
     await change(
@@ -54,13 +62,8 @@ export async function transferPrefix(
       request,
       async draft => {
         const results: StepResult[] = []
-        const names = namesOf(await draft.base.paths(request.from))
-        const targets = names.map(from => parseSecretName(request.to + from.slice(request.from.length)))
-        await draft.prefetch([...names, ...targets])
-        for (const [index, from] of names.entries()) {
-          if ((await draft.find(from))?.file.state !== "current") continue
-          results.push(await transferIn(draft, kind, { ...request, from, to: targets[index]! }))
-        }
+        const steps = await planPrefix(draft, kind, request)
+        for (const step of steps) results.push(await transferIn(draft, kind, { ...request, ...step }))
         if (results.length === 0) throw notFound(request.from)
         return results
       },
@@ -69,14 +72,53 @@ export async function transferPrefix(
   )
 }
 
+interface Step {
+  readonly from: SecretName
+  readonly to: SecretName
+}
+
+async function planPrefix(draft: Draft, kind: TransferKind, { from, to }: PrefixRequest): Promise<Step[]> {
+  if (from === to) throw ontoItself(kind, from)
+  const isPart = (name: SecretName) => isBelow(name, from) && !(isBelow(to, from) && isBelow(name, to))
+  const all = namesOf(await draft.base.paths(from))
+    .filter(isPart)
+    .map(name => ({ from: name, to: parseSecretName(rebase(name, from, to)) }))
+  await draft.prefetch(all.flatMap(step => [step.from, step.to]))
+  const steps: Step[] = []
+  for (const step of all) if ((await draft.find(step.from))?.file.state === "current") steps.push(step)
+  if (kind === "move") refuseChains(steps)
+  return steps
+}
+
+/** The name relative to one path as it is below another. */
+function rebase(name: SecretName, from: string, to: string): string {
+  const relative = from === "" ? name : name.slice(from.length + 1)
+  return to === "" ? relative : `${to}/${relative}`
+}
+
+/** All secrets are read as HEAD has them: one that has to give way to another would be lost, or the other one. */
+function refuseChains(steps: readonly Step[]): void {
+  const leaving = new Set(steps.map(({ from }) => from))
+  const chained = steps.find(({ to }) => leaving.has(to))
+  if (chained === undefined) return
+  const { from, to } = chained
+  throw new CofferError("USAGE", `"${from}" would go to "${to}", which is to be moved itself`, {
+    hint: `move "${to}" out of the way first, or name other paths`,
+  })
+}
+
+function ontoItself(kind: TransferKind, path: string): CofferError {
+  const done = kind === "copy" ? "copied" : "moved"
+  return new CofferError("USAGE", `"${path || "."}" cannot be ${done} onto itself`)
+}
+
 async function transferIn(
   draft: Draft,
   kind: TransferKind,
   request: TransferOptions & { from: SecretName; version?: number | undefined; to: SecretName },
 ): Promise<StepResult> {
   const { from, to } = request
-  if (from === to)
-    throw new CofferError("USAGE", `"${from}" cannot be ${kind === "copy" ? "copied" : "moved"} onto itself`)
+  if (from === to) throw ontoItself(kind, from)
   const found = await draft.find(from)
   const target = await draft.find(to)
   checkCas(to, target, request.cas)
