@@ -117,19 +117,32 @@ export async function keepIn(draft: Draft, file: SecretFile): Promise<StepResult
   return { name, version, changed: staged !== undefined }
 }
 
-/** Writes what another version, or another secret, holds as the next version of `name`. */
+/** What another version, or another secret, holds. */
+export interface Source {
+  readonly file: SecretFile
+  readonly value: Uint8Array
+}
+
+/** Makes a secret hold what `source` does; it is left as it is where it does already. */
 export async function restoreIn(
   draft: Draft,
   name: SecretName,
-  source: { file: SecretFile; value: Uint8Array },
+  source: Source,
+  current: Predecessor | undefined,
+): Promise<StepResult> {
+  if (current !== undefined && (await holds(draft, current.file, source))) return keepIn(draft, current.file)
+  return placeIn(draft, name, source, current === undefined ? [] : [current])
+}
+
+/** Writes what `source` holds as the next version of `name`, the one after all `predecessors`. */
+export async function placeIn(
+  draft: Draft,
+  name: SecretName,
+  source: Source,
   predecessors: readonly Predecessor[],
 ): Promise<StepResult> {
   const access = await draft.openForWriting(draft.groupOf(name))
-  const current = predecessors.find(({ file }) => file.name === name)
-  if (current === undefined) await refuseClash(draft, name)
-  if (current?.file.state === "current" && (await holds(access, current.file, source))) {
-    return keepIn(draft, current.file)
-  }
+  if (!predecessors.some(({ file }) => file.name === name)) await refuseClash(draft, name)
   return putVersion(draft, access, name, predecessors, {
     state: "current",
     type: source.file.type,
@@ -139,11 +152,10 @@ export async function restoreIn(
   })
 }
 
-async function holds(
-  access: GroupAccess,
-  file: SecretFile,
-  source: { file: SecretFile; value: Uint8Array },
-): Promise<boolean> {
+/** Whether a secret has a value, and it and its remarks are those of `source`. */
+export async function holds(draft: Draft, file: SecretFile, source: Source): Promise<boolean> {
+  if (file.state !== "current") return false
+  const access = await draft.openForWriting(file.group)
   return (
     file.type === source.file.type &&
     equalMeta(file.meta, source.file.meta) &&
@@ -202,6 +214,11 @@ export function notFound(name: string, why = ""): CofferError {
   return new CofferError("NOT_FOUND", `there is no secret "${name}"${why}`, {
     hint: "coffer list shows what there is",
   })
+}
+
+/** Nothing was ever below a path; "" is the top. */
+export function nothingBelow(path: string): CofferError {
+  return new CofferError("NOT_FOUND", `there is no secret below "${path || "."}"`, { hint: "coffer list" })
 }
 
 export function checkCas(name: SecretName, found: Predecessor | undefined, cas: number | undefined): void {

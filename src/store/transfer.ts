@@ -1,7 +1,16 @@
 /** Copying and moving secrets: signed and sealed anew at the new place, exposure and history kept. */
 import { CofferError } from "../errors.js"
-import { isBelow, parseSecretName, type SecretName } from "../format/names.js"
-import { checkCas, deleteSecretIn, notFound, restoreIn, type StepResult } from "./draft-secrets.js"
+import { isBelow, isSecretName, parseSecretName, type SecretName } from "../format/names.js"
+import type { SecretFile } from "../format/secret-file.js"
+import {
+  checkCas,
+  deleteSecretIn,
+  holds,
+  keepIn,
+  nothingBelow,
+  placeIn,
+  type StepResult,
+} from "./draft-secrets.js"
 import { type HistoricSecret, readVersion } from "./history.js"
 import { openSecret } from "./reading.js"
 import {
@@ -63,8 +72,8 @@ export async function transferPrefix(
       async draft => {
         const results: StepResult[] = []
         const steps = await planPrefix(draft, kind, request)
-        for (const step of steps) results.push(await transferIn(draft, kind, { ...request, ...step }))
-        if (results.length === 0) throw notFound(request.from)
+        for (const step of steps)
+          results.push(await transferIn(draft, kind, { ...step, force: request.force, recursive: true }))
         return results
       },
       results => describeSeveral(verbOf(kind), results),
@@ -80,14 +89,34 @@ interface Step {
 async function planPrefix(draft: Draft, kind: TransferKind, { from, to }: PrefixRequest): Promise<Step[]> {
   if (from === to) throw ontoItself(kind, from)
   const isPart = (name: SecretName) => isBelow(name, from) && !(isBelow(to, from) && isBelow(name, to))
-  const all = namesOf(await draft.base.paths(from))
-    .filter(isPart)
-    .map(name => ({ from: name, to: parseSecretName(rebase(name, from, to)) }))
-  await draft.prefetch(all.flatMap(step => [step.from, step.to]))
-  const steps: Step[] = []
-  for (const step of all) if ((await draft.find(step.from))?.file.state === "current") steps.push(step)
-  if (kind === "move") refuseChains(steps)
-  return steps
+  const names = namesOf(await draft.base.paths(from)).filter(isPart)
+  if (names.length === 0) throw nothingBelow(from)
+  const targets = names.map(name => rebase(name, from, to))
+  await draft.prefetch([...names, ...targets.filter(isSecretName)])
+  const live: Step[] = []
+  const done: Step[] = []
+  for (const [index, name] of names.entries()) {
+    const { file } = (await draft.find(name))!
+    const target = targets[index]!
+    if (file.state === "current") live.push({ from: name, to: parseSecretName(target) })
+    else if (kind === "move" && isSecretName(target) && isMoved(file, await draft.find(target)))
+      done.push({ from: name, to: target })
+  }
+  if (live.length === 0 && done.length === 0) throw allDeleted(from)
+  if (kind === "move") refuseChains(live)
+  return [...live, ...done]
+}
+
+function allDeleted(path: string): CofferError {
+  return new CofferError("NOT_FOUND", `everything below "${path || "."}" is deleted`, {
+    hint: `coffer list --deleted${path === "" ? "" : ` ${path}`}`,
+  })
+}
+
+/** Whether it is a tombstone of a move to where the target is. */
+function isMoved(file: SecretFile, target: Predecessor | undefined): boolean {
+  if (file.state !== "deleted" || target?.file.state !== "current") return false
+  return file.meta.get("movedTo") === target.file.name
 }
 
 /** The name relative to one path as it is below another. */
@@ -112,27 +141,49 @@ function ontoItself(kind: TransferKind, path: string): CofferError {
   return new CofferError("USAGE", `"${path || "."}" cannot be ${done} onto itself`)
 }
 
-async function transferIn(
-  draft: Draft,
-  kind: TransferKind,
-  request: TransferOptions & { from: SecretName; version?: number | undefined; to: SecretName },
-): Promise<StepResult> {
+interface TransferRequest extends Step {
+  readonly version?: number | undefined
+  readonly cas?: number | undefined
+  readonly force?: boolean | undefined
+  /** One of many, of which `cas` cannot speak. */
+  readonly recursive?: true
+}
+
+async function transferIn(draft: Draft, kind: TransferKind, request: TransferRequest): Promise<StepResult> {
   const { from, to } = request
   if (from === to) throw ontoItself(kind, from)
   const found = await draft.find(from)
   const target = await draft.find(to)
   checkCas(to, target, request.cas)
-  if (target?.file.state === "current" && request.force !== true && request.cas === undefined) {
-    throw new CofferError("EXISTS", `"${to}" exists already, at version ${target.file.version}`, {
-      hint: `the same command with --force replaces it (its history stays), or --cas ${target.file.version}`,
-    })
-  }
   const targets = target === undefined ? [] : [target]
-  if (kind === "copy") return restoreIn(draft, to, await readSource(draft, found, request), targets)
+  if (kind === "copy") {
+    const content = await readSource(draft, found, request)
+    if (target !== undefined && (await holds(draft, target.file, content))) return keepIn(draft, target.file)
+    refuseToReplace(target, request)
+    return placeIn(draft, to, content, targets)
+  }
+  if (found !== undefined && isMoved(found.file, target)) {
+    const { changed } = await keepIn(draft, found.file)
+    return { name: to, version: target!.file.version, changed }
+  }
   const source = { file: requireLive(from, found).file, oid: found!.oid }
-  const moved = await restoreIn(draft, to, await openSource(draft, source), [source, ...targets])
-  await deleteSecretIn(draft, { name: from, movedTo: to })
-  return { ...moved, changed: true }
+  refuseToReplace(target, request)
+  const placed = await placeIn(draft, to, await openSource(draft, source), [source, ...targets])
+  const left = await deleteSecretIn(draft, { name: from, movedTo: to })
+  return { ...placed, changed: placed.changed || left.changed }
+}
+
+/** @throws CofferError `EXISTS` */
+function refuseToReplace(
+  target: Predecessor | undefined,
+  { cas, force, recursive }: Pick<TransferRequest, "cas" | "force" | "recursive">,
+): void {
+  if (target?.file.state !== "current" || force === true || cas !== undefined) return
+  const { name, version } = target.file
+  const orCas = recursive ? "" : `, or --cas ${version}`
+  throw new CofferError("EXISTS", `"${name}" exists already, at version ${version}`, {
+    hint: `the same command with --force replaces it (its history stays)${orCas}`,
+  })
 }
 
 async function readSource(
