@@ -37,7 +37,12 @@ type PrefixRequest = TransferOptions & { readonly from: string; readonly to: str
 
 export type TransferKind = "copy" | "move"
 
-/** Copies one version of a secret (default: the present one), or moves a secret with its history. */
+/**
+ * Copies one version of a secret (default: the present one), or moves a secret with its history. A copy is unchanged where
+ * the target holds that content already, a move where it has been made; else a move always writes the next version.
+ *
+ * @throws CofferError `NOT_FOUND`, `EXISTS`, `VERSION_CONFLICT`, `USAGE` for a name onto itself
+ */
 export async function transferSecret(
   store: Store,
   kind: TransferKind,
