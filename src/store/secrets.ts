@@ -172,7 +172,10 @@ export async function deleteSecret(
   )
 }
 
-/** Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. */
+/**
+ * Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. A name that is given twice counts
+ * once.
+ */
 export async function deleteSecrets(
   store: Store,
   request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
@@ -184,10 +187,10 @@ export async function deleteSecrets(
       store,
       request,
       async draft => {
-        const results: StepResult[] = []
+        const results = new Map<SecretName, StepResult>()
         await draft.prefetch(request.deletions.map(({ name }) => name))
-        for (const deletion of request.deletions) results.push(await step(draft, deletion))
-        return results
+        for (const deletion of request.deletions) results.set(deletion.name, await step(draft, deletion))
+        return [...results.values()]
       },
       results => describeSeveral(request.purge === true ? "Purge" : "Delete", results),
     ),
