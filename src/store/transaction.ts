@@ -126,11 +126,13 @@ async function attemptChange<T>(
   const after = await verifyResult(store, view, files.put, options.merging)
   const inRepository = (drafted: FileChanges) =>
     new Map([...drafted].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
+  // What a merge has staged is the other side's: taking that back would lose it.
+  const takesBack = options.commit === false && (await git.state()) === "clean"
+  if (files.kept.size > 0 && !takesBack) await git.requireClean(base, [...inRepository(files.kept).keys()])
   if (options.commit === false) {
     const wanted = inRepository(new Map([...files.kept, ...files.put]))
     return { result, changed: wanted.size > 0 && (await git.stage({ files: wanted })), commit: null }
   }
-  if (files.kept.size > 0) await git.requireClean(base, [...inRepository(files.kept).keys()])
   if (files.put.size === 0) return { result, changed: false, commit: null }
   const commit = await git.commit({
     base,
