@@ -124,14 +124,9 @@ export interface Source {
 }
 
 /** Makes a secret hold what `source` does; it is left as it is where it does already. */
-export async function restoreIn(
-  draft: Draft,
-  name: SecretName,
-  source: Source,
-  current: Predecessor | undefined,
-): Promise<StepResult> {
-  if (current !== undefined && (await holds(draft, current.file, source))) return keepIn(draft, current.file)
-  return placeIn(draft, name, source, current === undefined ? [] : [current])
+export async function restoreIn(draft: Draft, current: Predecessor, source: Source): Promise<StepResult> {
+  if (await holds(draft, current.file, source)) return keepIn(draft, current.file)
+  return placeIn(draft, current.file.name, source, [current])
 }
 
 /** Writes what `source` holds as the next version of `name`, the one after all `predecessors`. */

@@ -258,7 +258,7 @@ export async function undeleteSecret(
         if (found === undefined) throw notFound(name)
         if (found.file.state === "current") return keepIn(draft, found.file)
         const { readLastLive } = await import("./history.js")
-        return restoreIn(draft, name, await readLastLive(draft, found), found)
+        return restoreIn(draft, found, await readLastLive(draft, found))
       },
       ({ version }) => `Undelete ${name} (version ${version})`,
     ),
@@ -279,7 +279,7 @@ export async function rollbackSecret(
         const { readVersion } = await import("./history.js")
         const found = await draft.find(name)
         if (found === undefined) throw notFound(name)
-        return restoreIn(draft, name, await readVersion(draft, name, choice), found)
+        return restoreIn(draft, found, await readVersion(draft, name, choice))
       },
       ({ version }) => `Roll ${name} back (version ${version})`,
     ),
