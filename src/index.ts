@@ -23,6 +23,7 @@ export { type Conflict, type Resolution, resolveMerge, resolveSecret } from "./s
 export { type RotateRequest, rotateGroups } from "./store/rotate.js"
 export { findSecrets, grepSecrets } from "./store/search.js"
 export {
+  deleteBelow,
   deleteSecrets,
   type GetRequest,
   getSecret,

@@ -60,6 +60,11 @@ export function groupOf(name: string, groups: Iterable<string>): string {
   return found === "" ? ROOT_GROUP : found
 }
 
+/** Whether a name or path lies below a path; "" is the top, which everything but itself lies below. */
+export function isBelow(name: string, path: string): boolean {
+  return path === "" ? name !== "" : name.startsWith(`${path}/`)
+}
+
 /**
  * Names by their spelling without case: finds those that cannot stand beside each other on a file system
  * that ignores case, because they, or folders of theirs, differ in case alone.

@@ -1,14 +1,15 @@
 /** Steps on one secret inside an operation: set, delete, restore. Operations are made of these. */
 
 import { decodeUtf8, equalBytes } from "../encoding.js"
-import { CofferError } from "../errors.js"
-import type { SecretName } from "../format/names.js"
-import { checkMeta, LIMITS, type SecretFile } from "../format/secret-file.js"
+import { CofferError, hasCode } from "../errors.js"
+import { pathOf, type SecretName } from "../format/names.js"
+import { checkMeta, LIMITS, printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
 import { openSecret } from "./reading.js"
-import { sealVersion } from "./seal.js"
+import { openFile, type SealKey, sealVersion } from "./seal.js"
 import { enterGroup, type Predecessor, succeed } from "./succession.js"
 import type { Draft } from "./transaction.js"
+import { inConflict } from "./tree.js"
 
 /** One secret after a step; `changed` is false where it already was as wanted. */
 export interface StepResult {
@@ -50,7 +51,7 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   checkValueSize(value)
   const meta = mergeMeta(found?.file.meta, request.meta)
   const same = live !== undefined && before !== undefined && equalBytes(before, value)
-  if (same && equalMeta(live.meta, meta)) return { name, version: live.version, changed: false }
+  if (same && equalMeta(live.meta, meta)) return keepIn(draft, live)
   return putVersion(draft, access, name, found === undefined ? [] : [found], {
     state: "current",
     type: typeOf(value),
@@ -71,7 +72,7 @@ export async function deleteSecretIn(
   const found = await draft.find(name)
   if (found === undefined) throw notFound(name)
   checkCas(name, found, request.cas)
-  if (found.file.state === "deleted") return { name, version: found.file.version, changed: false }
+  if (found.file.state === "deleted") return keepIn(draft, found.file)
   const meta = new Map(found.file.meta)
   if (request.movedTo !== undefined) meta.set("movedTo", request.movedTo)
   return putVersion(draft, access, name, [found], {
@@ -102,22 +103,41 @@ export async function purgeSecretIn(draft: Draft, name: SecretName): Promise<Ste
     )
   }
   draft.putRemoval(name)
-  return { name, version: found.file.version, changed: true }
+  const staged = await draft.findStaged(name)
+  return { name, version: found.file.version, changed: staged?.is !== "removed" }
 }
 
-/** Writes what another version, or another secret, holds as the next version of `name`. */
-export async function restoreIn(
+/** Leaves a secret as HEAD has it, which is as it is wanted. @throws CofferError `CONFLICTED` */
+export async function keepIn(draft: Draft, file: SecretFile): Promise<StepResult> {
+  const { name, version } = file
+  const staged = await draft.findStaged(name)
+  // Settling a conflict by the way would lose the other side.
+  if (staged?.is === "conflicted") throw inConflict(pathOf(name))
+  draft.keepSecret(file)
+  return { name, version, changed: staged !== undefined }
+}
+
+/** What another version, or another secret, holds. */
+export interface Source {
+  readonly file: SecretFile
+  readonly value: Uint8Array
+}
+
+/** Makes a secret hold what `source` does; it is left as it is where it does already. */
+export async function restoreIn(draft: Draft, current: Predecessor, source: Source): Promise<StepResult> {
+  if (await holds(draft, current.file, source)) return keepIn(draft, current.file)
+  return placeIn(draft, current.file.name, source, [current])
+}
+
+/** Writes what `source` holds as the next version of `name`, the one after all `predecessors`. */
+export async function placeIn(
   draft: Draft,
   name: SecretName,
-  source: { file: SecretFile; value: Uint8Array },
+  source: Source,
   predecessors: readonly Predecessor[],
 ): Promise<StepResult> {
   const access = await draft.openForWriting(draft.groupOf(name))
-  const current = predecessors.find(({ file }) => file.name === name)
-  if (current === undefined) await refuseClash(draft, name)
-  if (current?.file.state === "current" && (await holds(access, current.file, source))) {
-    return { name, version: current.file.version, changed: false }
-  }
+  if (!predecessors.some(({ file }) => file.name === name)) await refuseClash(draft, name)
   return putVersion(draft, access, name, predecessors, {
     state: "current",
     type: source.file.type,
@@ -127,11 +147,10 @@ export async function restoreIn(
   })
 }
 
-async function holds(
-  access: GroupAccess,
-  file: SecretFile,
-  source: { file: SecretFile; value: Uint8Array },
-): Promise<boolean> {
+/** Whether a secret has a value, and it and its remarks are those of `source`. */
+export async function holds(draft: Draft, file: SecretFile, source: Source): Promise<boolean> {
+  if (file.state !== "current") return false
+  const access = await draft.openForWriting(file.group)
   return (
     file.type === source.file.type &&
     equalMeta(file.meta, source.file.meta) &&
@@ -140,13 +159,13 @@ async function holds(
 }
 
 /** Seals `content` as the version after `predecessors`, the most direct one first. */
-export function putVersion(
+export async function putVersion(
   draft: Draft,
   access: GroupAccess,
   name: SecretName,
   predecessors: readonly Predecessor[],
   content: Content,
-): StepResult {
+): Promise<StepResult> {
   checkMeta(content.meta)
   const succession = succeed(predecessors, draft.at)
   const header = {
@@ -161,14 +180,40 @@ export function putVersion(
     previous: succession.previous,
     meta: content.meta,
   }
-  draft.putSecret(sealVersion(header, content.value, access.sealKey, access.signer), access)
-  return { name, version: succession.version, changed: true }
+  const file = sealVersion(header, content.value, access.sealKey, access.signer)
+  const staged = await draft.findStaged(name)
+  const isStaged =
+    staged?.is === "verified" && saysTheSame(staged.file, { file, value: content.value }, access.sealKey)
+  draft.putSecret(isStaged ? staged.file : file, access)
+  return { name, version: succession.version, changed: !isStaged }
+}
+
+/** Whether two files differ only in what each sealing draws anew, and in the time. */
+function saysTheSame(
+  staged: SecretFile,
+  { file, value: wanted }: { file: SecretFile; value: Uint8Array },
+  { seal }: SealKey,
+): boolean {
+  const { created, digest, signature, nonce, value } = staged
+  const alike = printSecretFile({ ...file, created, digest, signature, nonce, value })
+  if (!equalBytes(alike, printSecretFile(staged))) return false
+  try {
+    return equalBytes(openFile(staged, seal).value, wanted)
+  } catch (error) {
+    if (hasCode(error, "TAMPERED")) return false
+    throw error
+  }
 }
 
 export function notFound(name: string, why = ""): CofferError {
   return new CofferError("NOT_FOUND", `there is no secret "${name}"${why}`, {
     hint: "coffer list shows what there is",
   })
+}
+
+/** Nothing was ever below a path; "" is the top. */
+export function nothingBelow(path: string): CofferError {
+  return new CofferError("NOT_FOUND", `there is no secret below "${path || "."}"`, { hint: "coffer list" })
 }
 
 export function checkCas(name: SecretName, found: Predecessor | undefined, cas: number | undefined): void {

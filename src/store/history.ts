@@ -31,7 +31,7 @@ export interface HistoricSecret {
 /** One version of a secret as git has it. */
 export interface Version {
   readonly file: SecretFile
-  /** The first commit that has this value under this number, where git's log was asked. */
+  /** The first commit that has this value under this number, at its name of then; where git's log was asked. */
   readonly commit: Oid | undefined
   /** It is what the store has now: after a `git revert` not the one with the highest number. */
   readonly current: boolean
@@ -61,7 +61,8 @@ export async function readHistory(context: HistoryContext, name: SecretName): Pr
   const current = await requireFile(context, name)
   const collected = await followChain(context, name, current)
   const log = await followLog(context, name, collected)
-  return describe(context, name, current.file, collected, log)
+  const moved = await followOldNames(context, name, collected)
+  return describe(context, name, current.file, { collected, log, moved })
 }
 
 /**
@@ -162,19 +163,59 @@ async function followLog(
   name: SecretName,
   collected: Collection,
 ): Promise<LogEntry[]> {
-  const { commit } = await context.git.head()
-  if (commit === null) return []
+  const log = await readLog(context, name)
+  for await (const { oid, file } of readUnknown(context, name, log, collected)) {
+    collected.set(oid, { file, linked: isLinked(collected, file) })
+  }
+  return log
+}
+
+/**
+ * The commits of versions from before a move. Whatever else git has under an old name is another secret's: only the
+ * chain tells what went along.
+ */
+async function followOldNames(
+  context: HistoryContext,
+  name: SecretName,
+  collected: Collection,
+): Promise<LogEntry[]> {
+  const names = new Set([...collected.values()].filter(({ linked }) => linked).map(({ file }) => file.name))
+  names.delete(name)
+  const moved: LogEntry[] = []
+  for (const old of names) {
+    const log = await readLog(context, old)
+    for await (const { oid, file } of readUnknown(context, old, log, collected)) {
+      if (isLinked(collected, file)) collected.set(oid, { file, linked: true })
+    }
+    moved.push(...log.filter(({ oid }) => oid !== undefined && collected.has(oid)))
+  }
+  return moved
+}
+
+async function readLog({ git, folder }: HistoryContext, name: SecretName): Promise<LogEntry[]> {
+  const { commit } = await git.head()
   const log: LogEntry[] = []
-  for await (const entry of context.git.log(`${context.folder}/${pathOf(name)}`, commit)) log.push(entry)
+  if (commit !== null) for await (const entry of git.log(`${folder}/${pathOf(name)}`, commit)) log.push(entry)
+  return log
+}
+
+/** The sound files of a log that are not collected yet. */
+async function* readUnknown(
+  context: HistoryContext,
+  name: SecretName,
+  log: readonly LogEntry[],
+  collected: Collection,
+): AsyncGenerator<{ oid: Oid; file: SecretFile }> {
   const oids = new Set(log.map(entry => entry.oid).filter(oid => oid !== undefined))
   const unknown = [...oids].filter(oid => !collected.has(oid))
   for await (const { oid, bytes } of context.git.blobs(unknown)) {
     const file = bytes === undefined ? undefined : parseOld(context, name, bytes)
-    if (file === undefined) continue
-    const linked = [...collected.values()].some(known => known.linked && isSameVersion(known.file, file))
-    collected.set(oid, { file, linked })
+    if (file !== undefined) yield { oid, file }
   }
-  return log
+}
+
+function isLinked(collected: Collection, file: SecretFile): boolean {
+  return [...collected.values()].some(known => known.linked && isSameVersion(known.file, file))
 }
 
 /** A file sealed again is the same version. */
@@ -210,11 +251,10 @@ function describe(
   context: HistoryContext,
   name: SecretName,
   current: SecretFile,
-  collected: Collection,
-  log: readonly LogEntry[],
+  { collected, log, moved }: Found & { readonly moved: readonly LogEntry[] },
 ): History {
   const distinct = distinctVersions(collected)
-  const commits = firstCommits(collected, log)
+  const commits = firstCommits(collected, [...log, ...moved])
   const versions = distinct.map(({ file, linked }) => ({
     file,
     current: isSameVersion(file, current),

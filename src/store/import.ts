@@ -5,10 +5,11 @@ import { CofferError, hasCode } from "../errors.js"
 import { type DotenvEntry, type DotenvWarning, parseDotenv } from "../format/dotenv.js"
 import { parseSecretName, type SecretName } from "../format/names.js"
 import { isRefusedVariable, variableOf } from "../format/variables.js"
-import { type StepResult, setSecretIn } from "./draft-secrets.js"
+import { keepIn, type StepResult, setSecretIn } from "./draft-secrets.js"
 import { openSecret } from "./reading.js"
 import { describeSeveral, type SecretsWritten, several } from "./secrets.js"
 import type { Store } from "./store.js"
+import type { Predecessor } from "./succession.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
 export interface ImportRequest {
@@ -40,15 +41,11 @@ export type GitKnowledge = "tracked" | "history" | "none"
  */
 export async function importDotenv(store: Store, request: ImportRequest & WriteOptions): Promise<Imported> {
   const entries = readEntries(request)
-  const unchanged: SecretName[] = []
   const written = await change(
     store,
     request,
     async draft => {
-      unchanged.length = 0
       const compared = await compareEntries(draft, entries)
-      const same = compared.filter(({ is }) => is === "same").map(({ entry }) => entry.name)
-      unchanged.push(...same)
       const different = compared.filter(({ is }) => is === "different").map(({ entry }) => entry.name)
       if (different.length > 0 && request.force !== true) throw haveOtherValues(different)
       return storeEntries(draft, compared, request)
@@ -56,6 +53,7 @@ export async function importDotenv(store: Store, request: ImportRequest & WriteO
     results => describeSeveral("Import", results),
   )
   const warnings = entries.flatMap(({ line, key, warnings }) => warnings.map(kind => ({ line, key, kind })))
+  const unchanged = written.result.filter(({ changed }) => !changed).map(({ name }) => name)
   return { ...several(written), unchanged, warnings }
 }
 
@@ -78,7 +76,7 @@ interface Entry extends DotenvEntry {
 interface Compared {
   readonly entry: Entry
   readonly is: "new" | "same" | "different"
-  readonly version: number
+  readonly found: Predecessor | undefined
 }
 
 function readEntries({ content, prefix = "." }: ImportRequest): Entry[] {
@@ -111,14 +109,13 @@ async function compareEntries(draft: Draft, entries: readonly Entry[]): Promise<
   for (const entry of entries) {
     const found = await draft.find(entry.name)
     if (found?.file.state !== "current") {
-      compared.push({ entry, is: "new", version: (found?.file.version ?? 0) + 1 })
+      compared.push({ entry, is: "new", found })
       continue
     }
     const access = await draft.openForWriting(found.file.group)
     const { value } = await openSecret(access, found.file)
     const same = equalBytes(value, encodeUtf8(entry.value))
-    const { version } = found.file
-    compared.push({ entry, is: same ? "same" : "different", version: same ? version : version + 1 })
+    compared.push({ entry, is: same ? "same" : "different", found })
   }
   return compared
 }
@@ -129,10 +126,17 @@ async function storeEntries(
   { prefix = ".", dryRun = false }: ImportRequest,
 ): Promise<StepResult[]> {
   const results: StepResult[] = []
-  for (const { entry, is, version } of compared) {
+  for (const { entry, is, found } of compared) {
     const { name, key, value } = entry
-    if (is === "same" || dryRun) {
-      results.push({ name, version, changed: is !== "same" })
+    const version = found?.file.version ?? 0
+    if (dryRun) {
+      results.push(
+        is === "same" ? { name, version, changed: false } : { name, version: version + 1, changed: true },
+      )
+      continue
+    }
+    if (is === "same") {
+      results.push(await keepIn(draft, found!.file))
       continue
     }
     const isNatural = variableOf({ name, meta: new Map() }, prefix.replace(/\/+$/, "")) === key

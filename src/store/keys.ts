@@ -46,7 +46,7 @@ export async function listKeys(
   request: { at: Date; groups?: readonly string[] | undefined },
 ): Promise<readonly GroupKeys[]> {
   const view = await viewStore(store, { use: "look" })
-  const wanted = (request.groups ?? []).map(group => getGroup(view.keyring, group))
+  const wanted = [...new Set(request.groups)].map(group => getGroup(view.keyring, group))
   const groups = wanted.length === 0 ? [...view.keyring.groups.values()] : wanted
   const counts = await countUses(store, view)
   const listed = groups.map(group => ({

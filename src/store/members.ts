@@ -73,9 +73,9 @@ function whenAdded({ graph, current }: GroupKeyring, recipient: string): string 
 }
 
 function chosenGroups(keyring: Keyring, groups: readonly string[] | undefined): readonly string[] {
-  const wanted = groups ?? []
+  const wanted = new Set(groups)
   for (const group of wanted) getGroup(keyring, group)
-  return wanted.length === 0 ? [ROOT_GROUP, ...keyring.listed.keys()] : wanted
+  return wanted.size === 0 ? [ROOT_GROUP, ...keyring.listed.keys()] : [...wanted]
 }
 
 export interface AddRequest extends WriteOptions {

@@ -1,11 +1,13 @@
 /** The everyday operations on secrets: get, list, set, delete, undelete. */
 import { CofferError } from "../errors.js"
-import { nameOfPath, type SecretName } from "../format/names.js"
+import { isBelow, nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
 import {
   deleteSecretIn,
+  keepIn,
   notFound,
+  nothingBelow,
   purgeSecretIn,
   restoreIn,
   type SetRequest,
@@ -16,7 +18,7 @@ import type { VersionChoice } from "./history.js"
 import { openSecret, parseVerified, type ReadSecret, readSecret, readSecrets } from "./reading.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions, type Written } from "./transaction.js"
-import { isBadFile } from "./tree.js"
+import { isBadFile, namesOf } from "./tree.js"
 import { remember, type View, viewStore } from "./view.js"
 
 /** A secret with its value. */
@@ -170,7 +172,10 @@ export async function deleteSecret(
   )
 }
 
-/** Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. */
+/**
+ * Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. A name that is given twice counts
+ * once.
+ */
 export async function deleteSecrets(
   store: Store,
   request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
@@ -182,14 +187,60 @@ export async function deleteSecrets(
       store,
       request,
       async draft => {
-        const results: StepResult[] = []
+        const results = new Map<SecretName, StepResult>()
         await draft.prefetch(request.deletions.map(({ name }) => name))
-        for (const deletion of request.deletions) results.push(await step(draft, deletion))
-        return results
+        for (const deletion of request.deletions) results.set(deletion.name, await step(draft, deletion))
+        return [...results.values()]
       },
       results => describeSeveral(request.purge === true ? "Purge" : "Delete", results),
     ),
   )
+}
+
+/**
+ * Leaves tombstones of everything that paths name, themselves and below them, in one commit; `purge` takes away the
+ * tombstones there that HEAD already has.
+ *
+ * @param request.paths - "" is everything.
+ * @throws CofferError `NOT_FOUND` for a path where nothing ever was, with `purge` also where nothing is deleted
+ */
+export async function deleteBelow(
+  store: Store,
+  request: WriteOptions & { paths: readonly string[]; purge?: boolean | undefined },
+): Promise<SecretsWritten> {
+  const { paths, purge = false } = request
+  return several(
+    await change(
+      store,
+      request,
+      async draft => {
+        const results: StepResult[] = []
+        for (const file of await chooseBelow(draft, paths, purge)) {
+          if (purge) results.push(await purgeSecretIn(draft, file.name))
+          else if (file.state === "deleted") results.push(await keepIn(draft, file))
+          else results.push(await deleteSecretIn(draft, file))
+        }
+        return results
+      },
+      results => describeSeveral(purge ? "Purge" : "Delete", results),
+    ),
+  )
+}
+
+/** The files at and below the paths, each once; with `purge` tombstones only. */
+async function chooseBelow(draft: Draft, paths: readonly string[], purge: boolean): Promise<SecretFile[]> {
+  const all = namesOf(await draft.base.paths(""))
+  const below = paths.map(path => all.filter(name => name === path || isBelow(name, path)))
+  const names = [...new Set(below.flat())]
+  await draft.prefetch(names)
+  const chosen = new Map<SecretName, SecretFile>()
+  for (const name of names) {
+    const { file } = (await draft.find(name))!
+    if (!purge || file.state === "deleted") chosen.set(name, file)
+  }
+  const empty = paths.findIndex((_, index) => !below[index]!.some(name => chosen.has(name)))
+  if (empty >= 0) throw nothingBelow(paths[empty]!)
+  return [...chosen.values()]
 }
 
 /** Brings a deleted secret back to its last live value, as a new version. */
@@ -205,9 +256,9 @@ export async function undeleteSecret(
       async draft => {
         const found = await draft.find(name)
         if (found === undefined) throw notFound(name)
-        if (found.file.state === "current") return { name, version: found.file.version, changed: false }
+        if (found.file.state === "current") return keepIn(draft, found.file)
         const { readLastLive } = await import("./history.js")
-        return restoreIn(draft, name, await readLastLive(draft, found), [found])
+        return restoreIn(draft, found, await readLastLive(draft, found))
       },
       ({ version }) => `Undelete ${name} (version ${version})`,
     ),
@@ -228,7 +279,7 @@ export async function rollbackSecret(
         const { readVersion } = await import("./history.js")
         const found = await draft.find(name)
         if (found === undefined) throw notFound(name)
-        return restoreIn(draft, name, await readVersion(draft, name, choice), [found])
+        return restoreIn(draft, found, await readVersion(draft, name, choice))
       },
       ({ version }) => `Roll ${name} back (version ${version})`,
     ),

@@ -7,7 +7,7 @@ import { canWrite } from "../keyring/roles.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import { systemError } from "../storage/files.js"
-import type { Git, Oid } from "../storage/git/git.js"
+import type { Change, FileChanges, Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener } from "./access.js"
 import { parseVerified } from "./reading.js"
@@ -37,6 +37,11 @@ export interface Written<T> {
   readonly commit: Oid | null
 }
 
+/** What is staged of a secret where that is not what HEAD has. */
+export type StagedSecret =
+  | { readonly is: "conflicted" | "removed" | "refused" }
+  | { readonly is: "verified"; readonly file: SecretFile }
+
 /** The files of one operation while it is being put together. */
 export interface Draft {
   readonly store: Store
@@ -49,6 +54,11 @@ export interface Draft {
   readonly at: Date
   /** The secret's file in HEAD, verified; undefined where there is none. */
   find(name: SecretName): Promise<Predecessor | undefined>
+  /**
+   * What an operation without commit, or the user, has staged of a secret. An operation that commits has none: where
+   * something is staged on its paths it is refused.
+   */
+  findStaged(name: SecretName): Promise<StagedSecret | undefined>
   /** The group that a name belongs to. */
   groupOf(name: SecretName): string
   /** @throws CofferError `NOT_A_MEMBER`, `REMOVED`, `NO_IDENTITY` */
@@ -57,6 +67,8 @@ export interface Draft {
   openForWriting(group: string): Promise<GroupAccess>
   /** Puts a secret's file in place after proof that it opens. */
   putSecret(file: SecretFile, access: Pick<GroupAccess, "sealKey">): void
+  /** Leaves a secret's file as HEAD has it: without a commit, what is staged of it is taken back. */
+  keepSecret(file: SecretFile): void
   /** Removes a secret's file. */
   putRemoval(name: SecretName): void
   /** Puts any store file in place, or removes it. */
@@ -109,19 +121,23 @@ async function attemptChange<T>(
   const tree = base === null ? emptyTree() : gitTree(git, base, store.folder)
   const verified = await verifyTree(store, tree, { use: "write", merging: options.merging })
   const view = { ...verified, branch: await judgeBranch(store, verified.keyring, { use: "write" }) }
-  const files = new Map<string, Uint8Array | null>()
-  const result = await plan(makeDraft(store, git, view, files, options.at))
-  if (files.size === 0) return { result, changed: false, commit: null }
-  const after = await verifyResult(store, view, files, options.merging)
-  const inRepository = new Map([...files].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
+  const files: DraftFiles = { put: new Map(), kept: new Map() }
+  const result = await plan(makeDraft({ store, git, view, base, options }, files))
+  const after = await verifyResult(store, view, files.put, options.merging)
+  const inRepository = (drafted: FileChanges) =>
+    new Map([...drafted].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
+  // What a merge has staged is the other side's: taking that back would lose it.
+  const takesBack = options.commit === false && (await git.state()) === "clean"
+  if (files.kept.size > 0 && !takesBack) await git.requireClean(base, [...inRepository(files.kept).keys()])
   if (options.commit === false) {
-    await git.stage({ files: inRepository })
-    return { result, changed: true, commit: null }
+    const wanted = inRepository(new Map([...files.kept, ...files.put]))
+    return { result, changed: wanted.size > 0 && (await git.stage({ files: wanted })), commit: null }
   }
+  if (files.put.size === 0) return { result, changed: false, commit: null }
   const commit = await git.commit({
     base,
     scope: store.folder,
-    files: inRepository,
+    files: inRepository(files.put),
     message: options.message ?? describe(result),
     at: options.at,
     verify: options.verify ?? true,
@@ -152,29 +168,45 @@ async function verifyResult(
   return { ...after, branch: view.branch }
 }
 
-function makeDraft(
-  store: Store,
-  git: Git,
-  view: View,
-  files: Map<string, Uint8Array | null>,
-  at: Date,
-): Draft {
+/** What an operation puts in place, by path in the store, and what it finds to be as wanted in HEAD. */
+interface DraftFiles {
+  readonly put: Map<string, Uint8Array | null>
+  readonly kept: Map<string, Uint8Array>
+}
+
+interface DraftContext {
+  readonly store: Store
+  readonly git: Git
+  readonly view: View
+  readonly base: Oid | null
+  readonly options: WriteOptions
+}
+
+function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Draft {
+  const { store, git, view, options } = context
   const fetched = new Map<string, TreeFile | undefined>()
   let index: NameIndex | undefined
   let records = [...view.keyring.groups.values()].reduce((sum, { graph }) => sum + graph.nodes.size, 0)
   const names = async () => new Set(namesOf([...(await view.tree.paths("")), ...files.keys()]))
   const open = groupOpener(store, view)
+  let staged: Promise<ReadonlyMap<string, Change>> | undefined
   return {
     store,
     git,
     base: view.tree,
     keyring: view.keyring,
     folder: store.folder,
-    at,
+    at: options.at,
     async find(name) {
       const path = pathOf(name)
       const found = fetched.has(path) ? fetched.get(path) : await view.tree.find(path)
       return found === undefined ? undefined : { file: parseVerified(view, found), oid: found.oid! }
+    },
+    async findStaged(name) {
+      if (options.commit !== false) return undefined
+      staged ??= readStaged(context)
+      const found = (await staged).get(pathOf(name))
+      return found && readStagedSecret(context, pathOf(name), found)
     },
     groupOf: name => groupOf(name, view.keyring.listed.keys()),
     open,
@@ -189,6 +221,9 @@ function makeDraft(
       index?.add(file.name)
       // The index is there as soon as a name is new: nothing else can make the store larger.
       if (index !== undefined && index.size > LIMITS.secrets) throw tooMany("secrets", LIMITS.secrets)
+    },
+    keepSecret(file) {
+      kept.set(pathOf(file.name), printSecretFile(file))
     },
     putRemoval(name) {
       files.set(pathOf(name), null)
@@ -214,6 +249,30 @@ function makeDraft(
       }
     },
   }
+}
+
+/** What differs between HEAD and the index, by path in the store. */
+async function readStaged({ git, base, store }: DraftContext): Promise<ReadonlyMap<string, Change>> {
+  const staged = new Map<string, Change>()
+  for await (const found of git.changes(base, "index", store.folder))
+    staged.set(found.path.slice(store.folder.length + 1), found)
+  return staged
+}
+
+async function readStagedSecret(
+  { git, view }: DraftContext,
+  path: string,
+  { to, conflicted }: Change,
+): Promise<StagedSecret> {
+  if (conflicted) return { is: "conflicted" }
+  if (to === undefined) return { is: "removed" }
+  try {
+    for await (const { bytes } of git.blobs([to.oid]))
+      if (bytes !== undefined) return { is: "verified", file: parseVerified(view, { path, bytes }) }
+  } catch (error) {
+    if (!(error instanceof CofferError)) throw error
+  }
+  return { is: "refused" }
 }
 
 /** Refused before it is written: readers would refuse the whole store. */

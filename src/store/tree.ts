@@ -145,7 +145,7 @@ function refusal(entry: { path: string; mode: string; stage: number }): CofferEr
   return notRegular(entry.path, `its mode in git is ${entry.mode}, not 100644`)
 }
 
-function inConflict(path: string): CofferError {
+export function inConflict(path: string): CofferError {
   return new CofferError("CONFLICTED", `"${path}" is in conflict in this merge`, {
     hint: "coffer resolve settles what has one right answer, and names the rest",
   })

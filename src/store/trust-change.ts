@@ -128,7 +128,7 @@ async function acceptNames(store: Store, names: readonly SecretName[]): Promise<
     { ...position!.seen!, accepted },
     { patienceMs: WRITE_PATIENCE_MS },
   )
-  return names
+  return [...new Set(names)]
 }
 
 function nothingToAccept(name: SecretName): CofferError {

@@ -4,6 +4,7 @@ import * as assert from "uvu/assert"
 import { parseSecretName } from "../../src/format/names.js"
 import { type History, listVersions, type VersionChoice } from "../../src/store/history.js"
 import { resolveSecret } from "../../src/store/resolve.js"
+import { rotateGroups } from "../../src/store/rotate.js"
 import { deleteSecrets, getSecret, rollbackSecret, undeleteSecret } from "../../src/store/secrets.js"
 import { transferSecret } from "../../src/store/transfer.js"
 import { type Actor, assertRefused, makeTeam, now, type Team } from "./team.js"
@@ -47,6 +48,34 @@ test("versions come newest first with their commits, and each can be read", asyn
   assert.is(await getAt("A", { version: 7 }), "A7")
   await assertRefused("NOT_FOUND", () => getAt("A", { version: 8 }))
   await assertRefused("NOT_FOUND", () => getAt("B", { version: 1 }))
+})
+
+test("versions made under older names come with their commits, also sealed again and where the name is used anew", async () => {
+  const commits: string[] = []
+  const note = () => commits.unshift(ana.git("rev-parse", "HEAD").trim())
+  const move = async (from: string, to: string) => {
+    const request = { from: name(from), to: name(to), at: now() }
+    await transferSecret(await ana.open(), "move", request)
+    note()
+  }
+  for (const value of ["1", "2"]) {
+    await ana.set("A", value)
+    note()
+  }
+  await rotateGroups(await ana.open(), { at: now() })
+  await move("A", "p/B")
+  await ana.set("A", "another secret")
+  await move("p/B", "C")
+  const { versions: found, lost, why } = await versions("C")
+  assert.equal(
+    found.map(({ label, commit, linked }) => `${label} ${commit} ${linked}`),
+    commits.map((commit, index) => `${4 - index} ${commit} true`),
+  )
+  assert.equal([lost, why], [[], null])
+  assert.equal(
+    (await versions("A")).versions.map(({ label }) => label),
+    ["4", "3", "2", "1"],
+  )
 })
 
 test("after a git revert the version that the store has is the current one, not the highest", async () => {

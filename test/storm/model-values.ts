@@ -47,7 +47,7 @@ export function undelete(draft: Draft, name: string): void {
   if (found.state === "current") return
   const source = findLastLive(draft.view, found, draft.clone.logged(name))
   requireOpen(draft.view, draft.by, source)
-  restore(draft, name, source, [found])
+  restore(draft, name, source, found)
 }
 
 export function rollBack(draft: Draft, name: string, version: number): void {
@@ -55,7 +55,7 @@ export function rollBack(draft: Draft, name: string, version: number): void {
   if (found === undefined) throw new Refused("NOT_FOUND")
   const source = findVersion(draft.view, found, draft.clone.logged(name), version)
   requireOpen(draft.view, draft.by, source)
-  restore(draft, name, source, [found])
+  restore(draft, name, source, found)
 }
 
 export interface TransferWish {
@@ -70,29 +70,51 @@ export function transfer(draft: Draft, { kind, from, to, version, force }: Trans
   if (from === to) throw new Refused("USAGE")
   const found = draft.find(from)
   const target = draft.find(to)
-  if (target?.state === "current" && !force) throw new Refused("EXISTS")
   const targets = target === undefined ? [] : [target]
-  if (kind === "copy" && version !== undefined) {
-    if (found === undefined) throw new Refused("NOT_FOUND")
-    const source = findVersion(draft.view, found, draft.clone.logged(from), version)
-    requireOpen(draft.view, draft.by, source)
-    restore(draft, to, source, targets)
+  const inTheWay = target?.state === "current" && !force
+  if (kind === "copy") {
+    const source = findSource(draft, { from, found, version })
+    if (target !== undefined && holds(draft, target, source)) return
+    if (inTheWay) throw new Refused("EXISTS")
+    place(draft, to, source, targets)
     return
   }
+  const isMoved = found?.state === "deleted" && found.meta.get("movedTo") === to
+  if (isMoved && target?.state === "current") return
   if (found?.state !== "current") throw new Refused("NOT_FOUND")
+  if (inTheWay) throw new Refused("EXISTS")
   requireOpen(draft.view, draft.by, found)
-  restore(draft, to, found, kind === "copy" ? targets : [found, ...targets])
-  if (kind === "move") remove(draft, { name: from, movedTo: to })
+  place(draft, to, found, [found, ...targets])
+  remove(draft, { name: from, movedTo: to })
 }
 
-/** Another version's or secret's content as the next version of `name`. */
-function restore(draft: Draft, name: string, source: Blob, before: readonly Blob[]): void {
+function findSource(
+  draft: Draft,
+  { from, found, version }: { from: string; found: Blob | undefined; version: number | undefined },
+): Blob {
+  if (found === undefined) throw new Refused("NOT_FOUND")
+  if (version === undefined && found.state !== "current") throw new Refused("NOT_FOUND")
+  const source =
+    version === undefined ? found : findVersion(draft.view, found, draft.clone.logged(from), version)
+  requireOpen(draft.view, draft.by, source)
+  return source
+}
+
+/** Another version's content as the next version of `name`, unless it has it. */
+function restore(draft: Draft, name: string, source: Blob, current: Blob): void {
+  if (!holds(draft, current, source)) place(draft, name, source, [current])
+}
+
+function holds(draft: Draft, current: Blob, source: Blob): boolean {
+  if (current.state !== "current") return false
+  draft.keyForWriting(current.name)
+  requireOpen(draft.view, draft.by, current)
+  return current.value === source.value && equalMeta(current.meta, source.meta)
+}
+
+/** What `source` holds as the version of `name` that follows these. */
+function place(draft: Draft, name: string, source: Blob, before: readonly Blob[]): void {
   const key = draft.keyForWriting(name)
-  const current = before.find(blob => blob.name === name)
-  if (current?.state === "current") {
-    requireOpen(draft.view, draft.by, current)
-    if (current.value === source.value && equalMeta(current.meta, source.meta)) return
-  }
   const { value, meta } = source
   put(draft, { name, state: "current", value, meta, valueKeys: enter(source.valueKeys, key), key }, before)
 }

@@ -10,7 +10,11 @@ import { writtenText } from "../written.js"
 
 /** Options that copy and move share. */
 export const TRANSFER_OPTIONS = {
-  recursive: { type: "boolean", alias: "r", help: "everything below the path" },
+  recursive: {
+    type: "boolean",
+    alias: "r",
+    help: "everything below the path (. is everything), but for what is below B already",
+  },
   cas: {
     type: "integer",
     placeholder: "n",

@@ -2,14 +2,12 @@
 import { CofferError } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
 import {
-  type Deletion,
+  deleteBelow,
   deleteSecret,
   deleteSecrets,
-  listSecrets,
   type SecretsWritten,
   type SecretWritten,
 } from "../../store/secrets.js"
-import type { Store } from "../../store/store.js"
 import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
 import { defineCommand } from "../command.js"
 import { writtenText } from "../written.js"
@@ -38,28 +36,12 @@ export const deleteCommand = defineCommand({
     }
     const store = await session.openStore()
     const options = { purge, ...writeOptions(session, write) }
+    if (recursive) return deleteBelow(store, { paths: names.map(parsePrefix), ...options })
     const [only = "", ...others] = names
-    if (!recursive && others.length === 0) {
-      return deleteSecret(store, { name: parseSecretName(only), cas, ...options })
-    }
-    const deletions = recursive
-      ? await below(store, names.map(parsePrefix), purge)
-      : names.map(name => ({ name: parseSecretName(name) }))
+    if (others.length === 0) return deleteSecret(store, { name: parseSecretName(only), cas, ...options })
+    const deletions = names.map(name => ({ name: parseSecretName(name) }))
     return deleteSecrets(store, { deletions, ...options })
   },
 
   text: written => writtenText(written),
 })
-
-async function below(store: Store, prefixes: readonly string[], purge: boolean): Promise<Deletion[]> {
-  const files = await listSecrets(store, { deleted: purge })
-  const wanted = files.filter(({ state }) => (state === "deleted") === purge).map(({ name }) => name)
-  const found = new Set<Deletion["name"]>()
-  for (const prefix of prefixes) {
-    const matching = wanted.filter(name => prefix === "" || name === prefix || name.startsWith(`${prefix}/`))
-    if (matching.length === 0)
-      throw new CofferError("NOT_FOUND", `there is no secret below "${prefix || "."}"`)
-    for (const name of matching) found.add(name)
-  }
-  return [...found].map(name => ({ name }))
-}

@@ -95,7 +95,7 @@ const importCommand = defineCommand({
   summary: "add identities, given on stdin or in a file, to your identity file",
   details: "Identities that are there stay: older versions may open with them alone.",
   positionals: { file: { help: "a file of private lines, as age-keygen makes it", optional: true } },
-  fields: "{card, file}",
+  fields: "{card, file, changed}",
   errors: ["IDENTITY_INVALID", "NOT_FOUND", "IO_FAILED"],
   examples: [
     { command: "coffer identity import key.txt" },
@@ -110,11 +110,11 @@ const importCommand = defineCommand({
       name: file === undefined ? "stdin" : "the file",
       file: path,
     })
-    await addIdentities(path, identities)
-    return shown(identities[0]!)
+    const added = await addIdentities(path, identities)
+    return { ...shown(identities[0]!), changed: added.length > 0 }
   },
 
-  text: ({ card }) => `${card}\n`,
+  text: ({ card, changed }) => `${card}${changed ? "" : ", unchanged"}\n`,
 })
 
 const exportCommand = defineCommand({

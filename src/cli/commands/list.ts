@@ -1,6 +1,6 @@
 /** The command `list`. */
-import { CofferError } from "../../errors.js"
 import type { SecretFile } from "../../format/secret-file.js"
+import { nothingBelow } from "../../store/draft-secrets.js"
 import { listSecrets } from "../../store/secrets.js"
 import { parsePrefix } from "../arguments.js"
 import { defineCommand } from "../command.js"
@@ -26,7 +26,7 @@ export const list = defineCommand({
     const below = parsePrefix(prefix)
     const files = await listSecrets(await session.openStore(), { prefix: below, deleted })
     if (files.length === 0 && below !== "") {
-      throw new CofferError("NOT_FOUND", `there is no secret below "${below}"`, { hint: "coffer list" })
+      throw nothingBelow(below)
     }
     return { files, tree, long }
   },

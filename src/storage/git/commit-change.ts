@@ -49,6 +49,16 @@ export async function commitChange(writer: Writer, token: string, wanted: Commit
   return commit
 }
 
+/** Makes sure that a commit of these paths could be made. @throws CofferError `GIT_DIRTY`, `GIT_CONFLICTED`, `GIT_MOVED` */
+export async function requireClean(
+  backend: Backend,
+  base: Oid | null,
+  paths: readonly string[],
+): Promise<void> {
+  if ((await backend.head()).commit !== base) throw moved()
+  await inspectForCommit(backend, base, paths)
+}
+
 /** A `git commit` that was under way when the index was locked can still move HEAD: few do, and soon all have. */
 const MOVES = 5
 

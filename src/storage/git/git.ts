@@ -109,8 +109,21 @@ export interface Git extends GitReader {
    *   `GIT_SIGN_FAILED`, `GIT_REFUSED`, `GIT_UNSUPPORTED`, `STORE_LOCKED`; nothing has changed then
    */
   commit(change: CommitChange): Promise<Oid>
-  /** Changes index and work tree on these paths without a commit, also in the middle of a merge. */
-  stage(change: { readonly files: FileChanges }): Promise<void>
+  /**
+   * Changes index and work tree on these paths without a commit, also in the middle of a merge.
+   *
+   * @returns false where both hold all of the files already; nothing is written then.
+   * @throws CofferError `GIT_DIRTY` where the work tree holds what git has no copy of
+   */
+  stage(change: { readonly files: FileChanges }): Promise<boolean>
+  /**
+   * Makes sure that index and work tree are as HEAD has them on these paths: what {@link Git.commit} asks of the paths
+   * that it changes.
+   *
+   * @param base - the HEAD that the paths were read from; another one by now is `GIT_MOVED`.
+   * @throws CofferError `GIT_DIRTY`, `GIT_CONFLICTED`, `GIT_MOVED`
+   */
+  requireClean(base: Oid | null, paths: readonly string[]): Promise<void>
   /** Whether a killed write waits to be finished: the pre-commit hook refuses then. */
   hasJournal(): boolean
   /** Finishes what a killed write left behind. `withStoreLock` does it first of all. @throws CofferError `GIT_LOCKED` */

@@ -1,7 +1,8 @@
 /** What index and work tree hold on the paths of a write, and whether that may be written over. */
 import { CofferError } from "../../errors.js"
 import type { Backend } from "./backend.js"
-import type { Entry, Oid } from "./git.js"
+import { blobId } from "./disk.js"
+import type { Entry, FileChanges, Oid } from "./git.js"
 import { indexFingerprint } from "./index-lock.js"
 import { readWorkFile, stampOf } from "./work-files.js"
 
@@ -13,6 +14,8 @@ export interface Snapshot {
   readonly leftOut: ReadonlySet<string>
   /** The blobs that the work files hold. */
   readonly work: ReadonlyMap<string, Oid | null>
+  /** What the index has; paths that it lacks are left out. */
+  readonly entries: ReadonlyMap<string, readonly Entry[]>
 }
 
 /**
@@ -53,6 +56,19 @@ export async function inspectForStage(backend: Backend, paths: readonly string[]
   })
 }
 
+/** Those of the files that index and work tree do not both hold already. */
+export function differing({ oidHex }: Backend, snapshot: Snapshot, files: FileChanges): FileChanges {
+  return new Map(
+    [...files].filter(([path, bytes]) => {
+      const to = bytes === null ? null : blobId(bytes, oidHex)
+      const [entry, ...others] = snapshot.entries.get(path) ?? []
+      const isStaged = others.length === 0 && (entry?.oid ?? null) === to && (entry?.stage ?? 0) === 0
+      const isPlain = entry === undefined || entry.mode === "100644"
+      return !isStaged || !isPlain || (snapshot.work.get(path) !== to && !snapshot.leftOut.has(path))
+    }),
+  )
+}
+
 /** Whether index and work files are still what the snapshot saw: otherwise look again. */
 export function isUnchanged(backend: Backend, snapshot: Snapshot): boolean {
   if (indexFingerprint(backend.gitDir) !== snapshot.index) return false
@@ -82,7 +98,7 @@ async function inspect(
     if (entries[0]?.skipWorktree === true && work.oid === null) leftOut.add(path)
     blobs.set(path, work.oid)
   }
-  return { index: fingerprint, stamps, leftOut, work: blobs }
+  return { index: fingerprint, stamps, leftOut, work: blobs, entries: index }
 }
 
 function conflicted(path: string): CofferError {

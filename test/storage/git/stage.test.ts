@@ -1,5 +1,5 @@
 /** Changes without a commit: for `--no-commit`, and for settling conflicts in the middle of a merge. */
-import { readFileSync } from "node:fs"
+import { readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -35,6 +35,39 @@ for (const kind of KINDS) {
     )
     assert.equal(git(folder, "show", ":secrets/A.yaml"), "third\n")
     assert.equal(leftovers(folder), [])
+  })
+
+  test(`${kind}: what is staged already is not written again, what is so only in part is`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    const change = { files: toFiles({ "secrets/A.yaml": "second\n", "secrets/B.yaml": null }) }
+    assert.is(await opened.stage(change), true)
+    const index = readFileSync(join(folder, ".git/index"))
+    assert.is(await opened.stage(change), false)
+    assert.equal(readFileSync(join(folder, ".git/index")), index)
+    assert.equal(leftovers(folder), [])
+    rmSync(join(folder, "secrets/A.yaml"))
+    assert.is(await opened.stage(change), true)
+    assert.is(readFileSync(join(folder, "secrets/A.yaml"), "utf8"), "second\n")
+    git(folder, "update-index", "--chmod=+x", "secrets/A.yaml")
+    assert.is(await opened.stage(change), true)
+    assert.match(git(folder, "ls-files", "-s", "secrets/A.yaml"), /^100644 /)
+  })
+
+  test(`${kind}: paths are clean where index and work tree are as HEAD has them`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    const { commit: base } = await opened.head()
+    const paths = ["secrets/A.yaml", "secrets/prod/C.yaml"]
+    await opened.requireClean(base, paths)
+    await opened.requireClean(base, ["secrets/NONE.yaml"])
+    write(folder, "secrets/A.yaml", "edited\n")
+    assert.is(await codeOf(opened.requireClean(base, paths)), "GIT_DIRTY")
+    git(folder, "add", "secrets/A.yaml")
+    assert.is(await codeOf(opened.requireClean(base, paths)), "GIT_DIRTY")
+    await opened.requireClean(base, ["secrets/prod/C.yaml"])
+    git(folder, "commit", "-q", "-m", "edited")
+    assert.is(await codeOf(opened.requireClean(base, paths)), "GIT_MOVED")
   })
 
   test(`${kind}: an edit that git has no copy of is not written over`, async () => {
