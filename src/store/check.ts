@@ -175,7 +175,7 @@ function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date
     if (members.length > 0) {
       warn(
         "EXPOSED",
-        `"${file.name}" is known to ${members.join(", ")}, no longer a member`,
+        `"${file.name}" may be known to ${members.join(", ")}, who cannot read it any more`,
         `coffer set ${file.name}`,
       )
     }

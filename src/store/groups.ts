@@ -57,7 +57,7 @@ export interface GroupCreated {
 /**
  * Makes a group, with you as its admin, and moves the names below its path into it in the same commit.
  *
- * @throws CofferError `NAME_INVALID`, `EXISTS`, `ROLE_MISSING` unless you are admin of the default group,
+ * @throws CofferError `NAME_INVALID`, `EXISTS`, `USAGE` for another role of your own, `ROLE_MISSING` unless you are admin of the default group,
  * `NOT_A_MEMBER` where the secrets to move are not yours to open, `NOT_FOUND` for a member nobody knows
  */
 export async function createGroup(store: Store, request: CreateGroupRequest): Promise<GroupCreated> {
@@ -132,6 +132,11 @@ function chooseMembers(keyring: Keyring, me: MemberAccess, request: CreateGroupR
     for (const member of currentRecord(keyring, request.like).record.members) members.set(member.name, member)
   }
   for (const { name, role } of request.members ?? []) {
+    if (name === me.member.name && role !== undefined && role !== "admin") {
+      throw new CofferError("USAGE", `you are "${name}": who makes a group is its admin`, {
+        hint: `leave ${name} out; another admin of ${request.group} may change that later`,
+      })
+    }
     const known = findKnown(keyring, name)
     members.set(name, role === undefined ? known : withRole(known, role, keyring))
   }

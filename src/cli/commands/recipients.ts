@@ -104,10 +104,13 @@ const remove = defineCommand({
 
   text(removed) {
     const { name, groups, exposed } = removed
-    if (!removed.changed) return `${name} is no member any more\n`
     const count = groups.reduce((sum, { resealed }) => sum + resealed, 0)
-    const known = `${name} may know ${exposed.length} ${exposed.length === 1 ? "value" : "values"}: coffer status --exposed`
-    return `${count} sealed again${outcome(removed)}; ${known}\n`
+    const done = removed.changed
+      ? `${count} sealed again${outcome(removed)}`
+      : `${name} is no member any more`
+    const values = exposed.length === 1 ? "value" : "values"
+    const known = `; ${name} may know ${exposed.length} ${values}: coffer status --exposed`
+    return `${done}${exposed.length === 0 ? "" : known}\n`
   },
   json: ({ groups, commit, exposed }) => ({ groups, commit, exposed }),
 })

@@ -1,4 +1,5 @@
 /** The command `status`. */
+import { CofferError } from "../../errors.js"
 import {
   type ExposedSecret,
   type GroupStatus,
@@ -10,7 +11,9 @@ import { defineCommand } from "../command.js"
 import { FAIL_ON_OPTION, findingJson, findingLines, parseFailOn } from "../findings.js"
 import { table } from "../table.js"
 
-type Shown = { readonly report: StatusReport } | { readonly exposed: readonly ExposedSecret[] }
+type Shown =
+  | { readonly report: StatusReport }
+  | { readonly exposed: readonly ExposedSecret[]; readonly failed: boolean }
 
 export const status = defineCommand({
   name: "status",
@@ -27,14 +30,23 @@ export const status = defineCommand({
 
   async run(session, { exposed, failOn }): Promise<Shown> {
     const kinds = failOn === undefined ? undefined : parseFailOn(failOn)
+    // What is not looked at must not pass for found in order.
+    if (exposed && kinds?.some(kind => kind !== "exposed")) {
+      throw new CofferError("USAGE", "--exposed lists what is exposed: it takes no other kind to --fail-on", {
+        hint: `coffer status --fail-on ${kinds.join(",")}`,
+      })
+    }
     const store = await session.openStore()
-    if (exposed) return { exposed: await listExposed(store) }
+    if (exposed) {
+      const listed = await listExposed(store)
+      return { exposed: listed, failed: kinds !== undefined && listed.length > 0 }
+    }
     return { report: await reportStatus(store, { at: session.now(), failOn: kinds }) }
   },
 
   text: shown => ("report" in shown ? screen(shown.report) : exposedLines(shown.exposed)),
-  json: shown => ("report" in shown ? reportJson(shown.report) : shown),
-  status: shown => ("report" in shown && shown.report.failed ? 3 : 0),
+  json: shown => ("report" in shown ? reportJson(shown.report) : { exposed: shown.exposed }),
+  status: shown => (("report" in shown ? shown.report : shown).failed ? 3 : 0),
 })
 
 function exposedLines(exposed: readonly ExposedSecret[]): string {
