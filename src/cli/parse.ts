@@ -56,6 +56,7 @@ export async function parseWords(command: Command, argv: readonly string[]): Pro
       refuseUnknown(given, options, command.name)
       valuesOf(given, GLOBALS, helpOf(command.name))
       const own = valuesOf(given, command.options ?? {}, helpOf(command.name))
+      if (!argv.includes("--")) refuseReserved(words, command)
       const named = positionalsOf(words, command)
       return { ...named, ...own, ...(rest === undefined ? {} : { rest }) }
     },
@@ -182,6 +183,12 @@ function firstProblem(texts: readonly unknown[], { choices }: Option): { problem
   if (texts.some(text => typeof text !== "string" || text === "")) return { problem: "wants a value" }
   if (choices === undefined || texts.every(text => choices.includes(text as string))) return undefined
   return { problem: `is one of ${choices.join(", ")}` }
+}
+
+function refuseReserved([word = ""]: readonly string[], { name, reserved = [] }: Command): void {
+  if (!reserved.includes(word)) return
+  const hint = `coffer ${name} --help; for what is called so: coffer ${name} -- ${word}`
+  throw usage(`there is no command "${name} ${word}"`, hint)
 }
 
 function positionalsOf(words: readonly string[], command: Command): Values {
