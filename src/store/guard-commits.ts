@@ -1,5 +1,6 @@
 /** Looks at commits that are about to be published: the store where they end, and plaintext in every one of them. */
 import { CofferError } from "../errors.js"
+import { counted } from "../format/counted.js"
 import { type Git, type Introduced, type Oid, openGit } from "../storage/git/git.js"
 import { checkContents } from "./guard-content.js"
 import {
@@ -118,7 +119,7 @@ function noteExtent(
     collector.notes.add("note: this clone is shallow: checked to the boundary of what it has")
   } else if (published.length === 0) {
     collector.notes.add(
-      `note: nothing of this history is known to be published: all of it was looked at (${commits.length} commits)`,
+      `note: nothing of this history is known to be published: all of it was looked at (${counted(commits.length, "commit")})`,
     )
   }
 }

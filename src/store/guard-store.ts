@@ -168,7 +168,9 @@ async function judge(
   const { path: inStore = "" } = finding
   const path = inStore === store.folder ? inStore : `${store.folder}/${inStore}`
   // People see this beside git's own output: paths are git's.
-  const message = finding.message.replaceAll(`"${inStore}"`, `"${path}"`)
+  const message = finding.message
+    .replaceAll(`"${inStore}"`, `"${path}"`)
+    .replaceAll(`"${KEYS_FOLDER}/`, `"${store.folder}/${KEYS_FOLDER}/`)
   const isNote =
     isMerge &&
     (NOTES_IN_MERGE.includes(finding.code) ||

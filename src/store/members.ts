@@ -2,6 +2,7 @@
 import { ageIdentity, newIdentityLine } from "../crypto/age.js"
 import { CofferError } from "../errors.js"
 import type { Card } from "../format/card.js"
+import { counted } from "../format/counted.js"
 import type { Member, Role } from "../format/key-record.js"
 import { isMemberName, ROOT_GROUP, type SecretName } from "../format/names.js"
 import type { SecretHeader } from "../format/secret-file.js"
@@ -21,7 +22,7 @@ import {
   publishNext,
 } from "./publish.js"
 import type { Resealing } from "./reseal.js"
-import { countSecrets, type Rotated, type RotatedGroup, renewedGroups, resealGroups } from "./rotate.js"
+import { type Rotated, type RotatedGroup, renewedGroups, resealGroups } from "./rotate.js"
 import { listFiles } from "./secrets.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
@@ -169,7 +170,7 @@ function memberOf({ name, role }: AddRequest, card: Card): Member {
   const chosen = role ?? (signingKey === undefined ? "reader" : "writer")
   if (chosen === "reader") return { name, role: chosen, recipient }
   if (signingKey !== undefined) return { name, role: chosen, recipient, signingKey }
-  throw new CofferError("CARD_INVALID", `a ${chosen} signs, and this card has no signing key`, {
+  throw new CofferError("CARD_INVALID", `who is ${chosen} signs, and this card has no signing key`, {
     hint: "ask for the whole line that coffer identity show prints: age1… coffer-sign1…",
   })
 }
@@ -222,7 +223,7 @@ export async function removeRecipient(store: Store, request: RemoveRequest): Pro
     draft => removeIn(draft, request),
     ({ groups }) => {
       const count = groups.reduce((sum, { resealed }) => sum + resealed, 0)
-      return `Remove ${request.name} from ${groups.map(({ group }) => group).join(", ")} (${countSecrets(count)} sealed again)`
+      return `Remove ${request.name} from ${groups.map(({ group }) => group).join(", ")} (${counted(count, "secret")} sealed again)`
     },
   )
   return { ...result, changed, commit }

@@ -1,5 +1,6 @@
 /** The command `check`. */
 import { CofferError } from "../../errors.js"
+import { counted } from "../../format/counted.js"
 import { checkStore } from "../../store/check.js"
 import { guardCommit } from "../../store/guard.js"
 import { guardRange } from "../../store/guard-commits.js"
@@ -62,7 +63,7 @@ export const check = defineCommand({
   text({ checked, problems }) {
     const { files, opened } = checked
     const errors = problems.filter(({ level }) => level === "error").length
-    return `${findingLines(problems)}${files} files checked, ${opened === 0 ? "none" : opened} opened: ${errors} wrong\n`
+    return `${findingLines(problems)}${counted(files, "file")} checked, ${opened === 0 ? "none" : opened} opened: ${errors} wrong\n`
   },
   json: ({ checked, problems }) => ({ checked, problems: problems.map(findingJson) }),
   status: ({ failed }) => (failed ? 3 : 0),

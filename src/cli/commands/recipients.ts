@@ -1,6 +1,7 @@
 /** The commands `recipients list`, `add` and `remove`. */
 import { CofferError } from "../../errors.js"
 import { parseCard } from "../../format/card.js"
+import { counted } from "../../format/counted.js"
 import { parseGroupName } from "../../format/names.js"
 import {
   type Added,
@@ -108,8 +109,7 @@ const remove = defineCommand({
     const done = removed.changed
       ? `${count} sealed again${outcome(removed)}`
       : `${name} is no member any more`
-    const values = exposed.length === 1 ? "value" : "values"
-    const known = `; ${name} may know ${exposed.length} ${values}: coffer status --exposed`
+    const known = `; ${name} may know ${counted(exposed.length, "value")}: coffer status --exposed`
     return `${done}${exposed.length === 0 ? "" : known}\n`
   },
   json: ({ groups, commit, exposed }) => ({ groups, commit, exposed }),

@@ -23,7 +23,7 @@ export const status = defineCommand({
     failOn: FAIL_ON_OPTION,
   },
   fields:
-    "{store, storeId, pin, trusted, hooks, groups: [{group, members, secrets, key, keyAge, exposed, overdue}], problems: [{code, level, path, message, hint}]}; with --exposed {exposed: [{name, group, version, by: [{member, removed}]}]}",
+    "{store, storeId, pin, trusted, hooks, hooksUnknown, groups: [{group, members, secrets, key, keyAge, exposed, overdue}], problems: [{code, level, path, message, hint}]}; with --exposed {exposed: [{name, group, version, by: [{member, removed}]}]}",
   errors: ["NOT_FOUND"],
   statuses: { 3: "found an error, or what --fail-on names" },
   examples: [{ command: "coffer status" }, { command: "coffer status --exposed" }],
@@ -61,19 +61,27 @@ function exposedLines(exposed: readonly ExposedSecret[]): string {
   )
 }
 
-function screen({ store, storeId, pin, trusted, hooks, groups, problems }: StatusReport): string {
+function screen({
+  store,
+  storeId,
+  pin,
+  trusted,
+  hooks,
+  hooksUnknown,
+  groups,
+  problems,
+}: StatusReport): string {
   const facts = [
     ["store", `${store}/ (${storeId})`],
     ["pin", pin ?? "none: the key records are refused"],
     ["trusted", trusted ? "yes, pinned" : "not pinned on this machine: coffer init"],
-    ["hooks", hooksText(hooks)],
+    ["hooks", hooks === null ? (hooksUnknown ?? "") : hooksText(hooks)],
   ]
   const head = ["group", "members", "secrets", "data key", "age", "exposed", "overdue"]
   return `${table(facts)}\n${table([head, ...groups.map(groupRow)])}${problems.length > 0 ? "\n" : ""}${findingLines(problems)}`
 }
 
-function hooksText(hooks: StatusReport["hooks"]): string {
-  if (hooks === null) return "no git repository here"
+function hooksText(hooks: NonNullable<StatusReport["hooks"]>): string {
   if (hooks.live) return "installed, and they fire"
   return hooks.installed
     ? "installed, but they do not fire: coffer hooks status"
