@@ -56,10 +56,12 @@ export async function findHooksFolder(git: GitReader): Promise<HooksFolder> {
 
 /** @throws CofferError `GIT_UNSUPPORTED` where git looks for hooks in what is no folder: it runs none then */
 export function refuseNoFolder(path: string): void {
-  if (!existsSync(path) || statSync(path).isDirectory()) return
+  let nearest = path
+  while (!existsSync(nearest)) nearest = dirname(nearest)
+  if (statSync(nearest).isDirectory()) return
   throw new CofferError(
     "GIT_UNSUPPORTED",
-    `core.hooksPath is "${path}", which is no folder: git runs no hooks`,
+    `git looks for hooks in "${path}", which is no folder: it runs none`,
     {
       hint: "git config --show-origin core.hooksPath shows where it is set: take it out there, then coffer hooks install",
     },
