@@ -21,14 +21,26 @@ export type ChildEnd = { readonly status: number } | { readonly signal: NodeJS.S
 export interface Child {
   /** Rejects with a {@link StartError} if the program could not be started. */
   readonly ended: Promise<ChildEnd>
-  /** Sends SIGTERM, and SIGKILL where that has not helped after `graceMs`. */
-  stop(graceMs: number): Promise<void>
+  /** Sends SIGTERM, and SIGKILL where that has not helped after `graceMs`. @returns how it ended */
+  stop(graceMs: number): Promise<ChildEnd>
+  /**
+   * Whether somebody else wants it ended: SIGTERM came at some time, or another signal that ends programs since
+   * {@link stop}. Before that an interrupt or a hangup may mean something else to the program.
+   */
+  isStopped(): boolean
 }
 
 /** Starts a program with coffer's own stdin, stdout and stderr. Until it ends, signals go to it. */
 export function startChild(host: Host, request: ChildRequest): Child {
   // Listening first: a signal that came in between would end coffer and leave the child behind.
-  const restore = forwardSignals(host, signal => child.kill(signal))
+  let stopping = false
+  let stopped = false
+  const restore = forwardSignals(host, {
+    seen(signal) {
+      stopped ||= signal === "SIGTERM" || (stopping && ENDING.includes(signal))
+    },
+    send: signal => child.kill(signal),
+  })
   const child = spawnOr(restore, request, request.aside === true && !host.stdout.isTty)
   const ended = new Promise<ChildEnd>((resolve, reject) => {
     child.once("error", error => reject(startFailure(error)))
@@ -36,13 +48,17 @@ export function startChild(host: Host, request: ChildRequest): Child {
   }).finally(restore)
   return {
     ended,
-    async stop(graceMs) {
+    stop(graceMs) {
+      stopping = true
       child.kill("SIGTERM")
       const timer = setTimeout(() => child.kill("SIGKILL"), graceMs)
-      await ended.finally(() => clearTimeout(timer))
+      return ended.finally(() => clearTimeout(timer))
     },
+    isStopped: () => stopped,
   }
 }
+
+const ENDING: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"]
 
 function spawnOr(giveUp: () => void, { file, args, env, cwd }: ChildRequest, aside: boolean): ChildProcess {
   try {
@@ -58,11 +74,15 @@ function spawnOr(giveUp: () => void, { file, args, env, cwd }: ChildRequest, asi
  * A terminal sends Ctrl-C to the whole foreground group: passed on, the child would see it twice. What
  * reaches coffer alone has to be passed on.
  */
-function forwardSignals(host: Host, send: (signal: Signal) => void): () => void {
+function forwardSignals(
+  host: Host,
+  { seen, send }: { seen(signal: Signal): void; send(signal: Signal): void },
+): () => void {
   const fromTerminal: readonly Signal[] = host.stdin.isTty ? ["SIGINT", "SIGQUIT"] : []
   const signals: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]
   const restore = signals.map(signal =>
     host.onSignal(signal, () => {
+      seen(signal)
       if (!fromTerminal.includes(signal)) send(signal)
     }),
   )

@@ -37,6 +37,11 @@ export interface CommandFacts {
   /** What is worth knowing before using it: a paragraph or two. */
   readonly details?: string
   readonly positionals?: Positionals
+  /**
+   * Words that a later version has as commands below this one, and that are unknown until then. What has such a name
+   * is written after `--`.
+   */
+  readonly reserved?: readonly string[]
   /** Keys in camelCase; typed as `--camel-case`. */
   readonly options?: Options
   /** What follows `--`, and is not looked at. */

@@ -6,13 +6,30 @@ import { findEntry, LIKELY_WORDS, words } from "./commands/index.js"
 import type { Globals } from "./globals.js"
 import { commandHelp, groupHelp, overview } from "./help.js"
 import type { Host } from "./host.js"
-import { reportError, runCommand } from "./output.js"
-import { findWord, parseWords } from "./parse.js"
+import { errorForm, reportError, runCommand } from "./output.js"
+import { findMeantWord, findWord, parseWords } from "./parse.js"
 import { startSession } from "./session.js"
 import { VERSION } from "./version.js"
 
 /** Runs the call that `host.argv` describes. @returns the exit status */
 export async function dispatch(host: Host): Promise<number> {
+  try {
+    return await runCall(host)
+  } catch (error) {
+    const status = await failureStatus(host.argv)
+    if (status === undefined || (error instanceof CofferError && error.exit > status)) throw error
+    return reportError(host, error, { ...errorForm(host.argv), status })
+  }
+}
+
+/** The status of every failure of a call whose command has one, be it only its words that are wrong. */
+async function failureStatus(argv: readonly string[]): Promise<number | undefined> {
+  const word = await findMeantWord(argv)
+  const meant = word === undefined ? undefined : await findEntry(word)?.load()
+  return meant === undefined || isGroup(meant) ? undefined : meant.failureStatus
+}
+
+async function runCall(host: Host): Promise<number> {
   const { word, others, globals } = await findWord(host.argv)
   if (word === undefined) return withoutWord(host, globals)
   const entry = findEntry(word)
@@ -54,14 +71,7 @@ async function runParsed(host: Host, command: Command, others: readonly string[]
     host.stdout.write(commandHelp(command))
     return 0
   }
-  try {
-    return await runCommand(startSession(host, parsed.globals), command, parsed.arguments())
-  } catch (error) {
-    const status = command.failureStatus
-    if (status === undefined || (error instanceof CofferError && error.exit > status)) throw error
-    const { json, debug } = parsed.globals
-    return reportError(host, error, { json, debug, status })
-  }
+  return runCommand(startSession(host, parsed.globals), command, parsed.arguments())
 }
 
 function unknownWord(word: string): CofferError {

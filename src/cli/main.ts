@@ -1,6 +1,6 @@
 /** Where a call of coffer starts. Kept small: the plain forms of `get` load little more than this. */
 import { type Host, processHost } from "./host.js"
-import { reportError, runCommand } from "./output.js"
+import { errorForm, reportError, runCommand } from "./output.js"
 import { findPlainGet } from "./plain-get.js"
 import { startSession } from "./session.js"
 
@@ -21,15 +21,6 @@ export async function runMain(host: Host): Promise<number> {
     const { get } = await import("./commands/get.js")
     return await runCommand(startSession(host, plain.globals), get, plain.args)
   } catch (error) {
-    return reportError(host, error, {
-      json: hasFlag(host.argv, "--json"),
-      debug: hasFlag(host.argv, "--debug"),
-    })
+    return reportError(host, error, errorForm(host.argv))
   }
-}
-
-// Read from the words themselves, since parsing them is among the things that fail.
-function hasFlag(argv: readonly string[], flag: string): boolean {
-  const end = argv.indexOf("--")
-  return (end < 0 ? argv : argv.slice(0, end)).includes(flag)
 }

@@ -27,6 +27,13 @@ export async function runCommand(
   return command.status?.(result) ?? 0
 }
 
+/** How errors of a call are told, from the words themselves: parsing them is among the things that fail. */
+export function errorForm(argv: readonly string[]): { json: boolean; debug: boolean } {
+  const end = argv.indexOf("--")
+  const own = end < 0 ? argv : argv.slice(0, end)
+  return { json: own.includes("--json"), debug: own.includes("--debug") }
+}
+
 /** Prints an error. @returns the exit status: `status`, else the error's own */
 export function reportError(
   host: Host,

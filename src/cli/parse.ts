@@ -22,28 +22,41 @@ export async function findWord(
   const [first, ...rest] = argv
   // The usual case needs no parser to see it.
   if (first !== undefined && /^[a-z]/.test(first)) {
-    return { word: first, others: rest, globals: valuesOf({}, GLOBALS) as Globals }
+    return { word: first, others: rest, globals: valuesOf({}, GLOBALS, helpOf("coffer")) as Globals }
   }
-  const values = await split(argv, GLOBALS, { "halt-at-non-option": true })
+  const { values, problem } = await split(argv, GLOBALS, { "halt-at-non-option": true })
+  if (problem !== undefined) throw usage(problem, helpOf("coffer"))
   const words = values._ as string[]
   const before = argv.slice(0, argv.length - words.length)
   const [word, ...after] = words
   const known = without(values, "_")
   refuseUnknown(known, GLOBALS, "coffer")
-  const globals = valuesOf(known, GLOBALS) as Globals
+  const globals = valuesOf(known, GLOBALS, helpOf("coffer")) as Globals
   return word === undefined ? { others: before, globals } : { word, others: [...before, ...after], globals }
+}
+
+/** The word that a call has, whatever is wrong with the options before it: an unknown one takes no value. */
+export async function findMeantWord(argv: readonly string[]): Promise<string | undefined> {
+  const lenient = { "halt-at-non-option": true, "unknown-options-as-args": true }
+  const { values } = await split(argv, GLOBALS, lenient)
+  return (values._ as string[]).find(word => !word.startsWith("-"))
 }
 
 /** Parses the words of a command, its name taken out. */
 export async function parseWords(command: Command, argv: readonly string[]): Promise<Parsed> {
   const options: Options = { ...command.options, ...GLOBALS }
-  const values = await split(argv, options, { "populate--": command.rest !== undefined })
+  const { values, problem } = await split(argv, options, { "populate--": command.rest !== undefined })
   const { _: words, "--": rest, ...given } = values as { _: string[]; "--"?: string[] }
   return {
-    globals: valuesOf(given, GLOBALS, true) as Globals,
+    globals: valuesOf(given, GLOBALS, undefined) as Globals,
     arguments() {
+      // First of all: options that are not fit may be the program's.
+      if (command.rest !== undefined && rest === undefined && words.length > 0) throw withoutDashes(command)
+      if (problem !== undefined) throw usage(problem, helpOf(command.name))
       refuseUnknown(given, options, command.name)
-      const own = valuesOf(given, command.options ?? {})
+      valuesOf(given, GLOBALS, helpOf(command.name))
+      const own = valuesOf(given, command.options ?? {}, helpOf(command.name))
+      if (!argv.includes("--")) refuseReserved(words, command)
       const named = positionalsOf(words, command)
       return { ...named, ...own, ...(rest === undefined ? {} : { rest }) }
     },
@@ -53,12 +66,16 @@ export async function parseWords(command: Command, argv: readonly string[]): Pro
 type Values = Record<string, unknown>
 type ParserOptions = NonNullable<Parameters<typeof Parser.detailed>[1]>
 
-/** yargs' parser without the rest of yargs: commands, help and exit are coffer's own, and a start is paid by each call. */
+/**
+ * yargs' parser without the rest of yargs: commands, help and exit are coffer's own, and a start is paid by each call.
+ *
+ * @returns what it made of the words, also where some of them are a problem.
+ */
 async function split(
   argv: readonly string[],
   options: Options,
   configuration: Record<string, boolean>,
-): Promise<Values> {
+): Promise<{ values: Values; problem: string | undefined }> {
   const { Parser } = await import("yargs/helpers")
   const { argv: values, error } = Parser.detailed([...argv], {
     ...parserOptions(options),
@@ -72,8 +89,7 @@ async function split(
       ...configuration,
     },
   })
-  if (error !== null) throw usage(explain(error.message, options))
-  return values
+  return { values, problem: error === null ? undefined : explain(error.message, options) }
 }
 
 function parserOptions(options: Options): Omit<ParserOptions, "configuration"> {
@@ -107,10 +123,16 @@ function refuseUnknown(given: Values, options: Options, command: string): void {
     const negated = option?.type === "boolean" && value === false && option.default !== true
     if (option !== undefined && !negated) continue
     const likely = likelyFlag(word, options)
-    const help = command === "coffer" ? "coffer --help" : `coffer ${command} --help`
     // The word itself is not repeated: it may be a value that begins with a dash.
-    throw usage("there is an option that coffer does not know", likely ? `did you mean ${likely}?` : help)
+    throw usage(
+      "there is an option that coffer does not know",
+      likely ? `did you mean ${likely}?` : helpOf(command),
+    )
   }
+}
+
+function helpOf(command: string): string {
+  return command === "coffer" ? "coffer --help" : `coffer ${command} --help`
 }
 
 function likelyFlag(word: string, options: Options): string | undefined {
@@ -125,36 +147,48 @@ function likelyFlag(word: string, options: Options): string | undefined {
   return flags.get(nearest(word, flags.keys()) ?? "")
 }
 
-/** The values of known options in their types; `lenient` leaves out what is not fit. */
-function valuesOf(given: Values, options: Options, lenient = false): Values {
+/** The values of known options in their types. Without a hint for what is not fit that is left out. */
+function valuesOf(given: Values, options: Options, hint: string | undefined): Values {
   const values: Values = {}
   for (const [key, option] of Object.entries(options)) {
-    try {
-      const value = typedValue(given[kebab(key)], option, flagOf(key, option))
-      if (value !== undefined) values[key] = value
-    } catch (error) {
-      if (!lenient) throw error
+    const typed = typedValue(given[kebab(key)], option)
+    if (typed.problem === undefined) {
+      if (typed.value !== undefined) values[key] = typed.value
+    } else if (hint !== undefined) {
+      throw usage(`${flagOf(key, option)} ${typed.problem}`, hint)
     }
   }
   return values
 }
 
-function typedValue(given: unknown, option: Option, flag: string): unknown {
-  if (option.type === "boolean") return given === undefined ? option.default === true : given === true
-  if (option.repeats)
-    return ((given as string[] | undefined) ?? []).map(text => checkText(text, option, flag))
-  if (given === undefined) return option.default
-  if (typeof given !== "string") throw usage(`${flag} is given more than once`)
-  const text = checkText(given, option, flag)
-  if (option.type === "string") return text
-  if (!/^\d{1,9}$/.test(text)) throw usage(`${flag} wants a whole number`)
-  return Number(text)
+/** A value in its type, or what is wrong with it. */
+type Typed = { readonly value: unknown; readonly problem?: undefined } | { readonly problem: string }
+
+function typedValue(given: unknown, option: Option): Typed {
+  if (option.type === "boolean")
+    return { value: given === undefined ? option.default === true : given === true }
+  if (option.repeats) {
+    const all = (given as string[] | undefined) ?? []
+    return { value: all, ...firstProblem(all, option) }
+  }
+  if (given === undefined) return { value: option.default }
+  if (typeof given !== "string") return { problem: "is given more than once" }
+  const problem = firstProblem([given], option)
+  if (problem !== undefined) return problem
+  if (option.type === "string") return { value: given }
+  return /^\d{1,9}$/.test(given) ? { value: Number(given) } : { problem: "wants a whole number" }
 }
 
-function checkText(text: unknown, { choices }: Option, flag: string): string {
-  if (typeof text !== "string" || text === "") throw usage(`${flag} wants a value`)
-  if (choices !== undefined && !choices.includes(text)) throw usage(`${flag} is one of ${choices.join(", ")}`)
-  return text
+function firstProblem(texts: readonly unknown[], { choices }: Option): { problem: string } | undefined {
+  if (texts.some(text => typeof text !== "string" || text === "")) return { problem: "wants a value" }
+  if (choices === undefined || texts.every(text => choices.includes(text as string))) return undefined
+  return { problem: `is one of ${choices.join(", ")}` }
+}
+
+function refuseReserved([word = ""]: readonly string[], { name, reserved = [] }: Command): void {
+  if (!reserved.includes(word)) return
+  const hint = `coffer ${name} --help; for what is called so: coffer ${name} -- ${word}`
+  throw usage(`there is no command "${name} ${word}"`, hint)
 }
 
 function positionalsOf(words: readonly string[], command: Command): Values {
@@ -172,6 +206,10 @@ function positionalsOf(words: readonly string[], command: Command): Values {
   }
   if (left.length > 0) throw surplus(command, words, left.length)
   return values
+}
+
+function withoutDashes({ name, rest }: Command): CofferError {
+  return usage(`-- is missing before ${rest!.help}`, `coffer ${name} -- ${rest!.label}`)
 }
 
 function surplus(command: Command, words: readonly string[], count: number): CofferError {

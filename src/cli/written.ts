@@ -1,4 +1,5 @@
 /** What commands that write print: which secrets, which version, which commit. */
+import { counted } from "../format/counted.js"
 import type { SecretName } from "../format/names.js"
 import type { SecretsWritten, SecretWritten } from "../store/secrets.js"
 
@@ -21,8 +22,7 @@ export function writtenLine(written: SecretWritten, remark = ""): string {
 /** Several secrets, one a line, and what became of all of them. */
 export function writtenLines(written: SecretsWritten): string {
   const lines = written.secrets.map(({ name, version }) => `${name}: version ${version}\n`)
-  const count = written.secrets.length
-  return `${lines.join("")}${count} ${count === 1 ? "secret" : "secrets"}${outcome(written)}\n`
+  return `${lines.join("")}${counted(written.secrets.length, "secret")}${outcome(written)}\n`
 }
 
 /** Either form. */

@@ -8,6 +8,7 @@ import {
   realpathSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs"
 import { basename, dirname, join, relative, sep } from "node:path"
@@ -53,6 +54,20 @@ export async function findHooksFolder(git: GitReader): Promise<HooksFolder> {
   return { path, refusal: await refusalOf(git, path) }
 }
 
+/** @throws CofferError `GIT_UNSUPPORTED` where git looks for hooks in what is no folder: it runs none then */
+export function refuseNoFolder(path: string): void {
+  let nearest = path
+  while (!existsSync(nearest)) nearest = dirname(nearest)
+  if (statSync(nearest).isDirectory()) return
+  throw new CofferError(
+    "GIT_UNSUPPORTED",
+    `git looks for hooks in "${path}", which is no folder: it runs none`,
+    {
+      hint: "git config --show-origin core.hooksPath shows where it is set: take it out there, then coffer hooks install",
+    },
+  )
+}
+
 /**
  * Installs one hook; one that is there already is kept beside it under another name and run first.
  *
@@ -73,13 +88,14 @@ export function installHook(folder: string, hook: HookName, program: HookProgram
   }
 }
 
-/** Removes one hook if it is ours and puts the one from before back in its place. */
-export function uninstallHook(folder: string, hook: HookName): void {
+/** Removes one hook if it is ours and puts the one from before back in its place. @returns whether it was there */
+export function uninstallHook(folder: string, hook: HookName): boolean {
   const path = join(folder, hook)
-  if (!isOurs(path)) return
+  if (!isOurs(path)) return false
   try {
     rmSync(path)
     if (isThere(path + KEPT)) renameSync(path + KEPT, path)
+    return true
   } catch (error) {
     throw ioError("remove", path, error)
   }

@@ -1,5 +1,5 @@
 /** Registers the keyless merge rule with git, on this machine only: a committed file never names a program. */
-import { mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { ioError } from "./files.js"
 import { quoteForShell, writeExecutable } from "./hooks-folder.js"
@@ -35,13 +35,15 @@ export function hasMergeDriver(commonDir: string, stores: readonly string[]): bo
   )
 }
 
-/** Takes everything out again, empty folders included. */
-export function uninstallMergeDriver(commonDir: string): void {
+/** Takes everything out again, empty folders included. @returns whether there was anything */
+export function uninstallMergeDriver(commonDir: string): boolean {
   const { driver, config, attributes } = placesIn(commonDir)
+  const isThere = existsSync(driver) || [config, attributes].some(path => readBlock(path) !== undefined)
   writeBlock(attributes, undefined)
   writeBlock(config, undefined)
   rmSync(driver, { force: true })
   for (const path of [driver, attributes]) removeIfEmpty(dirname(path))
+  return isThere
 }
 
 function placesIn(commonDir: string): { driver: string; config: string; attributes: string } {

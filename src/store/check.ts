@@ -191,7 +191,7 @@ async function openAll(
 }
 
 /** What is in order and should still be taken care of. */
-function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date): Finding[] {
+export function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date): Finding[] {
   const findings: Finding[] = []
   const exposed = exposureOf(keyring)
   for (const { path, file } of secrets) {
@@ -201,7 +201,7 @@ function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date
     if (members.length > 0) {
       warn(
         "EXPOSED",
-        `"${file.name}" is known to ${members.join(", ")}, no longer a member`,
+        `"${file.name}" may be known to ${members.join(", ")}, who cannot read it any more`,
         `coffer set ${file.name}`,
       )
     }
@@ -344,7 +344,8 @@ function asFinding({ code, path, message, hint }: Loss): Finding {
   return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
 }
 
-function noPin(): CofferError {
+/** The refusal of `--require-pin`. */
+export function noPin(): CofferError {
   return new CofferError("CHECK_INCOMPLETE", "--require-pin: this store is not pinned here", {
     hint: 'set COFFER_PIN to what "coffer trust pin" prints on a machine that trusts the store',
   })

@@ -1,6 +1,7 @@
 /** `coffer rotate --finish`: takes in what branches brought that was sealed under older, retired or refused keys. */
 import type { SignedWrite } from "../crypto/signing.js"
 import { CofferError, hasCode } from "../errors.js"
+import { counted } from "../format/counted.js"
 import { writeContext } from "../format/secret-file.js"
 import type { RecordNode } from "../keyring/graph.js"
 import type { GroupKeyring } from "../keyring/group.js"
@@ -13,7 +14,7 @@ import { askByName } from "./consent.js"
 import { currentRecord, getGroup } from "./publish.js"
 import { type CheckedFile, type PathFile, requireSignatures, verifyFiles } from "./reading.js"
 import { readBatches, resealOne } from "./reseal.js"
-import { countSecrets, type Rotated, type RotatedGroup, withReason } from "./rotate.js"
+import { type Rotated, type RotatedGroup, withReason } from "./rotate.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
@@ -48,7 +49,7 @@ export async function finishRotation(store: Store, request: FinishRequest): Prom
     draft => finishIn(draft, request),
     groups => {
       const count = groups.reduce((sum, { resealed }) => sum + resealed, 0)
-      return withReason(`Take in ${countSecrets(count)} sealed under older data keys`, request.reason)
+      return withReason(`Take in ${counted(count, "secret")} sealed under older data keys`, request.reason)
     },
   )
   return { groups: result, changed, commit }
@@ -152,7 +153,7 @@ async function takeIn(
   for (const { file } of doubtful) signers.set(file.signer, 1 + (signers.get(file.signer) ?? 0))
   const candidates = [...signers].map(([name, count]) => ({
     name,
-    question: `take in ${countSecrets(count)} signed by "${name}", who may not write there now`,
+    question: `take in ${counted(count, "secret")} signed by "${name}", who may not write there now`,
   }))
   const names = await askByName(draft.store, candidates, accept)
   return strays.filter(stray => !doubtful.includes(stray) || names.has(stray.file.signer))

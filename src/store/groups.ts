@@ -1,5 +1,6 @@
 /** `coffer group`: keyrings of their own for the names below a path. */
 import { CofferError } from "../errors.js"
+import { counted } from "../format/counted.js"
 import type { Member, Role } from "../format/key-record.js"
 import { LIMITS } from "../format/limits.js"
 import { groupOf, parseGroupName, ROOT_GROUP, type SecretName } from "../format/names.js"
@@ -12,7 +13,6 @@ import { type MemberAccess, openMember } from "./access.js"
 import type { ExposedValue } from "./members.js"
 import { currentRecord, openPublishers, publishNext } from "./publish.js"
 import { type Resealing, resealFiles } from "./reseal.js"
-import { countSecrets } from "./rotate.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { remember, viewStore } from "./view.js"
@@ -57,7 +57,7 @@ export interface GroupCreated {
 /**
  * Makes a group, with you as its admin, and moves the names below its path into it in the same commit.
  *
- * @throws CofferError `NAME_INVALID`, `EXISTS`, `ROLE_MISSING` unless you are admin of the default group,
+ * @throws CofferError `NAME_INVALID`, `EXISTS`, `USAGE` for another role of your own, `ROLE_MISSING` unless you are admin of the default group,
  * `NOT_A_MEMBER` where the secrets to move are not yours to open, `NOT_FOUND` for a member nobody knows
  */
 export async function createGroup(store: Store, request: CreateGroupRequest): Promise<GroupCreated> {
@@ -67,7 +67,7 @@ export async function createGroup(store: Store, request: CreateGroupRequest): Pr
     request,
     draft => createIn(draft, { ...request, group }),
     ({ moved }) =>
-      `Create the group ${group}${moved.length === 0 ? "" : ` (${countSecrets(moved.length)} moved)`}`,
+      `Create the group ${group}${moved.length === 0 ? "" : ` (${counted(moved.length, "secret")} moved)`}`,
   )
   return { group, ...result, commit }
 }
@@ -132,6 +132,11 @@ function chooseMembers(keyring: Keyring, me: MemberAccess, request: CreateGroupR
     for (const member of currentRecord(keyring, request.like).record.members) members.set(member.name, member)
   }
   for (const { name, role } of request.members ?? []) {
+    if (name === me.member.name && role !== undefined && role !== "admin") {
+      throw new CofferError("USAGE", `you are "${name}": who makes a group is its admin`, {
+        hint: `leave ${name} out; another admin of ${request.group} may change that later`,
+      })
+    }
     const known = findKnown(keyring, name)
     members.set(name, role === undefined ? known : withRole(known, role, keyring))
   }
@@ -158,9 +163,13 @@ function withRole(member: Member, role: Role, keyring: Keyring): Member {
     entry => entry.recipient === recipient && entry.signingKey !== undefined,
   )?.signingKey
   if (signingKey !== undefined) return { name, role, recipient, signingKey }
-  throw new CofferError("CARD_INVALID", `a ${role} signs, and no signing key of "${name}" is known here`, {
-    hint: `coffer recipients add ${name} CARD --role ${role} -g GROUP, with the whole card`,
-  })
+  throw new CofferError(
+    "CARD_INVALID",
+    `who is ${role} signs, and no signing key of "${name}" is known here`,
+    {
+      hint: `coffer recipients add ${name} CARD --role ${role} -g GROUP, with the whole card`,
+    },
+  )
 }
 
 async function refuseTaken(draft: Draft, group: string): Promise<void> {

@@ -1,11 +1,18 @@
 /** Looks at commits that are about to be published: the store where they end, and plaintext in every one of them. */
 import { CofferError } from "../errors.js"
+import { counted } from "../format/counted.js"
 import type { Git, Introduced, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { checkContents } from "./guard-content.js"
-import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
+import {
+  type Collector,
+  finishReport,
+  type GuardDemands,
+  type GuardReport,
+  newCollector,
+} from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"
-import { checkStoreAt, findStores } from "./guard-store.js"
+import { checkStoreAt, findStores, requirePins } from "./guard-store.js"
 import { listOnce } from "./listed-git.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { gitPreference, type OpenOptions } from "./store.js"
@@ -23,25 +30,26 @@ interface Outgoing {
   readonly tip: Oid
   readonly remote: string
   readonly known: readonly Oid[]
+  readonly demands: GuardDemands
 }
 
 /**
  * Looks at what a push would publish (pre-push): the store at each tip, and every commit that the remote
  * does not have.
  *
- * @param request.remote - its name, or its URL where it has none.
+ * @param remote - its name, or its URL where it has none.
  */
 export async function guardPush(
   options: OpenOptions,
-  request: { remote: string; refs: readonly PushedRef[] },
+  { remote, refs }: { remote: string; refs: readonly PushedRef[] },
 ): Promise<GuardReport> {
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const collector = newCollector()
-  const known = request.refs.map(({ remoteOid }) => remoteOid).filter(oid => !isNone(oid))
-  for (const localOid of new Set(request.refs.map(ref => ref.localOid))) {
+  const known = refs.map(({ remoteOid }) => remoteOid).filter(oid => !isNone(oid))
+  for (const localOid of new Set(refs.map(ref => ref.localOid))) {
     // A deletion publishes nothing; a tag of something else than a commit has no store.
     const tip = isNone(localOid) ? undefined : await git.find(localOid)
-    if (tip !== undefined) await guardCommits(options, git, { tip, remote: request.remote, known }, collector)
+    if (tip !== undefined) await guardCommits(options, git, { tip, remote, known, demands: {} }, collector)
   }
   return finishReport(collector)
 }
@@ -50,14 +58,19 @@ export async function guardPush(
  * Looks at the commits of `A..B` as a push of them would be looked at (CI). `A` may be git's id of nothing,
  * as CI systems give it for a new branch: then the whole history of B counts.
  *
- * @throws CofferError `USAGE`, `HISTORY_MISSING` where this clone lacks one of them
+ * @throws CofferError `USAGE`, `HISTORY_MISSING` where this clone lacks one of them, `CHECK_INCOMPLETE` for `requirePin`
  */
-export async function guardRange(options: OpenOptions, request: { range: string }): Promise<GuardReport> {
+export async function guardRange(
+  options: OpenOptions,
+  { range, ...demands }: GuardDemands & { range: string },
+): Promise<GuardReport> {
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const collector = newCollector()
-  const { from, tip } = await parseRange(git, request.range)
-  await guardCommits(options, git, { tip, remote: "", known: from === undefined ? [] : [from] }, collector)
-  return finishReport(collector)
+  const { from, tip } = await parseRange(git, range)
+  const known = from === undefined ? [] : [from]
+  await requirePins(options, { git, at: tip, before: [], isMerge: false, demands })
+  await guardCommits(options, git, { tip, remote: "", known, demands }, collector)
+  return finishReport(collector, demands)
 }
 
 /** Reads what git writes to the pre-push hook's standard input. */
@@ -72,7 +85,7 @@ export function parsePushedRefs(text: string): PushedRef[] {
 async function guardCommits(
   options: OpenOptions,
   opened: Git,
-  { tip, remote, known }: Outgoing,
+  { tip, remote, known, demands }: Outgoing,
   collector: Collector,
 ): Promise<void> {
   const git = listOnce(opened, tip)
@@ -85,7 +98,7 @@ async function guardCommits(
   noteExtent(git, { commits, brought, published }, collector)
   const isMerge = brought.some(({ parents }) => parents.length > 1)
   for (const folder of await findStores(git, tip)) {
-    const state = { git, at: tip, before: published, isMerge }
+    const state = { git, at: tip, before: published, isMerge, demands }
     // What is published as it is was checked then, or cannot be kept back now.
     const changed = (await isUnchanged(git, folder, published, tip)) ? new Set<string>() : undefined
     await checkStoreAt(options, state, { folder, changed }, collector)
@@ -107,7 +120,7 @@ function noteExtent(
     collector.notes.add("note: this clone is shallow: checked to the boundary of what it has")
   } else if (published.length === 0) {
     collector.notes.add(
-      `note: nothing of this history is known to be published: all of it was looked at (${commits.length} commits)`,
+      `note: nothing of this history is known to be published: all of it was looked at (${counted(commits.length, "commit")})`,
     )
   }
 }

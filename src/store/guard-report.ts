@@ -2,6 +2,15 @@
 import type { CofferError } from "../errors.js"
 import type { Finding } from "../keyring/findings.js"
 import type { Oid } from "../storage/git/git.js"
+import { counts, type FailOn } from "./check.js"
+
+/** What `check` may ask for beyond what the hooks look at. */
+export interface GuardDemands {
+  /** Every store has to be pinned here: `CHECK_INCOMPLETE` without. */
+  readonly requirePin?: boolean | undefined
+  /** Warnings that count. Where there are some, stores are looked at whole, as they are at the moment `at`. */
+  readonly failOn?: { readonly kinds: readonly FailOn[]; readonly at: Date } | undefined
+}
 
 export interface GuardFinding extends Finding {
   /** Relative to the work tree. */
@@ -17,7 +26,7 @@ export interface GuardReport {
   /** Names of the secrets whose values are too plain to be looked for. */
   readonly notWatched: readonly string[]
   readonly checked: { readonly files: number; readonly commits: number }
-  /** Whether anything stands against it: findings of level error. */
+  /** Whether anything stands against it: findings of level error, and those that were asked for. */
   readonly failed: boolean
 }
 
@@ -35,14 +44,17 @@ export function newCollector(): Collector {
 }
 
 /** Refs that are pushed together share commits: what is found twice is said once. */
-export function finishReport({ findings, notes, notWatched, files, commits }: Collector): GuardReport {
+export function finishReport(
+  { findings, notes, notWatched, files, commits }: Collector,
+  { failOn }: GuardDemands = {},
+): GuardReport {
   const unique = new Map(findings.map(found => [`${found.code} ${found.commit} ${found.message}`, found]))
   return {
     findings: [...unique.values()],
     notes: [...notes],
     notWatched,
     checked: { files, commits },
-    failed: findings.some(({ level }) => level === "error"),
+    failed: findings.some(finding => counts(finding, failOn?.kinds ?? [])),
   }
 }
 

@@ -3,15 +3,16 @@ import { resolve } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseSecretFile } from "../format/secret-file.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
+import { findOldAnchors } from "../keyring/anchors.js"
 import type { Finding } from "../keyring/findings.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { findRepository } from "../storage/repository.js"
-import { checkKeyring } from "./check.js"
-import { checkFiles, type FileCheck } from "./check-files.js"
+import { checkKeyring, findCares, noPin } from "./check.js"
+import { type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
 import { compareCommits } from "./compare-commits.js"
-import { type Collector, findingOf } from "./guard-report.js"
+import { type Collector, findingOf, type GuardDemands, newCollector } from "./guard-report.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { assembleStore, type OpenOptions, type Store } from "./store.js"
 import { gitTree, type Tree } from "./tree.js"
@@ -25,6 +26,7 @@ export interface GuardedState {
   readonly before: readonly Oid[]
   /** It joins branches: then a few states are in order for now that no single change may make. */
   readonly isMerge: boolean
+  readonly demands: GuardDemands
 }
 
 /** A store of that state. */
@@ -43,11 +45,21 @@ export async function findStores(git: Git, at: Oid | "index"): Promise<string[]>
   return folders
 }
 
+/** @throws CofferError `CHECK_INCOMPLETE` where a store has to be pinned here and is not */
+export async function requirePins(options: OpenOptions, state: GuardedState): Promise<void> {
+  if (state.demands.requirePin !== true) return
+  for (const folder of await findStores(state.git, state.at)) {
+    // What cannot be opened is found again where the stores are verified.
+    const found = await openStoreAt(options, state, folder, newCollector())
+    if (found !== undefined && choosePin(found.store, "look").pin === undefined) throw noPin()
+  }
+}
+
 /**
  * Verifies a store and adds what is wrong.
  *
  * @param changed - paths below the store to look at; undefined: all. What changes a keyring or the store's
- *   own files is a reason to look at all, since it decides about files that did not change.
+ *   own files is a reason to look at all, since it decides about files that did not change; so are warnings that count.
  */
 export async function checkStoreAt(
   options: OpenOptions,
@@ -56,14 +68,23 @@ export async function checkStoreAt(
   collector: Collector,
 ): Promise<GuardedStore | undefined> {
   const found = await openStoreAt(options, state, folder, collector)
-  if (found === undefined || changed?.size === 0) return found && { ...found, keyring: undefined }
+  const { failOn } = state.demands
+  if (found === undefined || (changed?.size === 0 && failOn === undefined))
+    return found && { ...found, keyring: undefined }
   const { store, tree } = found
-  const only = changed !== undefined && [...changed].every(isSecretPath) ? changed : undefined
+  const isLimited = failOn === undefined && changed !== undefined && [...changed].every(isSecretPath)
+  const only = isLimited ? changed : undefined
   const result: FileCheck = { files: 0, findings: [] }
   const keyring = await checkKeyring(store, tree, result)
   const limited = only && new Set([...only, STORE_FILE_PATH, ".gitattributes"])
-  for await (const _ of checkFiles(gitTree(state.git, state.at, folder, limited), keyring, result));
+  const secrets: CheckedSecret[] = []
+  for await (const secret of checkFiles(gitTree(state.git, state.at, folder, limited), keyring, result))
+    secrets.push(secret)
   const findings = [...result.findings, ...(await compare(store, state, keyring))]
+  if (failOn !== undefined && keyring !== undefined) {
+    const { pin } = choosePin(store, "look")
+    findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, failOn.at))
+  }
   for (const finding of uniqueFindings(findings)) {
     collector.findings.push(await judge({ store, tree, keyring }, state, finding))
   }
@@ -147,7 +168,9 @@ async function judge(
   const { path: inStore = "" } = finding
   const path = inStore === store.folder ? inStore : `${store.folder}/${inStore}`
   // People see this beside git's own output: paths are git's.
-  const message = finding.message.replaceAll(`"${inStore}"`, `"${path}"`)
+  const message = finding.message
+    .replaceAll(`"${inStore}"`, `"${path}"`)
+    .replaceAll(`"${KEYS_FOLDER}/`, `"${store.folder}/${KEYS_FOLDER}/`)
   const isNote =
     isMerge &&
     (NOTES_IN_MERGE.includes(finding.code) ||

@@ -5,9 +5,22 @@ import { STORE_FILE_PATH } from "../format/store-file.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
-import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
+import {
+  type Collector,
+  finishReport,
+  type GuardDemands,
+  type GuardReport,
+  newCollector,
+} from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"
-import { checkStoreAt, findStores, type GuardedState, type GuardedStore, isPublicIn } from "./guard-store.js"
+import {
+  checkStoreAt,
+  findStores,
+  type GuardedState,
+  type GuardedStore,
+  isPublicIn,
+  requirePins,
+} from "./guard-store.js"
 import { collectOwnValues } from "./guard-values.js"
 import { listOnce } from "./listed-git.js"
 import { gitPreference, type OpenOptions } from "./store.js"
@@ -16,16 +29,18 @@ import { gitPreference, type OpenOptions } from "./store.js"
  * Looks at what the index holds beyond HEAD. It is the index that git names: with `commit -a` and
  * `commit -- path` that is another one than the work tree's.
  *
- * @throws CofferError `GIT_…`, `SETTING_…`; what is wrong with the content is in the report.
+ * @throws CofferError `GIT_…`, `SETTING_…`, `CHECK_INCOMPLETE` for `requirePin`; what is wrong with the content is in the report.
  */
-export async function guardCommit(options: OpenOptions): Promise<GuardReport> {
+export async function guardCommit(options: OpenOptions, demands: GuardDemands = {}): Promise<GuardReport> {
   const git = listOnce(await openGit(options.directory, options.env, gitPreference(options)), "index")
   const collector = newCollector()
   if (git.hasJournal()) collector.findings.push(openJournal())
   const { commit: head } = await git.head()
   const merged = findMerged(git, options)
   const before = head === null ? [] : [head, ...merged]
-  const state: GuardedState = { git, at: "index", before, isMerge: merged.length > 0 || isSquash(git) }
+  const isMerge = merged.length > 0 || isSquash(git)
+  const state: GuardedState = { git, at: "index", before, isMerge, demands }
+  await requirePins(options, state)
   const changes = await gatherChanges(git, head)
   const others: Change[][] = []
   for (const side of merged) others.push(await gatherChanges(git, side))
@@ -35,7 +50,7 @@ export async function guardCommit(options: OpenOptions): Promise<GuardReport> {
   const values = files.length === 0 ? undefined : await collectOwnValues(state, stores, collector)
   const allow = await readAllowList(git, "index")
   await checkContents(git, files, { allow, values, isPublic: path => isPublicIn(folders, path) }, collector)
-  return finishReport(collector)
+  return finishReport(collector, demands)
 }
 
 /**

@@ -10,6 +10,7 @@ import {
   type HookProgram,
   installHook,
   isInstalled,
+  refuseNoFolder,
   uninstallHook,
 } from "../storage/hooks-folder.js"
 import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../storage/merge-driver.js"
@@ -38,14 +39,15 @@ export interface HooksReport {
  * for coffer to write to, hooks that reach coffer by a line in it are as good.
  *
  * @throws CofferError `GIT_UNSUPPORTED` where hooks have to be added by hand: the hint says how; the merge
- *   rule is installed then. `EXISTS`, `GIT_LOCKED`, `IO_FAILED`
+ *   rule is installed then, unless hooks are turned off (`core.hooksPath` is no folder). `EXISTS`, `GIT_LOCKED`, `IO_FAILED`
  */
 export async function installHooks(
   git: GitReader,
   request: HooksRequest & { program: HookProgram },
 ): Promise<HooksReport> {
-  installMergeDriver(git.commonDir, request.stores, request.program.folder)
   const { path, refusal } = await findHooksFolder(git)
+  refuseNoFolder(path)
+  installMergeDriver(git.commonDir, request.stores, request.program.folder)
   if (refusal === undefined) for (const hook of HOOK_NAMES) installHook(path, hook, request.program)
   const report = await hooksStatus(git, request)
   if (refusal !== undefined && !report.live) throw refusal
@@ -67,11 +69,11 @@ export async function hooksStatus(git: GitReader, request: HooksRequest): Promis
   return { installed: merge && hooks.every(hook => hook.installed || hook.live), live, path, hooks, merge }
 }
 
-/** Takes hooks and merge rule out again and puts earlier hooks back; what is not coffer's stays. */
-export async function uninstallHooks(git: GitReader): Promise<{ path: string }> {
+/** Takes hooks and merge rule out again and puts earlier hooks back; what is not coffer's stays. @returns `changed`: there was anything */
+export async function uninstallHooks(git: GitReader): Promise<{ path: string; changed: boolean }> {
   const { path } = await findHooksFolder(git)
-  for (const hook of HOOK_NAMES) uninstallHook(path, hook)
+  const removed = HOOK_NAMES.filter(hook => uninstallHook(path, hook))
   forgetWatched(git.commonDir)
-  uninstallMergeDriver(git.commonDir)
-  return { path }
+  const hadRule = uninstallMergeDriver(git.commonDir)
+  return { path, changed: removed.length > 0 || hadRule }
 }

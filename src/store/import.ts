@@ -5,6 +5,7 @@ import { CofferError, hasCode } from "../errors.js"
 import { type DotenvEntry, type DotenvWarning, parseDotenv } from "../format/dotenv.js"
 import { parseSecretName, type SecretName } from "../format/names.js"
 import { isRefusedVariable, variableOf } from "../format/variables.js"
+import type { GitReader } from "../storage/git/git.js"
 import { keepIn, type StepResult, setSecretIn } from "./draft-secrets.js"
 import { openSecret } from "./reading.js"
 import { describeSeveral, type SecretsWritten, several } from "./secrets.js"
@@ -30,8 +31,8 @@ export interface Imported extends SecretsWritten {
   readonly warnings: readonly { readonly line: number; readonly key: string; readonly kind: DotenvWarning }[]
 }
 
-/** Where git has a file: now, only in earlier commits, or not at all. */
-export type GitKnowledge = "tracked" | "history" | "none"
+/** Where git has a file: now and in commits, only in the index, only in earlier commits, or not at all. */
+export type GitKnowledge = "tracked" | "staged" | "history" | "none"
 
 /**
  * Stores each variable as a secret in one commit, all or nothing. A name that gives another variable
@@ -62,11 +63,16 @@ export async function findInGit(store: Store, file: string): Promise<GitKnowledg
   const git = await store.git()
   const path = relative(git.workTree, file).split(sep).join("/")
   if (path === "" || path.startsWith("../")) return "none"
-  if (await git.isTracked(path)) return "tracked"
+  const [isTracked, isCommitted] = [await git.isTracked(path), await hasHistory(git, path)]
+  if (isTracked) return isCommitted ? "tracked" : "staged"
+  return isCommitted ? "history" : "none"
+}
+
+async function hasHistory(git: GitReader, path: string): Promise<boolean> {
   const { commit } = await git.head()
-  if (commit === null) return "none"
-  for await (const { oid } of git.log(path, commit)) if (oid !== undefined) return "history"
-  return "none"
+  if (commit === null) return false
+  for await (const { oid } of git.log(path, commit)) if (oid !== undefined) return true
+  return false
 }
 
 interface Entry extends DotenvEntry {

@@ -2,8 +2,10 @@
 import { ageIdentity, newIdentityLine } from "../crypto/age.js"
 import { CofferError } from "../errors.js"
 import type { Card } from "../format/card.js"
+import { counted } from "../format/counted.js"
 import type { Member, Role } from "../format/key-record.js"
 import { isMemberName, ROOT_GROUP, type SecretName } from "../format/names.js"
+import type { SecretHeader } from "../format/secret-file.js"
 import { exposureOf } from "../keyring/exposure.js"
 import { withRecord } from "../keyring/extend.js"
 import type { GroupKeyring } from "../keyring/group.js"
@@ -20,7 +22,8 @@ import {
   publishNext,
 } from "./publish.js"
 import type { Resealing } from "./reseal.js"
-import { countSecrets, type Rotated, type RotatedGroup, renewedGroups, resealGroups } from "./rotate.js"
+import { type Rotated, type RotatedGroup, renewedGroups, resealGroups } from "./rotate.js"
+import { listFiles } from "./secrets.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { remember, viewStore } from "./view.js"
@@ -167,7 +170,7 @@ function memberOf({ name, role }: AddRequest, card: Card): Member {
   const chosen = role ?? (signingKey === undefined ? "reader" : "writer")
   if (chosen === "reader") return { name, role: chosen, recipient }
   if (signingKey !== undefined) return { name, role: chosen, recipient, signingKey }
-  throw new CofferError("CARD_INVALID", `a ${chosen} signs, and this card has no signing key`, {
+  throw new CofferError("CARD_INVALID", `who is ${chosen} signs, and this card has no signing key`, {
     hint: "ask for the whole line that coffer identity show prints: age1… coffer-sign1…",
   })
 }
@@ -202,7 +205,7 @@ export interface ExposedValue {
 }
 
 export interface Removed extends Rotated {
-  /** What the member could read: it stays known until it is changed. */
+  /** All that the member may know now and cannot read any more, in every group: it stays known until it is changed. */
   readonly exposed: readonly ExposedValue[]
 }
 
@@ -220,7 +223,7 @@ export async function removeRecipient(store: Store, request: RemoveRequest): Pro
     draft => removeIn(draft, request),
     ({ groups }) => {
       const count = groups.reduce((sum, { resealed }) => sum + resealed, 0)
-      return `Remove ${request.name} from ${groups.map(({ group }) => group).join(", ")} (${countSecrets(count)} sealed again)`
+      return `Remove ${request.name} from ${groups.map(({ group }) => group).join(", ")} (${counted(count, "secret")} sealed again)`
     },
   )
   return { ...result, changed, commit }
@@ -235,7 +238,7 @@ async function removeIn(
   const from = inPublishingOrder(all.filter(group => isMember(keyring, group, name)))
   if (from.length === 0) {
     if (!all.some(group => wasMember(getGroup(keyring, group), name))) throw neverMember(name)
-    return { groups: [], exposed: [] }
+    return { groups: [], exposed: await listKnown(draft, name, { keyring, resealed: new Map() }) }
   }
   const publishers = await openPublishers(draft, from, "admin")
   refuseLeaving(keyring, name, publishers)
@@ -253,16 +256,27 @@ async function removeIn(
     resealing.set(group, { ...access, record: published.node.record, sealKey: published.sealKey })
   }
   const listing = await renewListing(draft, after, from)
-  const exposed: ExposedValue[] = []
-  const exposedTo = exposureOf(after)
-  const resealed = await resealGroups(draft, resealing, {
-    done(file) {
-      const { name: secret, group, version } = file
-      if (exposedTo(file).some(({ member }) => member === name))
-        exposed.push({ name: secret, group, version })
-    },
-  })
+  const files = new Map<SecretName, SecretHeader>()
+  const resealed = await resealGroups(draft, resealing, { done: file => files.set(file.name, file) })
+  const exposed = await listKnown(draft, name, { keyring: after, resealed: files })
   return { groups: [...resealed, ...listing], exposed }
+}
+
+/** What `coffer status --exposed` will list for a member: of files as they will be, and of all others. */
+async function listKnown(
+  draft: Draft,
+  name: string,
+  { keyring, resealed }: { keyring: Keyring; resealed: ReadonlyMap<SecretName, SecretHeader> },
+): Promise<readonly ExposedValue[]> {
+  const exposedTo = exposureOf(keyring)
+  const { store, base: tree, keyring: before } = draft
+  const hasOthers = (await draft.names()).size > resealed.size
+  const inBase = hasOthers ? await listFiles(store, { tree, keyring: before, behind: false }, {}) : []
+  const files: SecretHeader[] = [...resealed.values(), ...inBase.filter(file => !resealed.has(file.name))]
+  return files
+    .filter(file => exposedTo(file).some(({ member }) => member === name))
+    .map(({ name, group, version }) => ({ name, group, version }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
 /**

@@ -1,5 +1,6 @@
 /** `coffer rotate --merge`: keyrings that were changed on two branches become one again. */
 import { CofferError } from "../errors.js"
+import { counted } from "../format/counted.js"
 import type { Member } from "../format/key-record.js"
 import { ROOT_GROUP } from "../format/names.js"
 import { withRecord } from "../keyring/extend.js"
@@ -12,7 +13,7 @@ import { type MemberAccess, openMember } from "./access.js"
 import { askByName } from "./consent.js"
 import { getGroup, inPublishingOrder, openPublishers, publishNext, type RecordChange } from "./publish.js"
 import type { Resealing } from "./reseal.js"
-import { countSecrets, type Rotated, type RotatedGroup, resealGroups, withReason } from "./rotate.js"
+import { type Rotated, type RotatedGroup, resealGroups, withReason } from "./rotate.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
@@ -260,7 +261,7 @@ async function resealMerged(
     },
   })
   if (left > 0)
-    draft.store.note(`${countSecrets(left)} left as they are: coffer rotate --finish takes them in`)
+    draft.store.note(`${counted(left, "secret")} left as before: coffer rotate --finish takes them in`)
   return groups
 }
 

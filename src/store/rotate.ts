@@ -1,5 +1,6 @@
 /** `coffer rotate`: new data keys for groups, and all their files sealed again under them. */
 import { CofferError } from "../errors.js"
+import { counted } from "../format/counted.js"
 import { isSecretName, ROOT_GROUP } from "../format/names.js"
 import { renewAnchors } from "../keyring/anchors.js"
 import { withRecord } from "../keyring/extend.js"
@@ -143,11 +144,7 @@ async function countFiles(
 /** The commit message's first line. */
 function describeRotation(groups: readonly RotatedGroup[]): string {
   const count = groups.reduce((sum, { resealed }) => sum + resealed, 0)
-  return `Rotate the data ${groups.length === 1 ? "key" : "keys"} of ${groups.map(({ group }) => group).join(", ")} (${countSecrets(count)} sealed again)`
-}
-
-export function countSecrets(count: number): string {
-  return count === 1 ? "1 secret" : `${count} secrets`
+  return `Rotate the data ${groups.length === 1 ? "key" : "keys"} of ${groups.map(({ group }) => group).join(", ")} (${counted(count, "secret")} sealed again)`
 }
 
 export function withReason(message: string, reason: string | undefined): string {

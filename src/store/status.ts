@@ -35,8 +35,9 @@ export interface StatusReport {
   readonly pin: string | null
   /** Whether it was verified with a pin of this machine or of COFFER_PIN. */
   readonly trusted: boolean
-  /** Null where there is no git that can be used. */
+  /** Null where there is no git that can be used; `hooksUnknown` says why. */
   readonly hooks: { readonly installed: boolean; readonly live: boolean } | null
+  readonly hooksUnknown: string | null
   readonly groups: readonly GroupStatus[]
   readonly problems: readonly Finding[]
   /** Whether one of the problems is an error, or a warning that `failOn` names. */
@@ -63,7 +64,7 @@ export async function reportStatus(
     storeId: store.id,
     pin: keyring === undefined ? null : printPin(store.id, pinnableRecord(keyring)),
     trusted: keyring?.pinned ?? false,
-    hooks: await findHooks(store),
+    ...(await findHooks(store)),
     groups: [...(keyring?.groups.values() ?? [])].map(group => describeGroup(group, examination, request.at)),
     problems,
     failed: request.failOn !== undefined && problems.some(problem => counts(problem, request.failOn!)),
@@ -79,7 +80,15 @@ export async function openAndReport(
     return await reportStatus(await openStore(options), request)
   } catch (error) {
     const problems = [refusalOf(error)]
-    const nothing = { store: null, storeId: null, pin: null, trusted: false, hooks: null, groups: [] }
+    const nothing = {
+      store: null,
+      storeId: null,
+      pin: null,
+      trusted: false,
+      hooks: null,
+      hooksUnknown: null,
+      groups: [],
+    }
     return { ...nothing, problems, failed: request.failOn !== undefined }
   }
 }
@@ -115,15 +124,15 @@ function describeGroup({ group, current }: GroupKeyring, examination: Examinatio
   }
 }
 
-async function findHooks(store: Store): Promise<StatusReport["hooks"]> {
-  if (store.repository === undefined) return null
+async function findHooks(store: Store): Promise<Pick<StatusReport, "hooks" | "hooksUnknown">> {
+  if (store.repository === undefined) return { hooks: null, hooksUnknown: "no git repository here" }
   try {
     const git = await store.git()
     const { installed, live } = await hooksStatus(git, { stores: [store.folder], env: store.env })
-    return { installed, live }
+    return { hooks: { installed, live }, hooksUnknown: null }
   } catch (error) {
     // Where git refuses this repository, it runs no hooks here either.
-    if (error instanceof CofferError && error.exit === 14) return null
+    if (error instanceof CofferError && error.exit === 14) return { hooks: null, hooksUnknown: error.message }
     throw error
   }
 }

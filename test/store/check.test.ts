@@ -206,6 +206,16 @@ test("a merge that dropped one side's value is found", async () => {
   ana.git("reset", "-q", "--hard", base)
 })
 
+test("where git cannot be used, status says why it knows nothing of hooks", async () => {
+  const at = now()
+  const without = await ana.open({ git: "system", env: { ...ana.options.env, PATH: "/nonexistent" } })
+  const { hooks, hooksUnknown } = await reportStatus(without, { at })
+  assert.is(hooks, null)
+  assert.match(hooksUnknown ?? "", "git")
+  assert.not.match(hooksUnknown ?? "", "no git repository")
+  assert.is((await reportStatus(await ana.open(), { at })).hooksUnknown, null)
+})
+
 test("overdue, exposed, stale: warnings that --fail-on makes count; status shows them", async () => {
   const base = ana.git("rev-parse", "HEAD").trim()
   const bob = await team.join("bob")

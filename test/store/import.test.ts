@@ -126,6 +126,8 @@ test("where git has the file", async () => {
   clone.write(".env", "A=1\n")
   assert.is(await knows(".env"), "none")
   assert.is(await knows("../.env"), "none")
+  clone.git("add", "-f", ".env")
+  assert.is(await knows(".env"), "staged")
   clone.sneak("env")
   assert.is(await knows(".env"), "tracked")
   clone.git("rm", "-q", "--cached", ".env")

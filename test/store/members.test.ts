@@ -163,6 +163,7 @@ test("removing again is no change; a name nobody knows is NOT_FOUND", async () =
   const eva = await joinTeam("eva")
   await add(ana, eva)
   await remove(ana, "eva")
+  await ana.set("A", "never hers")
   const again = await remove(ana, "eva")
   assert.equal([again.changed, again.groups, again.exposed], [false, [], []])
   await assertRefused("NOT_FOUND", () => remove(ana, "nobody"))

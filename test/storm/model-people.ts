@@ -156,6 +156,7 @@ export function createGroup(
   requirePublisher(draft, [ROOT], "admin")
   const chosen = new Map<Person, Role>()
   for (const { name, role } of members) {
+    if (name === draft.by && role !== "admin") throw new Refused("USAGE")
     const known = [...draft.view.groups.values()].flatMap(
       ({ current }) => current[0]!.members.get(name) ?? [],
     )

@@ -1,5 +1,6 @@
 /** The command `check`. */
 import { CofferError } from "../../errors.js"
+import { counted } from "../../format/counted.js"
 import { openAndCheck } from "../../store/check.js"
 import { guardCommit } from "../../store/guard.js"
 import { guardRange } from "../../store/guard-commits.js"
@@ -38,7 +39,7 @@ export const check = defineCommand({
       shows: "in CI, before a merge: no key is needed",
     },
     {
-      command: 'coffer check --range "$BASE..$HEAD"',
+      command: 'coffer check --range "$BASE..$HEAD" --require-pin',
       shows: "plaintext, age keys and lost updates in any of the commits",
     },
     { command: "coffer check --fail-on exposed,overdue" },
@@ -46,28 +47,30 @@ export const check = defineCommand({
 
   async run(session, { staged, range, since, requirePin, failOn }) {
     const kinds = failOn === undefined ? undefined : parseFailOn(failOn)
-    const guards = [staged, range !== undefined].filter(Boolean).length
-    const others = since !== undefined || requirePin || failOn !== undefined
-    if (guards > 1 || (guards === 1 && others)) {
-      throw new CofferError("USAGE", "--staged and --range go with no other option", {
+    if ([staged, range !== undefined, since !== undefined].filter(Boolean).length > 1) {
+      throw new CofferError("USAGE", "--staged, --range and --since are three checks: one at a time", {
         hint: "coffer check --help",
       })
     }
-    if (staged) return guarded(session, await guardCommit(session.openOptions()))
-    if (range !== undefined) return guarded(session, await guardRange(session.openOptions(), { range }))
-    return openAndCheck(session.openOptions(), { at: session.now(), since, requirePin, failOn: kinds })
+    const at = session.now()
+    const demands = { requirePin, failOn: kinds && { kinds, at } }
+    if (staged) return guarded(session, await guardCommit(session.openOptions(), demands))
+    if (range !== undefined)
+      return guarded(session, await guardRange(session.openOptions(), { range, ...demands }))
+    return openAndCheck(session.openOptions(), { at, since, requirePin, failOn: kinds })
   },
 
   text({ checked, problems }) {
     const { files, opened } = checked
     const errors = problems.filter(({ level }) => level === "error").length
-    return `${findingLines(problems)}${files} files checked, ${opened === 0 ? "none" : opened} opened: ${errors} wrong\n`
+    return `${findingLines(problems)}${counted(files, "file")} checked, ${opened === 0 ? "none" : opened} opened: ${errors} wrong\n`
   },
   json: ({ checked, problems }) => ({ checked, problems: problems.map(findingJson) }),
   status: ({ failed }) => (failed ? 3 : 0),
 })
 
 function guarded(session: Session, { checked, findings, notes, failed }: GuardReport) {
-  for (const note of notes) session.warn(note)
+  const say = session.openOptions().note!
+  for (const note of notes) say(note)
   return { checked: { ...checked, opened: 0 }, problems: findings, failed }
 }

@@ -34,12 +34,13 @@ const status = defineCommand({
 const uninstall = defineCommand({
   name: "hooks uninstall",
   summary: "take the hooks and the merge rule out again; hooks that were there before come back",
-  fields: "{path}",
+  fields: "{path, changed}",
   errors: ["GIT_NO_REPOSITORY", "GIT_LOCKED", "IO_FAILED"],
   examples: [{ command: "coffer hooks uninstall" }],
 
   run: async ({ openStore }) => uninstallHooks(await (await openStore()).git()),
-  text: ({ path }) => `hooks are out of ${path}\n`,
+  text: ({ path, changed }) =>
+    changed ? `hooks are out of ${path}\n` : `there is nothing of coffer's in ${path}, and no merge rule\n`,
 })
 
 export const hooks: CommandGroup = {

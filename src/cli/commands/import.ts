@@ -1,5 +1,7 @@
 /** The command `import`. */
+import { statSync } from "node:fs"
 import { resolve } from "node:path"
+import { counted } from "../../format/counted.js"
 import { readUserFile } from "../../storage/user-file.js"
 import { findInGit, type GitKnowledge, type Imported, importDotenv } from "../../store/import.js"
 import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
@@ -41,14 +43,15 @@ export const importCommand = defineCommand({
     const imported = await importDotenv(store, request)
     for (const { line, key, kind } of imported.warnings)
       session.warn(`line ${line}, ${key}: ${WARNINGS[kind]}`)
-    return { ...imported, file, git: await findInGit(store, path), dryRun }
+    const isFile = statSync(path, { throwIfNoEntry: false })?.isFile() === true
+    return { ...imported, file, isFile, git: await findInGit(store, path), dryRun }
   },
 
-  text({ secrets, unchanged, changed, commit, file, git, dryRun }) {
+  text({ secrets, unchanged, changed, commit, file, isFile, git, dryRun }) {
     const lines = secrets.map(({ name, version }) => `${name}: version ${version}\n`)
     const same = unchanged.length === 0 ? "" : `, ${unchanged.length} unchanged`
     const done = dryRun ? " would be stored" : outcome({ changed, commit })
-    return `${lines.join("")}${secrets.length} secrets${same}${done}; ${advice(file, git)}\n`
+    return `${lines.join("")}${counted(secrets.length, "secret")}${same}${done}${isFile ? `; ${advice(file, git)}` : ""}\n`
   },
 
   json: ({ changed, commit, secrets, unchanged, git }) => ({ changed, commit, secrets, unchanged, git }),
@@ -64,6 +67,8 @@ function advice(file: string, git: GitKnowledge): string {
   switch (git) {
     case "none":
       return `${file} is not in git: rm ${file}`
+    case "staged":
+      return `${file} is staged, and in no commit yet: git rm --cached ${file}, then rm ${file}`
     case "tracked":
       return `${file} is tracked by git: git rm ${file}, and change the values, since its history has them`
     case "history":

@@ -155,7 +155,12 @@ function identityText({ identityFile, newIdentity }: Initialised): string {
 }
 
 function dotenvText({ dotenv }: Initialised): string {
-  const known = { none: "not in git", tracked: "tracked by git", history: "in git's history" }
+  const known = {
+    none: "not in git",
+    staged: "staged in git",
+    tracked: "tracked by git",
+    history: "in git's history",
+  }
   return dotenv
     .map(({ path, git }) => `${path} is plaintext, ${known[git]}: coffer import ${path}\n`)
     .join("")

@@ -8,6 +8,7 @@ export const keys = defineCommand({
   name: "keys",
   summary: "list the data keys of each group, newest first, and what is sealed under them",
   positionals: { groups: { label: "GROUP", help: "only these groups", optional: true, repeats: true } },
+  reserved: ["destroy"],
   fields:
     "{groups: [{group, keys: [{id, number, state, created, age, author, reason, secrets, versions, operations}]}]}",
   errors: ["NOT_FOUND", "PIN_MISMATCH", "ROLLED_BACK"],

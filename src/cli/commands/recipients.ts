@@ -1,6 +1,7 @@
 /** The commands `recipients list`, `add` and `remove`. */
 import { CofferError } from "../../errors.js"
 import { parseCard } from "../../format/card.js"
+import { counted } from "../../format/counted.js"
 import { parseGroupName } from "../../format/names.js"
 import {
   type Added,
@@ -104,10 +105,12 @@ const remove = defineCommand({
 
   text(removed) {
     const { name, groups, exposed } = removed
-    if (!removed.changed) return `${name} is no member any more\n`
     const count = groups.reduce((sum, { resealed }) => sum + resealed, 0)
-    const known = `${name} may know ${exposed.length} ${exposed.length === 1 ? "value" : "values"}: coffer status --exposed`
-    return `${count} sealed again${outcome(removed)}; ${known}\n`
+    const done = removed.changed
+      ? `${count} sealed again${outcome(removed)}`
+      : `${name} is no member any more`
+    const known = `; ${name} may know ${counted(exposed.length, "value")}: coffer status --exposed`
+    return `${done}${exposed.length === 0 ? "" : known}\n`
   },
   json: ({ groups, commit, exposed }) => ({ groups, commit, exposed }),
 })

@@ -31,7 +31,10 @@ export const resolve = defineCommand({
     return resolveSecret(store, { name: parseSecretName(name), take: ours ? "ours" : "theirs", at })
   },
 
-  text: ({ resolved }) => resolved.map(name => `${name}: settled, staged\n`).join(""),
+  text: ({ resolved, conflicts }) =>
+    resolved.length + conflicts.length === 0
+      ? "nothing to settle\n"
+      : resolved.map(name => `${name}: settled, staged\n`).join(""),
   complaints: ({ conflicts }) => conflicts.map(complaint),
   json: ({ resolved, conflicts }) => ({
     resolved,

@@ -115,9 +115,12 @@ async function runWatched(session: Session, { env, changes, start, read }: Watch
     const child = start(present)
     const next = nextEnvironment(session, present, changes, read)
     const first = await Promise.race([child.ended, next])
-    if ("status" in first || "signal" in first) return first as ChildEnd
+    if (!("env" in first)) return first
+    // Told to end already: there is no new start, and what a killed child leaves is waited for as without --watch.
+    if (child.isStopped()) return child.ended
     session.note("coffer: its secrets have changed: starting the program again")
-    await child.stop(GRACE_MS)
+    const end = await child.stop(GRACE_MS)
+    if (child.isStopped()) return end
     present = first.env
   }
 }

@@ -1,4 +1,5 @@
 /** The command `status`. */
+import { CofferError } from "../../errors.js"
 import {
   type ExposedSecret,
   type GroupStatus,
@@ -10,7 +11,9 @@ import { defineCommand } from "../command.js"
 import { FAIL_ON_OPTION, findingJson, findingLines, parseFailOn } from "../findings.js"
 import { table } from "../table.js"
 
-type Shown = { readonly report: StatusReport } | { readonly exposed: readonly ExposedSecret[] }
+type Shown =
+  | { readonly report: StatusReport }
+  | { readonly exposed: readonly ExposedSecret[]; readonly failed: boolean }
 
 export const status = defineCommand({
   name: "status",
@@ -20,20 +23,29 @@ export const status = defineCommand({
     failOn: FAIL_ON_OPTION,
   },
   fields:
-    "{store, storeId, pin, trusted, hooks, groups: [{group, members, secrets, key, keyAge, exposed, overdue}], problems: [{code, level, path, message, hint}]}; with --exposed {exposed: [{name, group, version, by: [{member, removed}]}]}",
+    "{store, storeId, pin, trusted, hooks, hooksUnknown, groups: [{group, members, secrets, key, keyAge, exposed, overdue}], problems: [{code, level, path, message, hint}]}; with --exposed {exposed: [{name, group, version, by: [{member, removed}]}]}",
   errors: ["NOT_FOUND"],
   statuses: { 3: "found an error, or what --fail-on names" },
   examples: [{ command: "coffer status" }, { command: "coffer status --exposed" }],
 
   async run(session, { exposed, failOn }): Promise<Shown> {
     const kinds = failOn === undefined ? undefined : parseFailOn(failOn)
-    if (exposed) return { exposed: await listExposed(await session.openStore()) }
+    // What is not looked at must not pass for found in order.
+    if (exposed && kinds?.some(kind => kind !== "exposed")) {
+      throw new CofferError("USAGE", "--exposed lists what is exposed: it takes no other kind to --fail-on", {
+        hint: `coffer status --fail-on ${kinds.join(",")}`,
+      })
+    }
+    if (exposed) {
+      const listed = await listExposed(await session.openStore())
+      return { exposed: listed, failed: kinds !== undefined && listed.length > 0 }
+    }
     return { report: await openAndReport(session.openOptions(), { at: session.now(), failOn: kinds }) }
   },
 
   text: shown => ("report" in shown ? screen(shown.report) : exposedLines(shown.exposed)),
-  json: shown => ("report" in shown ? reportJson(shown.report) : shown),
-  status: shown => ("report" in shown && shown.report.failed ? 3 : 0),
+  json: shown => ("report" in shown ? reportJson(shown.report) : { exposed: shown.exposed }),
+  status: shown => (("report" in shown ? shown.report : shown).failed ? 3 : 0),
 })
 
 function exposedLines(exposed: readonly ExposedSecret[]): string {
@@ -48,19 +60,27 @@ function exposedLines(exposed: readonly ExposedSecret[]): string {
   )
 }
 
-function screen({ store, storeId, pin, trusted, hooks, groups, problems }: StatusReport): string {
+function screen({
+  store,
+  storeId,
+  pin,
+  trusted,
+  hooks,
+  hooksUnknown,
+  groups,
+  problems,
+}: StatusReport): string {
   const facts = [
     ["store", store === null ? "it cannot be opened" : `${store}/ (${storeId})`],
     ["pin", pin ?? "none: the key records are refused"],
     ["trusted", trusted ? "yes, pinned" : "not pinned on this machine: coffer init"],
-    ["hooks", hooksText(hooks)],
+    ["hooks", hooks === null ? (hooksUnknown ?? "") : hooksText(hooks)],
   ]
   const head = ["group", "members", "secrets", "data key", "age", "exposed", "overdue"]
   return `${table(facts)}\n${table([head, ...groups.map(groupRow)])}${problems.length > 0 ? "\n" : ""}${findingLines(problems)}`
 }
 
-function hooksText(hooks: StatusReport["hooks"]): string {
-  if (hooks === null) return "no git repository here"
+function hooksText(hooks: NonNullable<StatusReport["hooks"]>): string {
   if (hooks.live) return "installed, and they fire"
   return hooks.installed
     ? "installed, but they do not fire: coffer hooks status"

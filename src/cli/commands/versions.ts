@@ -9,6 +9,7 @@ export const versions = defineCommand({
   summary: "list the versions of a secret, newest first",
   details: "Needs no identity. Versions that this clone no longer has are named, with the reason.",
   positionals: { name: "the secret" },
+  reserved: ["diff", "prune", "destroy"],
   fields:
     "{name, group, complete, why, lost, versions: [{version, label, state, created, author, signer, commit, key, current, linked, meta}]}",
   errors: ["NOT_FOUND", "HISTORY_MISSING", "PIN_MISMATCH", "ROLLED_BACK"],
