@@ -23,8 +23,9 @@ export interface Backend extends GitReader {
    */
   editIndex(file: string, edits: readonly IndexEdit[]): Promise<void>
   /**
-   * Gives entries of a private copy of the index the stat data of their work files, where a file holds what its
-   * entry says: some of git's commands take any other file for one that the user has changed.
+   * Ends what {@link IndexEdit.held} began, in a private copy of the index, and gives the entries the stat data of
+   * their work files, where a file holds what its entry says: some of git's commands take any other file for one
+   * that the user has changed. Each path has an entry.
    */
   refreshIndex(file: string, paths: readonly string[]): Promise<void>
   /**
@@ -39,7 +40,16 @@ export interface Backend extends GitReader {
 /** The index entry that a path is to have; none: null. */
 export interface IndexEdit {
   readonly path: string
-  readonly to: { readonly mode: string; readonly oid: Oid; readonly skipWorktree: boolean } | null
+  readonly to: {
+    readonly mode: string
+    readonly oid: Oid
+    readonly skipWorktree: boolean
+    /**
+     * The work file is still to be put in place. Until {@link Backend.refreshIndex} git takes it for unchanged
+     * (`--assume-unchanged`): a `git commit -a` would otherwise commit a part of the write's files as they were.
+     */
+    readonly held?: boolean
+  } | null
 }
 
 /** HEAD's move from one commit to the next. */

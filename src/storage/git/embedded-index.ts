@@ -82,7 +82,7 @@ export function editIndexFile(files: GitFiles, file: string, edits: readonly Ind
   files.write(file, patchIndex(readIndex(file), new Map(edits.map(({ path, to }) => [path, to]))))
 }
 
-/** Gives entries of the index in a private file the stat data of their work files, where these hold what they say. */
+/** Entries of the index in a private file, held no longer, with the stat data of work files that hold what they say. */
 export function refreshIndexFile(
   files: GitFiles,
   file: string,
@@ -94,8 +94,8 @@ export function refreshIndexFile(
   for (const path of paths) {
     const [entry, ...others] = findInIndex(index, path)
     if (entry === undefined || others.length > 0 || entry.stage !== 0) continue
-    const stats = statsOf(tree, path, entry.oid)
-    if (stats !== undefined) changes.set(path, { ...entry, stats })
+    const stats = entry.skipWorktree ? undefined : statsOf(tree, path, entry.oid)
+    changes.set(path, { ...entry, ...(stats && { stats }) })
   }
   files.write(file, patchIndex(index, changes))
 }

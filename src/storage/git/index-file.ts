@@ -11,6 +11,7 @@ export const FIXED_BYTES = STAT_BYTES + OID_BYTES + 2
 export const HEADER_BYTES = 12
 const TRAILER_BYTES = 20
 
+export const FLAG_ASSUME_VALID = 0x8000
 export const FLAG_EXTENDED = 0x4000
 export const EXTENDED_SKIP_WORKTREE = 0x4000
 const EXTENDED_INTENT_TO_ADD = 0x2000

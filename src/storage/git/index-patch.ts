@@ -6,6 +6,7 @@ import {
   compareSlots,
   EXTENDED_SKIP_WORKTREE,
   FIXED_BYTES,
+  FLAG_ASSUME_VALID,
   FLAG_EXTENDED,
   HEADER_BYTES,
   type IndexExtension,
@@ -22,6 +23,8 @@ export interface IndexEntry {
   readonly oid: string
   /** Whether a sparse checkout leaves the file out of the work tree. */
   readonly skipWorktree: boolean
+  /** Whether git is to take the work file for unchanged, whatever it holds. */
+  readonly held?: boolean
   /** Of the file, if it is in place and holds this content; otherwise git looks into it at its next status. */
   readonly stats?: BigIntStats
 }
@@ -92,12 +95,12 @@ function mergeSorted(kept: readonly Output[], added: readonly Output[]): Output[
   return merged
 }
 
-function fixedPart(path: string, { mode, oid, skipWorktree, stats }: IndexEntry): Buffer {
+function fixedPart(path: string, { mode, oid, skipWorktree, held, stats }: IndexEntry): Buffer {
   const fixed = Buffer.alloc(FIXED_BYTES + (skipWorktree ? 2 : 0))
   if (stats !== undefined) writeStats(fixed, stats)
   fixed.writeUInt32BE(Number.parseInt(mode, 8), 24)
   fixed.write(oid, STAT_BYTES, "hex")
-  const length = Math.min(path.length, 0xfff)
+  const length = Math.min(path.length, 0xfff) | (held ? FLAG_ASSUME_VALID : 0)
   fixed.writeUInt16BE(skipWorktree ? length | FLAG_EXTENDED : length, FIXED_BYTES - 2)
   if (skipWorktree) fixed.writeUInt16BE(EXTENDED_SKIP_WORKTREE, FIXED_BYTES)
   return fixed

@@ -28,8 +28,23 @@ export async function recover(backend: Backend, options: { wait: boolean }): Pro
     // Index and files changed before the ref did, so there is nothing to do where it has.
     if (commit !== journal.commit.to) await undo(backend, journal, commit, lock)
   }
+  await letGo(backend, journal, lock)
   lock.release()
   forget(backend, journal)
+}
+
+/** Ends what the killed write has held back from git in the index. */
+async function letGo(backend: Backend, { files }: Journal, lock: IndexLock): Promise<void> {
+  if (files.length < 2) return
+  const index = await backend.lookup(
+    "index",
+    files.map(({ path }) => path),
+  )
+  const paths = files.map(({ path }) => path).filter(path => index.get(path)?.[0]?.stage === 0)
+  if (paths.length === 0) return
+  const copy = lock.copy()
+  await backend.refreshIndex(copy, paths)
+  lock.replace(copy)
 }
 
 /** Ends a write of which nothing is to be seen: its temporary files go, and the journal last. */

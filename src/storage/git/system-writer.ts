@@ -167,7 +167,13 @@ async function editIndex(context: WriterContext, file: string, edits: readonly I
   const lines = edits.map(
     ({ path, to }) => `${to === null ? `0 ${none}` : `${to.mode} ${to.oid} 0`}\t${path}\0`,
   )
-  await context.git.text(["update-index", "-z", "--index-info"], { ...options, input: lines.join("") })
+  const isHeld = edits.some(edit => edit.to?.held === true)
+  await context.git.text(["update-index", "-z", "--index-info"], {
+    ...options,
+    // What is set with this has the bit of --assume-unchanged.
+    settings: [...DURABLE, ...(isHeld ? ["core.ignoreStat=true"] : [])],
+    input: lines.join(""),
+  })
   const leftOut = edits.filter(edit => edit.to?.skipWorktree === true)
   if (leftOut.length === 0) return
   const input = leftOut.map(({ path }) => `${path}\0`).join("")
@@ -180,11 +186,14 @@ async function refreshIndex(
   file: string,
   paths: readonly string[],
 ): Promise<void> {
-  await git.text(["add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul"], {
+  const options = {
     cwd: at.workTree,
     env: { GIT_INDEX_FILE: file },
     input: paths.map(path => `${path}\0`).join(""),
-  })
+  }
+  await git.text(["update-index", "--no-assume-unchanged", "-z", "--stdin"], options)
+  // What this is refused for, such as a sparse checkout, only costs git a look into the files.
+  await git.run(["add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul"], options)
 }
 
 async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLock> {

@@ -98,7 +98,8 @@ async function apply(
   const isBusy = indexFingerprint(backend.gitDir) !== snapshot.index
   const copy = lock.copy()
   const edits = journal.files.map(file => toEdit(file, snapshot.leftOut))
-  await backend.editIndex(copy, edits)
+  const held = holdBack(edits)
+  await backend.editIndex(copy, held)
   reached("index-prepared")
   const ref = await lockHead()
   let placed: string
@@ -122,12 +123,25 @@ async function apply(
   done()
   reached("ref")
   prepared.discard()
-  placed = (await refresh(backend, lock, edits)) ?? placed
+  const refreshed = await refresh(backend, lock, edits)
   lock.release()
+  // The journal stays then: the next command ends it.
+  if (refreshed === undefined && held !== edits) return
+  placed = refreshed ?? placed
   reached("index-unlocked")
   if (isBusy) await sleep(SETTLE_MS)
   if (indexFingerprint(backend.gitDir) !== placed) await stageAgain(backend, journal, edits)
   dropJournal(backend.gitDir)
+}
+
+/**
+ * Of several files some can be in place and others not: then git is kept from looking at them. One file is there or
+ * it is not, and either is a whole state.
+ */
+function holdBack(edits: readonly IndexEdit[]): readonly IndexEdit[] {
+  const isMany = edits.filter(({ to }) => to?.skipWorktree !== true).length > 1
+  const hold = ({ path, to }: IndexEdit) => ({ path, to: to && { ...to, held: !to.skipWorktree } })
+  return isMany ? edits.map(hold) : edits
 }
 
 /** The index once more, with the stat data of the files that are in place now. Without it git looks into them. */
@@ -136,8 +150,8 @@ async function refresh(
   lock: IndexLock,
   edits: readonly IndexEdit[],
 ): Promise<string | undefined> {
-  const paths = edits.filter(({ to }) => to !== null && !to.skipWorktree).map(({ path }) => path)
-  if (paths.length === 0) return undefined
+  const paths = edits.filter(({ to }) => to !== null).map(({ path }) => path)
+  if (paths.length === 0) return indexFingerprint(backend.gitDir)
   const copy = lock.copy()
   try {
     await backend.refreshIndex(copy, paths)

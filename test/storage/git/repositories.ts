@@ -133,7 +133,10 @@ export function leftovers(folder: string): string[] {
   const temporary = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter(path =>
     path.endsWith(".tmp"),
   )
-  return [...own, ...temporary, ...git(folder, "for-each-ref", "refs/coffer").split("\n").filter(Boolean)]
+  const refs = git(folder, "for-each-ref", "refs/coffer").split("\n").filter(Boolean)
+  // Small letters: entries whose files git is kept from looking at.
+  const held = git(folder, "ls-files", "-v", "secrets").match(/^[a-z] .*$/gm) ?? []
+  return [...own, ...temporary, ...refs, ...held]
 }
 
 export function fsck(folder: string): string {
