@@ -1,6 +1,6 @@
 /** Proves that a hook fires: lets git run it, with coffer at its end told to say that it was reached. */
 import { execFile } from "node:child_process"
-import { readFileSync } from "node:fs"
+import { accessSync, constants, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { withoutIdentities } from "./environment.js"
 import type { GitReader } from "./git/git.js"
@@ -43,6 +43,16 @@ export async function isLive(
     if (!/is not a git command/.test(output)) return output.includes(probeAnswer(hook))
   }
   return (await outputOf(join(folder, hook), [], options)).includes(probeAnswer(hook))
+}
+
+/** Whether a hook leads to coffer as far as can be told without running it. */
+export function seemsLive(folder: string, hook: HookName): boolean {
+  try {
+    accessSync(join(folder, hook), constants.X_OK)
+  } catch {
+    return false
+  }
+  return mentionsCoffer(folder, hook)
 }
 
 /** In the hook itself, where pre-commit (the tool) moves it, or where husky's generated hook leads. */

@@ -2,7 +2,7 @@
 
 import type { Environment } from "../storage/environment.js"
 import type { GitReader } from "../storage/git/git.js"
-import { isLive } from "../storage/hook-probe.js"
+import { isLive, seemsLive } from "../storage/hook-probe.js"
 import {
   findHooksFolder,
   HOOK_NAMES,
@@ -54,12 +54,21 @@ export async function installHooks(
   return report
 }
 
-/** Finds out what is installed, and by a run of each hook whether it fires. */
-export async function hooksStatus(git: GitReader, request: HooksRequest): Promise<HooksReport> {
+/**
+ * Finds out what is installed, and by a run of each hook whether it fires.
+ *
+ * @param options.run - false: no hook is run, whoever has put it there; `live` says what can be told by looking.
+ */
+export async function hooksStatus(
+  git: GitReader,
+  request: HooksRequest,
+  { run = true }: { run?: boolean } = {},
+): Promise<HooksReport> {
   const { path } = await findHooksFolder(git)
   const hooks = await Promise.all(
     HOOK_NAMES.map(async name => {
-      const live = await isLive(git, { folder: path, hook: name, env: request.env })
+      const probe = { folder: path, hook: name, env: request.env }
+      const live = run ? await isLive(git, probe) : seemsLive(path, name)
       return { name, installed: isInstalled(path, name), live }
     }),
   )

@@ -128,7 +128,8 @@ async function findHooks(store: Store): Promise<Pick<StatusReport, "hooks" | "ho
   if (store.repository === undefined) return { hooks: null, hooksUnknown: "no git repository here" }
   try {
     const git = await store.git()
-    const { installed, live } = await hooksStatus(git, { stores: [store.folder], env: store.env })
+    const request = { stores: [store.folder], env: store.env }
+    const { installed, live } = await hooksStatus(git, request, { run: false })
     return { hooks: { installed, live }, hooksUnknown: null }
   } catch (error) {
     // Where git refuses this repository, it runs no hooks here either.

@@ -104,7 +104,9 @@ function poison(parts: { hooks: boolean; promisor: boolean }): void {
   if (!parts.hooks) return
   mkdirSync(join(folder, "hooks"), { recursive: true })
   for (const name of HOOKS) {
-    writeFileSync(join(folder, "hooks", name), `#!/bin/sh\ntouch ${marks}/hook-${name}\n`, { mode: 0o755 })
+    const claim = '# coffer hook: "coffer hooks install" put it here'
+    const script = `#!/bin/sh\n${claim}\ntouch ${marks}/hook-${name}\n`
+    writeFileSync(join(folder, "hooks", name), script, { mode: 0o755 })
   }
 }
 
@@ -153,6 +155,7 @@ const READS = [
   ["get", "API_TOKEN"],
   ["get", "API_TOKEN@1"],
   ["check"],
+  ["status"],
   ["check", "--since", "now"],
   ["versions", "API_TOKEN"],
   ["export", "-p", "."],

@@ -81,7 +81,7 @@ function screen({
 }
 
 function hooksText(hooks: NonNullable<StatusReport["hooks"]>): string {
-  if (hooks.live) return "installed, and they fire"
+  if (hooks.live) return "installed"
   return hooks.installed
     ? "installed, but they do not fire: coffer hooks status"
     : "missing: coffer hooks install"

@@ -16,10 +16,9 @@ import {
   slotsAt,
   slotsBelow,
 } from "./index-file.js"
-import { type IndexEntry, patchIndex } from "./index-patch.js"
+import { patchIndex } from "./index-patch.js"
 import type { ObjectReader } from "./object-reader.js"
 import { compareFiles, filesBelow, type TreeFile } from "./trees.js"
-import { statsOf, type WorkTree } from "./work-files.js"
 
 /** Reads an index; where there is no file, nothing was ever added. */
 export function readIndex(file: string): IndexFile {
@@ -80,24 +79,6 @@ export async function* diffTreeAndIndex(
 /** Changes entries of the index in a private file, which is made where it is not there. */
 export function editIndexFile(files: GitFiles, file: string, edits: readonly IndexEdit[]): void {
   files.write(file, patchIndex(readIndex(file), new Map(edits.map(({ path, to }) => [path, to]))))
-}
-
-/** Entries of the index in a private file, held no longer, with the stat data of work files that hold what they say. */
-export function refreshIndexFile(
-  files: GitFiles,
-  file: string,
-  tree: WorkTree,
-  paths: readonly string[],
-): void {
-  const index = readIndex(file)
-  const changes = new Map<string, IndexEntry>()
-  for (const path of paths) {
-    const [entry, ...others] = findInIndex(index, path)
-    if (entry === undefined || others.length > 0 || entry.stage !== 0) continue
-    const stats = entry.skipWorktree ? undefined : statsOf(tree, path, entry.oid)
-    changes.set(path, { ...entry, ...(stats && { stats }) })
-  }
-  files.write(file, patchIndex(index, changes))
 }
 
 function slotsWithin(index: IndexFile, prefix: string): readonly IndexSlot[] {

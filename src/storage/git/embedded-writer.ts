@@ -5,10 +5,11 @@ import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
 import type { GitConfig } from "./embedded-config.js"
 import { checkCommit } from "./embedded-gate.js"
-import { editIndexFile, refreshIndexFile } from "./embedded-index.js"
+import { editIndexFile } from "./embedded-index.js"
 import { lockRefs } from "./embedded-ref-lock.js"
 import type { EmbeddedRepository } from "./embedded-repository.js"
 import type { CommitChange, Oid } from "./git.js"
+import { refreshIndexFile } from "./index-refresh.js"
 import { type GitObject, oidOf, printCommit } from "./object.js"
 import { editTree, type FileEdit } from "./tree-edit.js"
 
@@ -33,7 +34,7 @@ export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
       editIndexFile(files, file, edits)
     },
     async refreshIndex(file, paths) {
-      refreshIndexFile(files, file, { ...at, oidHex: 40 }, paths)
+      refreshIndexFile(file, { ...at, oidHex: 40 }, paths)
     },
     async lockRef(update) {
       const committer = findPerson("committer", config, env)

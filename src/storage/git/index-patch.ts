@@ -1,6 +1,5 @@
 /** Changes a few entries of an index and copies the rest byte for byte, in the version it was found in. */
 import { createHash } from "node:crypto"
-import type { BigIntStats } from "node:fs"
 import { CofferError } from "../../errors.js"
 import {
   compareSlots,
@@ -17,7 +16,7 @@ import {
   slotsBelow,
 } from "./index-file.js"
 
-/** What an entry is set to. */
+/** What an entry is set to. It gets no stat data, since the file is put in place later: see index-refresh.ts. */
 export interface IndexEntry {
   readonly mode: string
   readonly oid: string
@@ -25,8 +24,6 @@ export interface IndexEntry {
   readonly skipWorktree: boolean
   /** Whether git is to take the work file for unchanged, whatever it holds. */
   readonly held?: boolean
-  /** Of the file, if it is in place and holds this content; otherwise git looks into it at its next status. */
-  readonly stats?: BigIntStats
 }
 
 /**
@@ -95,23 +92,14 @@ function mergeSorted(kept: readonly Output[], added: readonly Output[]): Output[
   return merged
 }
 
-function fixedPart(path: string, { mode, oid, skipWorktree, held, stats }: IndexEntry): Buffer {
+function fixedPart(path: string, { mode, oid, skipWorktree, held }: IndexEntry): Buffer {
   const fixed = Buffer.alloc(FIXED_BYTES + (skipWorktree ? 2 : 0))
-  if (stats !== undefined) writeStats(fixed, stats)
   fixed.writeUInt32BE(Number.parseInt(mode, 8), 24)
   fixed.write(oid, STAT_BYTES, "hex")
   const length = Math.min(path.length, 0xfff) | (held ? FLAG_ASSUME_VALID : 0)
   fixed.writeUInt16BE(skipWorktree ? length | FLAG_EXTENDED : length, FIXED_BYTES - 2)
   if (skipWorktree) fixed.writeUInt16BE(EXTENDED_SKIP_WORKTREE, FIXED_BYTES)
   return fixed
-}
-
-/** As git has them: the lower 32 bits of each, in this order; the mode is set by itself. */
-function writeStats(fixed: Buffer, { ctimeNs, mtimeNs, dev, ino, uid, gid, size }: BigIntStats): void {
-  const second = 1_000_000_000n
-  const times = [ctimeNs / second, ctimeNs % second, mtimeNs / second, mtimeNs % second]
-  for (const [index, value] of [...times, dev, ino, 0n, uid, gid, size].entries())
-    fixed.writeUInt32BE(Number(BigInt.asUintN(32, value)), 4 * index)
 }
 
 /**

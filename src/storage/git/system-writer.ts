@@ -2,7 +2,7 @@
 import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { Readable } from "node:stream"
-import { CofferError } from "../../errors.js"
+import { CofferError, hasCode } from "../../errors.js"
 import { findPerson } from "./author.js"
 import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
 import { readBytes } from "./byte-reader.js"
@@ -10,6 +10,7 @@ import { runMessageHooks } from "./commit-hooks.js"
 import { parseBoolean } from "./config-file.js"
 import type { CommitChange, Oid, OidHex } from "./git.js"
 import { collect, type RunOptions, wordsOf } from "./git-process.js"
+import { refreshIndexFile } from "./index-refresh.js"
 import { printPerson, printTime } from "./object.js"
 import type { WriterContext } from "./system-context.js"
 import { head } from "./system-reader.js"
@@ -180,20 +181,19 @@ async function editIndex(context: WriterContext, file: string, edits: readonly I
   await context.git.text(["update-index", "--skip-worktree", "-z", "--stdin"], { ...options, input })
 }
 
-/** `git update-index --refresh` would look at all files of the repository; nothing is added, whatever they hold. */
-async function refreshIndex(
-  { git, at }: WriterContext,
-  file: string,
-  paths: readonly string[],
-): Promise<void> {
-  const options = {
-    cwd: at.workTree,
+/** Not `git add --refresh`: that would put the files through whatever filters the repository's settings name. */
+async function refreshIndex(context: WriterContext, file: string, paths: readonly string[]): Promise<void> {
+  const { at, git, oidHex } = context
+  try {
+    if (oidHex === 40) return refreshIndexFile(file, { ...at, oidHex }, paths)
+  } catch (error) {
+    if (!hasCode(error, "GIT_UNSUPPORTED")) throw error
+  }
+  await git.text(["update-index", "--no-assume-unchanged", "-z", "--stdin"], {
+    ...durably(context),
     env: { GIT_INDEX_FILE: file },
     input: paths.map(path => `${path}\0`).join(""),
-  }
-  await git.text(["update-index", "--no-assume-unchanged", "-z", "--stdin"], options)
-  // What this is refused for, such as a sparse checkout, only costs git a look into the files.
-  await git.run(["add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul"], options)
+  })
 }
 
 async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLock> {

@@ -172,7 +172,8 @@ for (const kind of KINDS) {
       const opened = await open(join(folder, "secrets"), kind)
       const id = await commit(opened, files, { message: "Set A\n\nbody\n" })
       // Before anything has refreshed the index: git's own "reset --keep" and "merge --abort" go by it as it is.
-      assert.is(git(folder, "diff-files", "--name-only", "--", "secrets"), "", "not taken for changed")
+      if (shape.embedded !== "refuses")
+        assert.is(git(folder, "diff-files", "--name-only", "--", "secrets"), "", "not taken for changed")
 
       assert.equal(userState(folder), before)
       assert.equal(git(folder, "rev-parse", "HEAD").trim(), id)

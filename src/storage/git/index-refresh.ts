@@ -1,0 +1,46 @@
+/** Gives index entries what git remembers of their files, in place: nothing is read through filters, nothing started. */
+import { createHash } from "node:crypto"
+import { type BigIntStats, readFileSync } from "node:fs"
+import { writeDurably } from "./disk.js"
+import { FIXED_BYTES, FLAG_ASSUME_VALID, isSkipWorktree, parseIndex, slotOid, slotsAt } from "./index-file.js"
+import { statsOf, type WorkTree } from "./work-files.js"
+
+/**
+ * Ends what was held back of these paths in an index file, and gives entries the stat data of work files that hold
+ * what they say. All else stays as it is, every extension too.
+ *
+ * @throws CofferError `GIT_UNSUPPORTED` for an index that only git reads (split, sparse, of SHA-256)
+ */
+export function refreshIndexFile(file: string, tree: WorkTree, paths: readonly string[]): void {
+  const index = parseIndex(readFileSync(file))
+  const bytes = Buffer.from(index.bytes)
+  for (const path of paths) {
+    for (const slot of slotsAt(index, Buffer.from(path).toString("latin1"))) {
+      const flags = slot.at + FIXED_BYTES - 2
+      bytes.writeUInt16BE(bytes.readUInt16BE(flags) & ~FLAG_ASSUME_VALID, flags)
+      const stats = isSkipWorktree(index, slot) ? undefined : statsOf(tree, path, slotOid(index, slot))
+      if (stats !== undefined) writeStats(bytes, slot.at, stats)
+    }
+  }
+  const trailer = bytes.length - SUM_BYTES
+  // Without a sum (`index.skipHash`) it stays without one.
+  if (bytes.subarray(trailer).some(byte => byte !== 0))
+    createHash("sha1").update(bytes.subarray(0, trailer)).digest().copy(bytes, trailer)
+  writeDurably(file, bytes)
+}
+
+const SUM_BYTES = 20
+const SECOND = 1_000_000_000n
+
+/** As git has them: the lower 32 bits of each. The mode between them is the entry's own. */
+function writeStats(bytes: Buffer, at: number, stats: BigIntStats): void {
+  const { ctimeNs, mtimeNs, dev, ino, uid, gid, size } = stats
+  const before = [ctimeNs / SECOND, ctimeNs % SECOND, mtimeNs / SECOND, mtimeNs % SECOND, dev, ino]
+  for (const [index, value] of before.entries()) bytes.writeUInt32BE(lower(value), at + 4 * index)
+  for (const [index, value] of [uid, gid, size].entries())
+    bytes.writeUInt32BE(lower(value), at + 28 + 4 * index)
+}
+
+function lower(value: bigint): number {
+  return Number(BigInt.asUintN(32, value))
+}
