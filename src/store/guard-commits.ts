@@ -7,6 +7,7 @@ import { readAllowList } from "./guard-settings.js"
 import { checkStoreAt, findStores } from "./guard-store.js"
 import { listOnce } from "./listed-git.js"
 import { findLostUpdates } from "./merge-audit.js"
+import { requireCommit } from "./revision.js"
 import { gitPreference, type OpenOptions } from "./store.js"
 
 /** A line that git gives the pre-push hook. */
@@ -142,16 +143,8 @@ async function parseRange(git: Git, range: string): Promise<{ from: Oid | undefi
       hint: "coffer check --range origin/main..HEAD",
     })
   }
-  const from = isNone(a) ? undefined : await requireCommit(git, a)
-  return { from, tip: await requireCommit(git, b || "HEAD") }
-}
-
-async function requireCommit(git: Git, revision: string): Promise<Oid> {
-  const commit = await git.find(revision)
-  if (commit !== undefined) return commit
-  throw new CofferError("HISTORY_MISSING", `this clone has no commit "${revision}"`, {
-    hint: git.shallow ? "git fetch --unshallow" : "git fetch",
-  })
+  const from = isNone(a) ? undefined : await requireCommit(git, a, "the range")
+  return { from, tip: await requireCommit(git, b || "HEAD", "the range") }
 }
 
 /** git's id of nothing: a new branch, or a deleted one. */

@@ -5,7 +5,7 @@ import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printCard } from "../format/card.js"
-import { isMemberName, ROOT_GROUP } from "../format/names.js"
+import { isMemberName, parseMemberName, ROOT_GROUP } from "../format/names.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { type NewRecord, nextRecord } from "../keyring/extend.js"
 import { printPin } from "../keyring/pin.js"
@@ -80,18 +80,9 @@ export async function ensureIdentity(options: OpenOptions): Promise<OwnIdentity>
   return { identity: await createIdentityFile(file), file, created: true }
 }
 
-/** A member name from `--name`, or made from git's author. @throws CofferError `USAGE` where neither gives one */
+/** A member name from `--name`, or made from git's author. @throws CofferError `NAME_INVALID`, `USAGE` where neither gives one */
 export async function memberName(wanted: string | undefined, git: Git | undefined): Promise<string> {
-  if (wanted !== undefined) {
-    if (isMemberName(wanted)) return wanted
-    throw new CofferError(
-      "NAME_INVALID",
-      "a member's name is up to 64 of A-Z a-z 0-9 . _ @ + - and starts with a letter or digit",
-      {
-        hint: "coffer init --name ana",
-      },
-    )
-  }
+  if (wanted !== undefined) return parseMemberName(wanted)
   const author = await git?.author().catch(() => undefined)
   const candidates = [author?.email.split("@")[0], author?.name.split(" ")[0]]
   const name = candidates
@@ -168,14 +159,14 @@ function storeFiles(
   ])
   // Later commands have to find a store that is not in the default folder, whoever runs them.
   if (folder !== (place.settings?.store ?? DEFAULT_FOLDER)) {
-    if (place.settings !== undefined) throw otherFolder(folder)
+    if (place.settings !== undefined) throw otherFolder()
     files.set(SETTINGS_PATH, encodeUtf8(`store: ${JSON.stringify(folder)}\n`))
   }
   return files
 }
 
-function otherFolder(folder: string): CofferError {
-  return new CofferError("USAGE", `${SETTINGS_PATH} does not name "${folder}" as the store`, {
-    hint: `put the line "store: ${folder}" into ${SETTINGS_PATH}, then again`,
+function otherFolder(): CofferError {
+  return new CofferError("USAGE", `${SETTINGS_PATH} names another folder as the store`, {
+    hint: `put a line "store: FOLDER" with the folder you want into ${SETTINGS_PATH}, then again`,
   })
 }

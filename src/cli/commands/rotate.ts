@@ -1,5 +1,6 @@
 /** The command `rotate`. */
 import { CofferError } from "../../errors.js"
+import { isSecretName, parseGroupName, parseMemberName } from "../../format/names.js"
 import { finishRotation } from "../../store/finish.js"
 import { mergeKeyrings } from "../../store/merge-groups.js"
 import { rotateGroups } from "../../store/rotate.js"
@@ -41,7 +42,7 @@ export const rotate = defineCommand({
     ...WRITE_OPTIONS,
   },
   fields: "{groups: [{group, key, resealed}], commit}",
-  errors: WRITE_ERRORS,
+  errors: ["NAME_INVALID", ...WRITE_ERRORS],
   examples: [
     { command: "coffer rotate" },
     { command: "coffer rotate prod --compromised --reason 'laptop stolen'" },
@@ -55,10 +56,10 @@ export const rotate = defineCommand({
         hint: "coffer rotate --merge, then coffer rotate --finish",
       })
     }
-    const store = await session.openStore()
-    const request = { groups, reason, ...writeOptions(session, write) }
+    const request = { groups: groups.map(parseTarget), reason, ...writeOptions(session, write) }
     // Without a name people are asked; with one, whoever is not named is left out.
-    const consent = { ...request, accept: accept.length === 0 ? undefined : accept }
+    const consent = { ...request, accept: accept.length === 0 ? undefined : accept.map(parseMemberName) }
+    const store = await session.openStore()
     if (merge) return { ...(await mergeKeyrings(store, { ...consent, keep })), did: "merge" as const }
     if (finish) return { ...(await finishRotation(store, consent)), did: "finish" as const }
     const rotated = await rotateGroups(store, { ...request, dryRun, compromised })
@@ -76,3 +77,8 @@ export const rotate = defineCommand({
   },
   json: ({ groups, commit }) => ({ groups, commit }),
 })
+
+/** A group; or a secret, of which the store can say what its owner wants instead. */
+function parseTarget(text: string): string {
+  return isSecretName(text) ? text : parseGroupName(text)
+}
