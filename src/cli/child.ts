@@ -10,6 +10,8 @@ export interface ChildRequest {
   readonly args: readonly string[]
   readonly env: Environment
   readonly cwd: string
+  /** Called once the program runs: from then on stderr is its own too. */
+  readonly started?: () => void
 }
 
 export type ChildEnd = { readonly status: number } | { readonly signal: NodeJS.Signals }
@@ -27,6 +29,7 @@ export function startChild(host: Host, request: ChildRequest): Child {
   const restore = forwardSignals(host, signal => child.kill(signal))
   const child = spawnOr(restore, request)
   const ended = new Promise<ChildEnd>((resolve, reject) => {
+    child.once("spawn", () => request.started?.())
     child.once("error", error => reject(startFailure(error)))
     child.once("exit", (status, signal) => resolve(signal === null ? { status: status ?? 0 } : { signal }))
   }).finally(restore)

@@ -6,7 +6,7 @@ import { findEntry, LIKELY_WORDS, words } from "./commands/index.js"
 import type { Globals } from "./globals.js"
 import { commandHelp, groupHelp, overview } from "./help.js"
 import type { Host } from "./host.js"
-import { reportError, runCommand } from "./output.js"
+import { runCommand } from "./output.js"
 import { findWord, parseWords } from "./parse.js"
 import { startSession } from "./session.js"
 import { VERSION } from "./version.js"
@@ -54,14 +54,7 @@ async function runParsed(host: Host, command: Command, others: readonly string[]
     host.stdout.write(commandHelp(command))
     return 0
   }
-  try {
-    return await runCommand(startSession(host, parsed.globals), command, parsed.arguments())
-  } catch (error) {
-    const status = command.failureStatus
-    if (status === undefined || (error instanceof CofferError && error.exit > status)) throw error
-    const { json, debug } = parsed.globals
-    return reportError(host, error, { json, debug, status })
-  }
+  return runCommand(startSession(host, parsed.globals), command, parsed.arguments)
 }
 
 function unknownWord(word: string): CofferError {

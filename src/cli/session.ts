@@ -3,7 +3,7 @@ import { resolve } from "node:path"
 import type { OpenOptions, Store } from "../store/store.js"
 import type { Globals } from "./globals.js"
 import type { Environment, Host } from "./host.js"
-import { printable } from "./printable.js"
+import { type Notes, startNotes } from "./notes.js"
 import { progressBar } from "./progress.js"
 
 export interface Session {
@@ -18,6 +18,7 @@ export interface Session {
   openStore(): Promise<Store>
   /** What every operation gets from outside, for those that run before there is a store. */
   openOptions(): OpenOptions
+  readonly notes: Notes
   /** Something a person should know; said even where nobody watches. */
   warn(message: string): void
   /** Something that helps a person who watches: not said with --quiet, or where stderr is no terminal. */
@@ -27,7 +28,8 @@ export interface Session {
 export function startSession(host: Host, globals: Globals): Session {
   const cwd = resolve(host.cwd, ...globals.C)
   const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stderr.isTty && host.stdin.isTty
-  const say = (message: string) => host.stderr.write(`coffer: ${printable(message)}\n`)
+  const notes = startNotes(host, globals.json)
+  const say = (message: string) => notes.say(message, "coffer: ")
   const warn = (message: string) => say(`warning: ${message}`)
   const session: Session = {
     host,
@@ -36,9 +38,10 @@ export function startSession(host: Host, globals: Globals): Session {
     cwd,
     interactive,
     now: host.now,
+    notes,
     warn,
     note(message) {
-      if (!globals.quiet && host.stderr.isTty) host.stderr.write(`${printable(message)}\n`)
+      if (!globals.quiet && host.stderr.isTty) notes.say(message)
     },
     openOptions: () => ({
       directory: cwd,
