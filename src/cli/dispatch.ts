@@ -23,22 +23,21 @@ export async function dispatch(host: Host): Promise<number> {
 }
 
 async function withoutWord(host: Host, globals: Globals): Promise<number> {
-  if (globals.version) {
-    host.stdout.write(globals.json ? `${JSON.stringify({ version: VERSION })}\n` : `coffer ${VERSION}\n`)
-  } else if (globals.help) {
-    host.stdout.write(await overview())
-  } else {
-    throw new CofferError("USAGE", "there is no command", { hint: "coffer --help lists them" })
-  }
-  return 0
+  if (await answers(host, globals, overview)) return 0
+  throw new CofferError("USAGE", "there is no command", { hint: "coffer --help lists them" })
+}
+
+/** Prints what `--version` or `--help` asks for. @returns whether one of them was given */
+async function answers(host: Host, globals: Globals, help: () => string | Promise<string>): Promise<boolean> {
+  const { version, json } = globals
+  if (version) host.stdout.write(json ? `${JSON.stringify({ version: VERSION })}\n` : `coffer ${VERSION}\n`)
+  else if (globals.help) host.stdout.write(await help())
+  return version || globals.help
 }
 
 async function inGroup(host: Host, group: CommandGroup, others: readonly string[]): Promise<number> {
   const { word, others: rest, globals } = await findWord(others)
-  if (word === undefined && globals.help) {
-    host.stdout.write(groupHelp(group))
-    return 0
-  }
+  if (word === undefined && (await answers(host, globals, () => groupHelp(group)))) return 0
   const own = group.commands.map(command => lastWord(command.name))
   const command = group.commands.find(({ name }) => lastWord(name) === word)
   if (command !== undefined) return runParsed(host, command, rest)
@@ -50,10 +49,7 @@ async function inGroup(host: Host, group: CommandGroup, others: readonly string[
 
 async function runParsed(host: Host, command: Command, others: readonly string[]): Promise<number> {
   const parsed = await parseWords(command, others)
-  if (parsed.globals.help) {
-    host.stdout.write(commandHelp(command))
-    return 0
-  }
+  if (await answers(host, parsed.globals, () => commandHelp(command))) return 0
   return runCommand(startSession(host, parsed.globals), command, parsed.arguments)
 }
 
