@@ -54,7 +54,7 @@ async function runParsed(host: Host, command: Command, others: readonly string[]
 }
 
 function unknownWord(word: string): CofferError {
-  const likely = LIKELY_WORDS.get(word) ?? nearest(word, words())
+  const likely = LIKELY_WORDS.get(word.toLowerCase()) ?? nearest(word, words())
   // Only what looks like a command is repeated: anything else may be a value.
   const said = /^[a-z][a-z-]{1,15}$/.test(word) ? `there is no command "${word}"` : "there is no such command"
   return new CofferError("USAGE", said, {

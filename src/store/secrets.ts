@@ -6,6 +6,7 @@ import { groupOpener, openGroup } from "./access.js"
 import {
   deleteSecretIn,
   notFound,
+  notLive,
   purgeSecretIn,
   restoreIn,
   type SetRequest,
@@ -236,13 +237,8 @@ export async function rollbackSecret(
 }
 
 export function requireLive(name: SecretName, found: ReadSecret | undefined): ReadSecret {
-  if (found === undefined) throw notFound(name)
-  if (found.file.state === "current") return found
-  const movedTo = found.file.meta.get("movedTo")
-  throw new CofferError("NOT_FOUND", `"${name}" was deleted by ${found.file.author}, ${found.file.created}`, {
-    hint:
-      movedTo === undefined ? `coffer undelete ${name}, or coffer versions ${name}` : `coffer get ${movedTo}`,
-  })
+  if (found?.file.state === "current") return found
+  throw notLive(name, found?.file)
 }
 
 export function one({ result, changed, commit }: Written<StepResult>): SecretWritten {
