@@ -86,12 +86,16 @@ export async function deleteSecretIn(
 /**
  * Removes the file of a tombstone that HEAD already has: numbering ends there.
  *
- * @throws CofferError `NOT_FOUND`, `USAGE` for a live secret
+ * @throws CofferError `NOT_FOUND`, `VERSION_CONFLICT`, `USAGE` for a live secret
  */
-export async function purgeSecretIn(draft: Draft, name: SecretName): Promise<StepResult> {
+export async function purgeSecretIn(
+  draft: Draft,
+  { name, cas }: { name: SecretName; cas?: number | undefined },
+): Promise<StepResult> {
   await draft.openForWriting(draft.groupOf(name))
   const found = await draft.find(name)
   if (found === undefined) throw notFound(name)
+  checkCas(name, found, cas)
   if (found.file.state !== "deleted") {
     throw new CofferError(
       "USAGE",

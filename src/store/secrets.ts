@@ -160,12 +160,12 @@ export async function deleteSecret(
   store: Store,
   request: WriteOptions & Deletion & { purge?: boolean | undefined },
 ): Promise<SecretWritten> {
-  const { name, purge = false } = request
+  const { purge = false } = request
   return one(
     await change(
       store,
       request,
-      draft => (purge ? purgeSecretIn(draft, name) : deleteSecretIn(draft, request)),
+      draft => (purge ? purgeSecretIn(draft, request) : deleteSecretIn(draft, request)),
       result => describeSeveral(purge ? "Purge" : "Delete", [result]),
     ),
   )
@@ -177,7 +177,7 @@ export async function deleteSecrets(
   request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
   const step = (draft: Draft, deletion: Deletion) =>
-    request.purge === true ? purgeSecretIn(draft, deletion.name) : deleteSecretIn(draft, deletion)
+    request.purge === true ? purgeSecretIn(draft, deletion) : deleteSecretIn(draft, deletion)
   return several(
     await change(
       store,

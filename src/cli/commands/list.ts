@@ -23,6 +23,11 @@ export const list = defineCommand({
   examples: [{ command: "coffer list" }, { command: "coffer list prod --long" }],
 
   async run(session, { prefix = ".", tree, long, deleted }) {
+    if (tree && long) {
+      throw new CofferError("USAGE", "--tree and --long are two forms of the list", {
+        hint: "coffer list --long",
+      })
+    }
     const below = parsePrefix(prefix)
     const files = await listSecrets(await session.openStore(), { prefix: below, deleted })
     if (files.length === 0 && below !== "") {

@@ -56,6 +56,9 @@ export const rotate = defineCommand({
         hint: "coffer rotate --merge, then coffer rotate --finish",
       })
     }
+    if (accept.length > 0 && !merge && !finish) throw misplaced("--accept goes with --merge or --finish")
+    if (keep !== undefined && !merge) throw misplaced("--keep goes with --merge")
+    if (reason !== undefined) refuseUnwritten(write, merge)
     const request = { groups: groups.map(parseTarget), reason, ...writeOptions(session, write) }
     // Without a name people are asked; with one, whoever is not named is left out.
     const consent = { ...request, accept: accept.length === 0 ? undefined : accept.map(parseMemberName) }
@@ -77,6 +80,23 @@ export const rotate = defineCommand({
   },
   json: ({ groups, commit }) => ({ groups, commit }),
 })
+
+function misplaced(message: string): CofferError {
+  return new CofferError("USAGE", message, { hint: "coffer rotate --help" })
+}
+
+/** A reason is for a commit's message; a merge wants one besides, for a choice that it makes. */
+function refuseUnwritten({ message, commit }: { message?: string; commit: boolean }, merge: boolean): void {
+  const hint = "leave one of them out"
+  if (message !== undefined) {
+    const taken = "--reason goes into the message of the commit, and --message takes the place of all of it"
+    throw new CofferError("USAGE", taken, { hint })
+  }
+  if (!commit && !merge) {
+    const none = "--reason goes into the message of a commit, and --no-commit makes none"
+    throw new CofferError("USAGE", none, { hint })
+  }
+}
 
 /** A group; or a secret, of which the store can say what its owner wants instead. */
 function parseTarget(text: string): string {

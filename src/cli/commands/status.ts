@@ -1,4 +1,5 @@
 /** The command `status`. */
+import { CofferError } from "../../errors.js"
 import {
   type ExposedSecret,
   type GroupStatus,
@@ -27,6 +28,11 @@ export const status = defineCommand({
 
   async run(session, { exposed, failOn }): Promise<Shown> {
     const kinds = failOn === undefined ? undefined : parseFailOn(failOn)
+    if (exposed && kinds !== undefined) {
+      throw new CofferError("USAGE", "--exposed lists, and --fail-on judges what it does not show", {
+        hint: "coffer status --fail-on exposed",
+      })
+    }
     const store = await session.openStore()
     if (exposed) return { exposed: await listExposed(store) }
     return { report: await reportStatus(store, { at: session.now(), failOn: kinds }) }
