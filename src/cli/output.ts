@@ -5,7 +5,7 @@ import type { Command } from "./command.js"
 import type { Host } from "./host.js"
 import { printable, printableJson, printableLines } from "./printable.js"
 import { ERASE } from "./progress.js"
-import type { Session } from "./session.js"
+import { checkSurroundings, type Session } from "./session.js"
 
 /**
  * Runs a command and prints what it returns, or the error that it ends with.
@@ -20,6 +20,7 @@ export async function runCommand(
 ): Promise<number> {
   const { host, globals, notes } = session
   try {
+    checkSurroundings(session)
     // The arguments were made from the command's own table, and the result is its own.
     const result = (await command.run(session, parse() as never)) as never
     printResult(session, command, result)

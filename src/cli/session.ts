@@ -1,5 +1,9 @@
 /** One call of coffer: the host, the global options, and what follows from both. */
+import { statSync } from "node:fs"
 import { resolve } from "node:path"
+import { CofferError } from "../errors.js"
+import { gitPreference } from "../storage/git-preference.js"
+import { requireNamedConfig } from "../storage/user-config.js"
 import type { OpenOptions, Store } from "../store/store.js"
 import type { Globals } from "./globals.js"
 import type { Environment, Host } from "./host.js"
@@ -60,6 +64,21 @@ export function startSession(host: Host, globals: Globals): Session {
     },
   }
   return session
+}
+
+/**
+ * Checks what of the environment and the global options holds for every command, needed or not.
+ *
+ * @throws CofferError `USAGE`, `SETTING_INVALID`
+ */
+export function checkSurroundings({ cwd, env, globals }: Session): void {
+  gitPreference({ env, git: globals.git })
+  requireNamedConfig(env)
+  if (globals.C.length > 0 && !statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new CofferError("USAGE", "-C names a folder that is not there", {
+      hint: "leave out -C, or cd there",
+    })
+  }
 }
 
 async function askYesNo(session: Session, question: string): Promise<boolean> {

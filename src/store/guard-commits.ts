@@ -1,6 +1,7 @@
 /** Looks at commits that are about to be published: the store where they end, and plaintext in every one of them. */
 import { CofferError } from "../errors.js"
 import { type Git, type Introduced, type Oid, openGit } from "../storage/git/git.js"
+import { gitPreference } from "../storage/git-preference.js"
 import { checkContents } from "./guard-content.js"
 import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"
@@ -8,7 +9,7 @@ import { checkStoreAt, findStores } from "./guard-store.js"
 import { listOnce } from "./listed-git.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { requireCommit } from "./revision.js"
-import { gitPreference, type OpenOptions } from "./store.js"
+import type { OpenOptions } from "./store.js"
 
 /** A line that git gives the pre-push hook. */
 export interface PushedRef {

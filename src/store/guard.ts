@@ -3,13 +3,14 @@ import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { STORE_FILE_PATH } from "../format/store-file.js"
 import { type Change, type Git, type Oid, openGit } from "../storage/git/git.js"
+import { gitPreference } from "../storage/git-preference.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
 import { type Collector, finishReport, type GuardReport, newCollector } from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"
 import { checkStoreAt, findStores, type GuardedState, type GuardedStore, isPublicIn } from "./guard-store.js"
 import { collectOwnValues } from "./guard-values.js"
 import { listOnce } from "./listed-git.js"
-import { gitPreference, type OpenOptions } from "./store.js"
+import type { OpenOptions } from "./store.js"
 
 /**
  * Looks at what the index holds beyond HEAD. It is the index that git names: with `commit -a` and

@@ -11,6 +11,7 @@ import { type NewRecord, nextRecord } from "../keyring/extend.js"
 import { printPin } from "../keyring/pin.js"
 import { type Git, openGit } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
+import { gitPreference } from "../storage/git-preference.js"
 import {
   createIdentityFile,
   defaultIdentityFile,
@@ -19,7 +20,7 @@ import {
 } from "../storage/identities.js"
 import { findRepository } from "../storage/repository.js"
 import { DEFAULT_FOLDER, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
-import { gitPreference, type OpenOptions } from "./store.js"
+import type { OpenOptions } from "./store.js"
 import type { WriteOptions } from "./transaction.js"
 
 /** A member's identity on this machine, made if there was none. */
@@ -97,6 +98,11 @@ export async function memberName(wanted: string | undefined, git: Git | undefine
 /** The line that an admin has to run so that this identity can read and write. */
 export function addCommand(name: string, identity: Identity): string {
   return `coffer recipients add ${name} '${printCard(identity.card)}'`
+}
+
+/** Refuses a folder that no store can be in, before there is a repository. @throws CofferError `USAGE`, `SETTING_…` */
+export async function checkStorePlace(options: OpenOptions): Promise<void> {
+  await locateNew(options, findRepository(options.directory)?.workTree ?? options.directory)
 }
 
 async function locateNew(options: OpenOptions, workTree: string): Promise<Place> {
