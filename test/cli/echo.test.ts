@@ -35,7 +35,7 @@ await sandbox.ana.set("A", "one")
 let count = 0
 
 async function stderrOf(argv: readonly string[]): Promise<string> {
-  const host = fakeHost(argv, { cwd: sandbox.ana.repo, env: sandbox.ana.env })
+  const host = fakeHost(argv, { cwd: sandbox.ana.repo, env: { ...sandbox.ana.env, EDITOR: "true" } })
   await runMain(host)
   return host.printed.stderr
 }
