@@ -101,7 +101,8 @@ const INTRODUCTION = `# Command line
   Fields are added, never removed or renamed. Times are
   ISO 8601 in UTC. A value appears only in \`get\` and \`export\`.
 - Where a change is there already, commands say so, write nothing, commit nothing, and exit with 0.
-- Messages repeat neither words too many nor anything with a \`=\`: people type values in the wrong place.`
+- Messages repeat neither words too many, nor anything with a \`=\`, nor what is no valid name and no file that is there:
+  people type values in the wrong place.`
 
 const RUN_STATUS =
   "`run` ends with its program's status: 128+n after signal n, 126 and 127 as in a shell, and 125 where coffer stopped before it started."
