@@ -44,8 +44,13 @@ interface WriteArguments {
   readonly message?: string
 }
 
-/** The part of a request that {@link WRITE_OPTIONS} and the clock give. */
+/** The part of a request that {@link WRITE_OPTIONS} and the clock give. @throws CofferError `USAGE` */
 export function writeOptions(session: Session, { commit, verify, message }: WriteArguments): WriteOptions {
+  if (!commit && (message !== undefined || !verify)) {
+    throw new CofferError("USAGE", "--no-commit makes no commit that --message or --no-verify could be for", {
+      hint: "leave one of them out",
+    })
+  }
   return { at: session.now(), commit, verify, message }
 }
 
@@ -68,8 +73,10 @@ export function parseMeta(entries: readonly string[]): ReadonlyMap<string, strin
   const meta = new Map<string, string>()
   for (const entry of entries) {
     const at = entry.indexOf("=")
-    if (at < 1) throw new CofferError("USAGE", "--meta wants key=value", { hint: "--meta owner=payments" })
-    meta.set(entry.slice(0, at), entry.slice(at + 1))
+    const key = entry.slice(0, Math.max(0, at))
+    const fault = key === "" ? "--meta wants key=value" : "--meta gives the same key twice"
+    if (key === "" || meta.has(key)) throw new CofferError("USAGE", fault, { hint: "--meta owner=payments" })
+    meta.set(key, entry.slice(at + 1))
   }
   return meta
 }

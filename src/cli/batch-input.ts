@@ -1,6 +1,7 @@
 /** Many secrets on stdin, a line of JSON each. */
 import { decodeBase64, decodeUtf8, findUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import { checkMeta } from "../format/meta.js"
 import { parseSecretName } from "../format/names.js"
 import { collect } from "../storage/user-file.js"
 import type { SetRequest } from "../store/draft-secrets.js"
@@ -12,7 +13,7 @@ const FIELDS: readonly string[] = ["name", "value", "valueBase64", "meta", "cas"
 /**
  * Reads `{"name", "value" or "valueBase64", "meta", "cas"}` lines.
  *
- * @throws CofferError `USAGE` or `NAME_INVALID` naming the line, and nothing of what is in it
+ * @throws CofferError `USAGE`, `NAME_INVALID` or `VALUE_INVALID` naming the line, and nothing of what is in it
  */
 export async function readBatch(session: Session): Promise<readonly SetRequest[]> {
   const text = decodeUtf8(await collect(session.host.stdin.chunks(), MAX_BYTES))
@@ -21,13 +22,12 @@ export async function readBatch(session: Session): Promise<readonly SetRequest[]
     .split("\n")
     .map((line, index) => ({ line, number: index + 1 }))
     .filter(({ line }) => line.trim() !== "")
-    .map(({ line, number }) => parseLine(line, number))
+    .map(({ line, number }) => atLine(number, () => parseLine(line)))
   if (requests.length === 0) throw new CofferError("USAGE", "there is nothing on stdin")
   return requests
 }
 
-function parseLine(line: string, number: number): SetRequest {
-  const refuse = (why: string) => new CofferError("USAGE", `line ${number} of stdin: ${why}`)
+function parseLine(line: string): SetRequest {
   const entry = parseObject(line)
   if (entry === undefined) throw refuse("not a JSON object")
   if (Object.keys(entry).some(field => !FIELDS.includes(field))) {
@@ -41,10 +41,11 @@ function parseLine(line: string, number: number): SetRequest {
   const bytes = valueBase64 === undefined ? bytesOf(value, findUtf8) : bytesOf(valueBase64, decodeBase64)
   if (bytes === null) throw refuse("the value is no string, or not valid base64 or Unicode")
   if (bytes === undefined && meta === undefined) throw refuse("neither a value nor meta")
+  const parsed = parseSecretName(name)
   return {
-    name: parseName(name, number),
+    name: parsed,
     value: bytes,
-    meta: metaOf(meta, refuse),
+    meta: metaOf(parsed, meta),
     cas: cas as number | undefined,
   }
 }
@@ -69,21 +70,25 @@ function bytesOf(
   return typeof text === "string" ? (decode(text) ?? null) : null
 }
 
-function metaOf(
-  meta: unknown,
-  refuse: (why: string) => CofferError,
-): ReadonlyMap<string, string> | undefined {
+function metaOf(name: string, meta: unknown): ReadonlyMap<string, string> | undefined {
   if (meta === undefined) return undefined
   if (typeof meta !== "object" || meta === null || Array.isArray(meta)) throw refuse("meta is no object")
   const entries = Object.entries(meta as Record<string, unknown>)
   if (entries.some(([, value]) => typeof value !== "string"))
     throw refuse("meta has a value that is no string")
+  // Only what is added: an empty value removes an entry.
+  checkMeta(new Map((entries as [string, string][]).filter(([, value]) => value !== "")), name)
   return new Map(entries as [string, string][])
 }
 
-function parseName(name: string, number: number): ReturnType<typeof parseSecretName> {
+function refuse(why: string): CofferError {
+  return new CofferError("USAGE", why)
+}
+
+/** Puts the line in front of what is wrong with it. */
+function atLine<T>(number: number, parse: () => T): T {
   try {
-    return parseSecretName(name)
+    return parse()
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     throw new CofferError(error.code, `line ${number} of stdin: ${error.message}`, { hint: error.hint })

@@ -14,6 +14,8 @@ export interface ChildRequest {
   readonly cwd: string
   /** What it prints goes to stderr where stdout is no terminal: it is not what coffer was asked for. */
   readonly aside?: boolean
+  /** Called once the program runs: from then on stderr is its own too. */
+  readonly started?: () => void
 }
 
 export type ChildEnd = { readonly status: number } | { readonly signal: NodeJS.Signals }
@@ -43,6 +45,7 @@ export function startChild(host: Host, request: ChildRequest): Child {
   })
   const child = spawnOr(restore, request, request.aside === true && !host.stdout.isTty)
   const ended = new Promise<ChildEnd>((resolve, reject) => {
+    child.once("spawn", () => request.started?.())
     child.once("error", error => reject(startFailure(error)))
     child.once("exit", (status, signal) => resolve(signal === null ? { status: status ?? 0 } : { signal }))
   }).finally(restore)

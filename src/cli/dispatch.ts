@@ -40,22 +40,21 @@ async function runCall(host: Host): Promise<number> {
 }
 
 async function withoutWord(host: Host, globals: Globals): Promise<number> {
-  if (globals.version) {
-    host.stdout.write(globals.json ? `${JSON.stringify({ version: VERSION })}\n` : `coffer ${VERSION}\n`)
-  } else if (globals.help) {
-    host.stdout.write(await overview())
-  } else {
-    throw new CofferError("USAGE", "there is no command", { hint: "coffer --help lists them" })
-  }
-  return 0
+  if (await answers(host, globals, overview)) return 0
+  throw new CofferError("USAGE", "there is no command", { hint: "coffer --help lists them" })
+}
+
+/** Prints what `--version` or `--help` asks for. @returns whether one of them was given */
+async function answers(host: Host, globals: Globals, help: () => string | Promise<string>): Promise<boolean> {
+  const { version, json } = globals
+  if (version) host.stdout.write(json ? `${JSON.stringify({ version: VERSION })}\n` : `coffer ${VERSION}\n`)
+  else if (globals.help) host.stdout.write(await help())
+  return version || globals.help
 }
 
 async function inGroup(host: Host, group: CommandGroup, others: readonly string[]): Promise<number> {
   const { word, others: rest, globals } = await findWord(others)
-  if (word === undefined && globals.help) {
-    host.stdout.write(groupHelp(group))
-    return 0
-  }
+  if (word === undefined && (await answers(host, globals, () => groupHelp(group)))) return 0
   const own = group.commands.map(command => lastWord(command.name))
   const command = group.commands.find(({ name }) => lastWord(name) === word)
   if (command !== undefined) return runParsed(host, command, rest)
@@ -67,15 +66,12 @@ async function inGroup(host: Host, group: CommandGroup, others: readonly string[
 
 async function runParsed(host: Host, command: Command, others: readonly string[]): Promise<number> {
   const parsed = await parseWords(command, others)
-  if (parsed.globals.help) {
-    host.stdout.write(commandHelp(command))
-    return 0
-  }
-  return runCommand(startSession(host, parsed.globals), command, parsed.arguments())
+  if (await answers(host, parsed.globals, () => commandHelp(command))) return 0
+  return runCommand(startSession(host, parsed.globals), command, parsed.arguments)
 }
 
 function unknownWord(word: string): CofferError {
-  const likely = LIKELY_WORDS.get(word) ?? nearest(word, words())
+  const likely = LIKELY_WORDS.get(word.toLowerCase()) ?? nearest(word, words())
   // Only what looks like a command is repeated: anything else may be a value.
   const said = /^[a-z][a-z-]{1,15}$/.test(word) ? `there is no command "${word}"` : "there is no such command"
   return new CofferError("USAGE", said, {

@@ -19,7 +19,7 @@ export async function runMain(host: Host): Promise<number> {
       return await dispatch(host)
     }
     const { get } = await import("./commands/get.js")
-    return await runCommand(startSession(host, plain.globals), get, plain.args)
+    return await runCommand(startSession(host, plain.globals), get, () => plain.args)
   } catch (error) {
     return reportError(host, error, errorForm(host.argv))
   }

@@ -5,16 +5,39 @@ import type { Command } from "./command.js"
 import type { Host } from "./host.js"
 import { printable, printableJson, printableLines } from "./printable.js"
 import { ERASE } from "./progress.js"
-import type { Session } from "./session.js"
+import { checkSurroundings, type Session } from "./session.js"
 
-/** Runs a command and prints what it returns. @returns the exit status */
+/**
+ * Runs a command and prints what it returns, or the error that it ends with.
+ *
+ * @param parse - gives the command's arguments, or throws what is wrong with them.
+ * @returns the exit status
+ */
 export async function runCommand(
   session: Session,
   command: Command,
-  args: Readonly<Record<string, unknown>>,
+  parse: () => Readonly<Record<string, unknown>>,
 ): Promise<number> {
-  // The arguments were made from the command's own table, and the result is its own.
-  const result = (await command.run(session, args as never)) as never
+  const { host, globals, notes } = session
+  try {
+    checkSurroundings(session)
+    // The arguments were made from the command's own table, and the result is its own.
+    const result = (await command.run(session, parse() as never)) as never
+    printResult(session, command, result)
+    notes.release()
+    return command.status?.(result) ?? 0
+  } catch (error) {
+    const { json, debug } = globals
+    return reportError(host, error, {
+      json,
+      debug,
+      status: failureStatus(command, error),
+      notes: notes.take(),
+    })
+  }
+}
+
+function printResult(session: Session, command: Command, result: never): void {
   const { stdout } = session.host
   if (session.globals.json) {
     const json = JSON.stringify(command.json === undefined ? result : command.json(result))
@@ -24,7 +47,10 @@ export async function runCommand(
     stdout.write(typeof text === "string" ? printableLines(text) : text)
     for (const complaint of command.complaints?.(result) ?? []) printError(session.host, complaint)
   }
-  return command.status?.(result) ?? 0
+}
+
+function failureStatus({ failureStatus: status }: Command, error: unknown): number | undefined {
+  return status !== undefined && error instanceof CofferError && error.exit > status ? undefined : status
 }
 
 /** How errors of a call are told, from the words themselves: parsing them is among the things that fail. */
@@ -38,13 +64,23 @@ export function errorForm(argv: readonly string[]): { json: boolean; debug: bool
 export function reportError(
   host: Host,
   error: unknown,
-  options: { json: boolean; debug: boolean; status?: number | undefined },
+  options: {
+    json: boolean
+    debug: boolean
+    status?: number | undefined
+    /** What was to be said besides, and was kept because of `json`. */
+    notes?: readonly string[]
+  },
 ): number {
   const known = error instanceof CofferError ? error : (systemError(error) ?? bug(error))
   const { code, message, hint } = known
   const exit = options.status ?? known.exit
   if (options.json) {
-    const line = JSON.stringify({ error: { code, message, ...(hint === undefined ? {} : { hint }), exit } })
+    const { notes = [] } = options
+    const said = notes.length === 0 ? {} : { notes }
+    const line = JSON.stringify({
+      error: { code, message, ...(hint === undefined ? {} : { hint }), exit, ...said },
+    })
     host.stderr.write(`${printableJson(line)}\n`)
   } else {
     printError(host, known)

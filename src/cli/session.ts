@@ -3,10 +3,12 @@ import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import { CofferError } from "../errors.js"
 import type { Environment } from "../storage/environment.js"
+import { gitPreference } from "../storage/git-preference.js"
+import { requireNamedConfig } from "../storage/user-config.js"
 import type { OpenOptions, Store } from "../store/store.js"
 import type { Globals } from "./globals.js"
 import type { Host } from "./host.js"
-import { printable } from "./printable.js"
+import { type Notes, startNotes } from "./notes.js"
 import { progressBar } from "./progress.js"
 
 export interface Session {
@@ -21,21 +23,18 @@ export interface Session {
   openStore(): Promise<Store>
   /** What every operation gets from outside, for those that run before there is a store. */
   openOptions(): OpenOptions
+  readonly notes: Notes
   /** Something a person should know; said even where nobody watches. */
   warn(message: string): void
   /** Something that helps a person who watches: not said with --quiet, or where stderr is no terminal. */
   note(message: string): void
 }
 
-/** @throws CofferError `USAGE` where the folder of `-C` is not there */
 export function startSession(host: Host, globals: Globals): Session {
   const cwd = resolve(host.cwd, ...globals.C)
-  if (globals.C.length > 0 && !isFolder(cwd))
-    throw new CofferError("USAGE", "-C names a folder that is not there", {
-      hint: "it is taken from the current folder, as git does it",
-    })
   const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stderr.isTty && host.stdin.isTty
-  const say = (message: string) => host.stderr.write(`coffer: ${printable(message)}\n`)
+  const notes = startNotes(host, globals.json)
+  const say = (message: string) => notes.say(message, "coffer: ")
   const warn = (message: string) => say(`warning: ${message}`)
   const session: Session = {
     host,
@@ -44,9 +43,10 @@ export function startSession(host: Host, globals: Globals): Session {
     cwd,
     interactive,
     now: host.now,
+    notes,
     warn,
     note(message) {
-      if (!globals.quiet && host.stderr.isTty) host.stderr.write(`${printable(message)}\n`)
+      if (!globals.quiet && host.stderr.isTty) notes.say(message)
     },
     openOptions: () => ({
       directory: cwd,
@@ -67,11 +67,18 @@ export function startSession(host: Host, globals: Globals): Session {
   return session
 }
 
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory()
-  } catch {
-    return false
+/**
+ * Checks what of the environment and the global options holds for every command, needed or not.
+ *
+ * @throws CofferError `USAGE`, `SETTING_INVALID`
+ */
+export function checkSurroundings({ cwd, env, globals }: Session): void {
+  gitPreference({ env, git: globals.git })
+  requireNamedConfig(env)
+  if (globals.C.length > 0 && !statSync(cwd, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new CofferError("USAGE", "-C names a folder that is not there", {
+      hint: "it is taken from the current folder, as git does it",
+    })
   }
 }
 

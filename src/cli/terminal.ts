@@ -85,8 +85,11 @@ function noCharacter(): CofferError {
 }
 
 function requirePerson(session: Session): void {
-  if (session.interactive) return
-  throw new CofferError("USAGE", "there is a question to answer and nobody to ask", {
-    hint: "run it in a terminal without --no-input and COFFER_NO_INPUT",
-  })
+  if (!session.interactive) {
+    throw new CofferError("USAGE", "there is a question to answer and nobody to ask", {
+      hint: "run it in a terminal without --no-input and COFFER_NO_INPUT",
+    })
+  }
+  // Who is asked has to know by then what there was to say.
+  session.notes.release()
 }

@@ -21,14 +21,15 @@ const KNOWN: ReadonlyMap<string, { is: (value: string) => boolean; form: string 
 /**
  * Checks the meta of a secret before it is written.
  *
+ * @param name - the secret, for the message.
  * @throws CofferError `VALUE_INVALID`
  * @see docs/format.md §4.3
  */
-export function checkMeta(meta: ReadonlyMap<string, string>): void {
+export function checkMeta(meta: ReadonlyMap<string, string>, name: string): void {
   const fault = findMetaFault(meta)
   if (fault === undefined) return
-  throw new CofferError("VALUE_INVALID", `meta: ${fault}`, {
-    hint: "--meta owner=payments: public notes of up to 1 KiB, 32 of them",
+  throw new CofferError("VALUE_INVALID", `meta of "${name}": ${fault}`, {
+    hint: "public notes such as owner=payments: up to 1 KiB each, 32 of them",
   })
 }
 

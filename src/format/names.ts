@@ -17,13 +17,13 @@ const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i
 /**
  * Checks the name of a secret.
  *
- * @throws CofferError `NAME_INVALID`; the message quotes the text only if nobody can have meant it as a value.
+ * @throws CofferError `NAME_INVALID`, without the text: people paste values where a name belongs.
  * @see docs/format.md §2.1
  */
 export function parseSecretName(text: string): SecretName {
   const fault = findNameFault(text)
   if (fault === undefined) return text as SecretName
-  throw nameInvalid("name", text, fault)
+  throw nameInvalid("name", fault)
 }
 
 export function isSecretName(text: string): text is SecretName {
@@ -39,14 +39,28 @@ export function isSecretName(text: string): text is SecretName {
 export function parseGroupName(text: string): string {
   const fault = findGroupFault(text)
   if (fault === undefined) return text
-  throw nameInvalid("group", text, fault)
+  throw nameInvalid("group", fault)
 }
 
 export function isGroupName(text: string): boolean {
   return findGroupFault(text) === undefined
 }
 
-/** @see docs/format.md §2.3 */
+/**
+ * Checks the name of a member.
+ *
+ * @throws CofferError `NAME_INVALID`
+ * @see docs/format.md §2.3
+ */
+export function parseMemberName(text: string): string {
+  if (isMemberName(text)) return text
+  throw new CofferError(
+    "NAME_INVALID",
+    "a member's name is up to 64 of A-Z a-z 0-9 . _ @ + - and starts with a letter or digit",
+    { hint: "a member's name looks like ana or ci@example.org" },
+  )
+}
+
 export function isMemberName(text: string): boolean {
   return MEMBER.test(text)
 }
@@ -185,10 +199,13 @@ function findGroupFault(text: string): string | undefined {
   return findNameFault(text)
 }
 
-function nameInvalid(what: string, text: string, fault: string): CofferError {
-  // People type NAME=VALUE and paste values where a name belongs: those must not reach a log.
-  const quotable = /^[A-Za-z0-9._/-]{1,64}$/.test(text) ? ` "${text}"` : ""
-  return new CofferError("NAME_INVALID", `${what}${quotable} is not valid: ${fault}`, {
-    hint: what === "name" ? "a name looks like prod/db/PASSWORD" : "a group looks like prod or prod/db",
-  })
+/** People type NAME=VALUE and paste values where a name belongs: what is no name must not reach a log. */
+function nameInvalid(what: "name" | "group", fault: string): CofferError {
+  return what === "name"
+    ? new CofferError("NAME_INVALID", `the name is not valid: ${fault}`, {
+        hint: "a name looks like prod/db/PASSWORD: letters, digits and . _ - in parts with / between them",
+      })
+    : new CofferError("NAME_INVALID", `the name of the group is not valid: ${fault}`, {
+        hint: "a group looks like prod or prod/db",
+      })
 }

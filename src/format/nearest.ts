@@ -1,10 +1,11 @@
 /** The known word that somebody who typed another one most likely meant. */
 
-/** At most a third of the letters, and two, may be wrong. */
+/** In upper or lower case; at most a third of the letters, and two, may be wrong. */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
+  const lower = word.toLowerCase()
   let best: { word: string; distance: number } | undefined
   for (const candidate of known) {
-    const distance = editDistance(word, candidate)
+    const distance = editDistance(lower, candidate.toLowerCase())
     if (distance <= Math.min(2, candidate.length / 3) && (best === undefined || distance < best.distance)) {
       best = { word: candidate, distance }
     }

@@ -70,7 +70,13 @@ interface Search {
   readonly warnings: string[]
 }
 
-type FileOrigin = "flag" | "named" | "default"
+type FileOrigin = "flag" | "variable" | "configured" | "default"
+
+const ABSENT: Readonly<Record<Exclude<FileOrigin, "flag">, (name: string) => string>> = {
+  variable: () => "COFFER_IDENTITY_FILE names a file that is not there",
+  configured: name => `${name} is not there`,
+  default: name => name,
+}
 
 async function addVariables(search: Search): Promise<void> {
   const { COFFER_IDENTITY: lines, COFFER_IDENTITY_FILE: paths } = search.options.env
@@ -78,7 +84,7 @@ async function addVariables(search: Search): Promise<void> {
   else search.looked.push(`COFFER_IDENTITY is ${lines === undefined ? "not set" : "empty"}`)
   if (!isGiven(paths)) return
   for (const path of paths.split(delimiter)) {
-    if (path !== "") await addFile(search, path, "named")
+    if (path !== "") await addFile(search, path, "variable")
   }
 }
 
@@ -87,7 +93,7 @@ async function addConfigured(search: Search): Promise<void> {
   const { env } = search.options
   const { identities: files } = await readUserConfig(env)
   for (const file of files ?? []) {
-    await addFile(search, file.replace(/^~(?=\/)/, homeFolder(env) ?? "~"), "named")
+    await addFile(search, file.replace(/^~(?=\/)/, homeFolder(env) ?? "~"), "configured")
   }
   const file = findDefaultFile(env)
   if (files === undefined && file !== undefined) await addFile(search, file, "default")
@@ -103,19 +109,20 @@ async function addFile(search: Search, file: string, origin: FileOrigin): Promis
   const name = displayPath(path, search.options.env)
   const found = readIdentityFile(path)
   if (found === undefined) {
+    // What is no path of a file may be a value, or a private key: only coffer's own places are named.
     if (origin === "flag") {
-      throw new CofferError("IDENTITY_INVALID", `there is no identity file "${name}"`, {
+      throw new CofferError("IDENTITY_INVALID", "--identity names a file that is not there", {
         hint: "coffer identity new -o FILE makes one",
       })
     }
     // A secret mount that this build was not given: no identity, which is not a mistake.
-    search.looked.push(origin === "default" ? name : `${name} is not there`)
+    search.looked.push(ABSENT[origin](name))
     return
   }
   if (found.loose) checkMode(search, name, origin)
   const text = decodeUtf8(found.bytes)
   if (text === undefined) throw new CofferError("IDENTITY_INVALID", `${name}: it is not text`)
-  if (origin === "named" && text.trim() === "") {
+  if ((origin === "variable" || origin === "configured") && text.trim() === "") {
     search.looked.push(`${name} is empty`)
     return
   }
@@ -251,7 +258,7 @@ function readIdentityFile(path: string): { bytes: Uint8Array; loose: boolean } |
     fd = openSync(path, constants.O_RDONLY)
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === "ENOENT" || errno === "ENOTDIR") return undefined
+    if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "ENAMETOOLONG") return undefined
     throw ioError("read", path, error)
   }
   try {

@@ -1,4 +1,5 @@
 /** The user's own configuration file, outside every repository. */
+import { existsSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseUserConfig, type UserConfig } from "../format/settings.js"
@@ -27,12 +28,17 @@ export function homeFolder({ HOME, USERPROFILE }: Environment): string | undefin
  * @throws CofferError `SETTING_UNKNOWN`, `SETTING_INVALID`, `IO_FAILED`
  */
 export async function readUserConfig(env: Environment): Promise<UserConfig> {
+  requireNamedConfig(env)
   const named = env.COFFER_CONFIG || undefined
   const folder = configFolder(env)
   const path = named ?? (folder === undefined ? undefined : join(folder, "config.yaml"))
   const bytes = path === undefined ? undefined : readPlainFile(path, MAX_BYTES)
-  if (bytes !== undefined) return parseUserConfig(bytes)
-  if (named === undefined) return {}
+  return bytes === undefined ? {} : parseUserConfig(bytes)
+}
+
+/** Also for what needs no configuration: a name that is wrong is to be seen. @throws CofferError `SETTING_INVALID` */
+export function requireNamedConfig({ COFFER_CONFIG: named }: Environment): void {
+  if (!named || existsSync(named)) return
   throw new CofferError("SETTING_INVALID", "COFFER_CONFIG names a file that is not there", {
     hint: "unset COFFER_CONFIG, or name the file that you mean",
   })

@@ -15,6 +15,7 @@ import { findKeyDue, findSecretDue } from "./due.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { openSecret } from "./reading.js"
 import { readRecords } from "./records.js"
+import { requireCommit } from "./revision.js"
 import { groupsBehind, reportBranch } from "./rollback.js"
 import { type OpenOptions, openStore, type Store } from "./store.js"
 import type { Tree } from "./tree.js"
@@ -305,7 +306,7 @@ async function findSince(
   git: Git,
   { keyring, since, head }: { keyring: Keyring; since: string; head: Oid },
 ): Promise<Finding[]> {
-  const commit = await requireCommit(git, since)
+  const commit = await requireCommit(git, since, "--since")
   const parted = await git.mergeBase(commit, head)
   const isId = /^[0-9a-f]{7,64}$/.test(since)
   const from = isId ? commit : (parted ?? commit)
@@ -321,14 +322,6 @@ async function findSince(
     hint: "ask who force-pushed, and merge that commit to keep it",
   }
   return [rewritten, ...losses]
-}
-
-async function requireCommit(git: Git, revision: string): Promise<Oid> {
-  const commit = revision.startsWith("-") ? undefined : await git.find(revision)
-  if (commit !== undefined) return commit
-  throw new CofferError("HISTORY_MISSING", `this clone has no commit "${revision}"`, {
-    hint: git.shallow ? "git fetch --unshallow" : "git fetch",
-  })
 }
 
 async function parentsOf(git: Git, commit: Oid): Promise<readonly Oid[]> {

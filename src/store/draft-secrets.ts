@@ -47,8 +47,8 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   const live = found?.file.state === "current" ? found.file : undefined
   const before = live === undefined ? undefined : (await openSecret(access, live)).value
   const value = request.value ?? before
-  if (value === undefined) throw notFound(name)
-  checkValueSize(value)
+  if (value === undefined) throw notLive(name, found?.file)
+  checkValueSize(name, value)
   const meta = mergeMeta(found?.file.meta, request.meta)
   const same = live !== undefined && before !== undefined && equalBytes(before, value)
   if (same && equalMeta(live.meta, meta)) return keepIn(draft, live)
@@ -87,12 +87,16 @@ export async function deleteSecretIn(
 /**
  * Removes the file of a tombstone that HEAD already has: numbering ends there.
  *
- * @throws CofferError `NOT_FOUND`, `USAGE` for a live secret
+ * @throws CofferError `NOT_FOUND`, `VERSION_CONFLICT`, `USAGE` for a live secret
  */
-export async function purgeSecretIn(draft: Draft, name: SecretName): Promise<StepResult> {
+export async function purgeSecretIn(
+  draft: Draft,
+  { name, cas }: { name: SecretName; cas?: number | undefined },
+): Promise<StepResult> {
   await draft.openForWriting(draft.groupOf(name))
   const found = await draft.find(name)
   if (found === undefined) throw notFound(name)
+  checkCas(name, found, cas)
   if (found.file.state !== "deleted") {
     throw new CofferError(
       "USAGE",
@@ -166,7 +170,7 @@ export async function putVersion(
   predecessors: readonly Predecessor[],
   content: Content,
 ): Promise<StepResult> {
-  checkMeta(content.meta)
+  checkMeta(content.meta, name)
   const succession = succeed(predecessors, draft.at)
   const header = {
     store: draft.store.id,
@@ -216,18 +220,32 @@ export function nothingBelow(path: string): CofferError {
   return new CofferError("NOT_FOUND", `there is no secret below "${path || "."}"`, { hint: "coffer list" })
 }
 
+/** The error for a secret that holds no value: it never was there, or a tombstone stands in its place. */
+export function notLive(name: SecretName, tombstone: SecretFile | undefined): CofferError {
+  if (tombstone === undefined) return notFound(name)
+  const movedTo = tombstone.meta.get("movedTo")
+  return new CofferError("NOT_FOUND", `"${name}" was deleted by ${tombstone.author}, ${tombstone.created}`, {
+    hint:
+      movedTo === undefined ? `coffer undelete ${name}, or coffer versions ${name}` : `coffer get ${movedTo}`,
+  })
+}
+
 export function checkCas(name: SecretName, found: Predecessor | undefined, cas: number | undefined): void {
   const version = found?.file.version ?? 0
   if (cas === undefined || cas === version) return
   const is = version === 0 ? "is new" : `is at version ${version}`
+  const look = found?.file.state === "deleted" ? "versions" : "get"
   throw new CofferError("VERSION_CONFLICT", `"${name}" ${is}, not at version ${cas}`, {
-    hint: `coffer get ${name}, then again with --cas ${version}`,
+    hint:
+      version === 0
+        ? "again with --cas 0, which is for what is new"
+        : `coffer ${look} ${name}, then again with --cas ${version}`,
   })
 }
 
-function checkValueSize(value: Uint8Array): void {
+function checkValueSize(name: SecretName, value: Uint8Array): void {
   if (value.length <= LIMITS.valueBytes) return
-  throw new CofferError("LIMIT_EXCEEDED", "the value is larger than 1 MiB", {
+  throw new CofferError("LIMIT_EXCEEDED", `the value of "${name}" is larger than 1 MiB`, {
     hint: "keep large files elsewhere, encrypted, and the key to them here",
   })
 }

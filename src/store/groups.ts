@@ -3,7 +3,7 @@ import { CofferError } from "../errors.js"
 import { counted } from "../format/counted.js"
 import type { Member, Role } from "../format/key-record.js"
 import { LIMITS } from "../format/limits.js"
-import { groupOf, parseGroupName, ROOT_GROUP, type SecretName } from "../format/names.js"
+import { groupOf, parseGroupName, parseMemberName, ROOT_GROUP, type SecretName } from "../format/names.js"
 import { renewAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import { nextRecord, withRecord } from "../keyring/extend.js"
@@ -62,6 +62,7 @@ export interface GroupCreated {
  */
 export async function createGroup(store: Store, request: CreateGroupRequest): Promise<GroupCreated> {
   const group = parseGroupName(request.group)
+  for (const { name } of request.members ?? []) parseMemberName(name)
   const { result, commit } = await change(
     store,
     request,

@@ -3,6 +3,7 @@ import { CofferError } from "../errors.js"
 import { counted } from "../format/counted.js"
 import type { Git, Introduced, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
+import { gitPreference } from "../storage/git-preference.js"
 import { checkContents } from "./guard-content.js"
 import {
   type Collector,
@@ -15,7 +16,8 @@ import { readAllowList } from "./guard-settings.js"
 import { checkStoreAt, findStores, requirePins } from "./guard-store.js"
 import { listOnce } from "./listed-git.js"
 import { findLostUpdates } from "./merge-audit.js"
-import { gitPreference, type OpenOptions } from "./store.js"
+import { requireCommit } from "./revision.js"
+import type { OpenOptions } from "./store.js"
 
 /** A line that git gives the pre-push hook. */
 export interface PushedRef {
@@ -156,16 +158,8 @@ async function parseRange(git: Git, range: string): Promise<{ from: Oid | undefi
       hint: "coffer check --range origin/main..HEAD",
     })
   }
-  const from = isNone(a) ? undefined : await requireCommit(git, a)
-  return { from, tip: await requireCommit(git, b || "HEAD") }
-}
-
-async function requireCommit(git: Git, revision: string): Promise<Oid> {
-  const commit = await git.find(revision)
-  if (commit !== undefined) return commit
-  throw new CofferError("HISTORY_MISSING", `this clone has no commit "${revision}"`, {
-    hint: git.shallow ? "git fetch --unshallow" : "git fetch",
-  })
+  const from = isNone(a) ? undefined : await requireCommit(git, a, "the range")
+  return { from, tip: await requireCommit(git, b || "HEAD", "the range") }
 }
 
 /** git's id of nothing: a new branch, or a deleted one. */

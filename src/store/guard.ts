@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { STORE_FILE_PATH } from "../format/store-file.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
+import { gitPreference } from "../storage/git-preference.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
 import {
   type Collector,
@@ -23,7 +24,7 @@ import {
 } from "./guard-store.js"
 import { collectOwnValues } from "./guard-values.js"
 import { listOnce } from "./listed-git.js"
-import { gitPreference, type OpenOptions } from "./store.js"
+import type { OpenOptions } from "./store.js"
 
 /**
  * Looks at what the index holds beyond HEAD. It is the index that git names: with `commit -a` and

@@ -319,11 +319,22 @@ function missing(
   const lost = lostVersions(current, distinctVersions(found.collected))
   const isLost = "at" in choice ? lost.length > 0 : lost.includes(choice.version)
   const wanted = "at" in choice ? "of that time" : String(choice.version)
-  if (!isLost) return notFound("at" in choice ? name : `${name}@${choice.version}`)
+  if (!isLost) return neverWas(name, found, choice)
   const why = whyLost(context, found)
   return new CofferError("HISTORY_MISSING", `version ${wanted} of "${name}" is not in this clone (${why})`, {
     hint: context.git.shallow ? "git fetch --unshallow" : `coffer versions ${name} lists what there is`,
   })
+}
+
+function neverWas(name: SecretName, { collected }: Found, choice: VersionChoice): CofferError {
+  const hint = `coffer versions ${name}`
+  if ("version" in choice) {
+    const label = choice.hint === undefined ? choice.version : `${choice.version}~${choice.hint}`
+    return new CofferError("NOT_FOUND", `"${name}" has no version ${label}`, { hint })
+  }
+  const first = distinctVersions(collected).findLast(({ linked }) => linked)!.file.created
+  const what = `"${name}" was not there yet at that time: its first version is of ${first}`
+  return new CofferError("NOT_FOUND", what, { hint })
 }
 
 function ambiguous(name: SecretName, found: readonly Collected[]): CofferError {

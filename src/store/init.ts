@@ -5,13 +5,14 @@ import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printCard } from "../format/card.js"
-import { isMemberName, ROOT_GROUP } from "../format/names.js"
+import { isMemberName, parseMemberName, ROOT_GROUP } from "../format/names.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { type NewRecord, nextRecord } from "../keyring/extend.js"
 import { printPin } from "../keyring/pin.js"
 import type { Git } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
+import { gitPreference } from "../storage/git-preference.js"
 import {
   createIdentityFile,
   defaultIdentityFile,
@@ -20,7 +21,7 @@ import {
 } from "../storage/identities.js"
 import { findRepository } from "../storage/repository.js"
 import { DEFAULT_FOLDER, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
-import { gitPreference, type OpenOptions } from "./store.js"
+import type { OpenOptions } from "./store.js"
 import type { WriteOptions } from "./transaction.js"
 
 /** A member's identity on this machine, made if there was none. */
@@ -81,18 +82,9 @@ export async function ensureIdentity(options: OpenOptions): Promise<OwnIdentity>
   return { identity: await createIdentityFile(file), file, created: true }
 }
 
-/** A member name from `--name`, or made from git's author. @throws CofferError `USAGE` where neither gives one */
+/** A member name from `--name`, or made from git's author. @throws CofferError `NAME_INVALID`, `USAGE` where neither gives one */
 export async function memberName(wanted: string | undefined, git: Git | undefined): Promise<string> {
-  if (wanted !== undefined) {
-    if (isMemberName(wanted)) return wanted
-    throw new CofferError(
-      "NAME_INVALID",
-      "a member's name is up to 64 of A-Z a-z 0-9 . _ @ + - and starts with a letter or digit",
-      {
-        hint: "coffer init --name ana",
-      },
-    )
-  }
+  if (wanted !== undefined) return parseMemberName(wanted)
   const author = await git?.author().catch(() => undefined)
   const candidates = [author?.email.split("@")[0], author?.name.split(" ")[0]]
   const name = candidates
@@ -107,6 +99,11 @@ export async function memberName(wanted: string | undefined, git: Git | undefine
 /** The line that an admin has to run so that this identity can read and write. */
 export function addCommand(name: string, identity: Identity): string {
   return `coffer recipients add ${name} '${printCard(identity.card)}'`
+}
+
+/** Refuses a folder that no store can be in, before there is a repository. @throws CofferError `USAGE`, `SETTING_…` */
+export async function checkStorePlace(options: OpenOptions): Promise<void> {
+  await locateNew(options, findRepository(options.directory)?.workTree ?? options.directory)
 }
 
 async function locateNew(options: OpenOptions, workTree: string): Promise<Place> {
@@ -169,14 +166,14 @@ function storeFiles(
   ])
   // Later commands have to find a store that is not in the default folder, whoever runs them.
   if (folder !== (place.settings?.store ?? DEFAULT_FOLDER)) {
-    if (place.settings !== undefined) throw otherFolder(folder)
+    if (place.settings !== undefined) throw otherFolder()
     files.set(SETTINGS_PATH, encodeUtf8(`store: ${JSON.stringify(folder)}\n`))
   }
   return files
 }
 
-function otherFolder(folder: string): CofferError {
-  return new CofferError("USAGE", `${SETTINGS_PATH} does not name "${folder}" as the store`, {
-    hint: `put the line "store: ${folder}" into ${SETTINGS_PATH}, then again`,
+function otherFolder(): CofferError {
+  return new CofferError("USAGE", `${SETTINGS_PATH} names another folder as the store`, {
+    hint: `put a line "store: FOLDER" with the folder you want into ${SETTINGS_PATH}, then again`,
   })
 }

@@ -25,7 +25,7 @@ export interface Place {
  *
  * @param request.wanted - `--store` or `COFFER_STORE`: relative to the current folder, else to the repository.
  * @throws CofferError `NOT_FOUND` where no store is named and none is there, `USAGE` for one outside the
- * repository, its top folder, or behind a symbolic link.
+ * repository, its top folder, behind a symbolic link or a file, or of a name that git could not check out.
  */
 export async function locateStore(request: {
   directory: string
@@ -35,7 +35,7 @@ export async function locateStore(request: {
   const top = request.workTree ?? findTop(request.directory)
   const settings = await readSettings(top)
   const root = findRoot(request, top, settings)
-  refuseOutside(top, root)
+  refuseUnfit(top, root)
   return { top, root, settings }
 }
 
@@ -67,20 +67,54 @@ async function readSettings(top: string): Promise<Settings | undefined> {
 }
 
 // A repository could otherwise name a store that lies anywhere on the machine that reads it.
-function refuseOutside(top: string, root: string): void {
+function refuseUnfit(top: string, root: string): void {
   const path = relative(top, root)
   if (path === "" || path === ".." || path.startsWith(`..${sep}`)) {
-    throw new CofferError("USAGE", "the store has to be a folder inside the repository, not its top", {
-      hint: "coffer --store secrets",
-    })
+    throw unfit("the store has to be a folder inside the repository, not its top")
   }
+  const segments = path.split(sep)
+  const fault = findPathFault(segments)
+  if (fault !== undefined) throw unfit(`the store's folder has ${fault}`)
   let folder = top
-  for (const segment of path.split(sep)) {
+  for (const segment of segments) {
     folder = join(folder, segment)
-    if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) {
+    const stats = lstatSync(folder, { throwIfNoEntry: false })
+    if (stats?.isSymbolicLink()) {
       throw new CofferError("USAGE", "the store's folder is a symbolic link, or lies behind one", {
         hint: "move the store to a real folder of the repository and name it with --store",
       })
     }
+    if (stats !== undefined && !stats.isDirectory()) {
+      throw unfit("the store's folder is a file, or lies behind one")
+    }
   }
+}
+
+function unfit(message: string): CofferError {
+  return new CofferError("USAGE", message, { hint: "coffer --store secrets" })
+}
+
+const CONTROL = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/
+/** Files at the top of a repository: a folder of that name would be in their way. */
+const OWN_FILES: readonly string[] = [SETTINGS_PATH, ".gitattributes", ".gitignore", ".gitmodules"]
+
+/** Git commits such paths when it is handed a tree, and no clone can check them out. */
+function findPathFault(segments: readonly string[]): string | undefined {
+  if (segments.some(segment => CONTROL.test(segment))) return "a control character in its name"
+  if (segments.some(isDotGit)) return "a part that git takes for its own .git"
+  if (OWN_FILES.includes(segments[0]!.toLowerCase())) return "the name of a file of git's or coffer's own"
+  return undefined
+}
+
+/** Characters that HFS+ does not see. */
+const IGNORED_BY_HFS = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
+
+/**
+ * Whether some file system takes a name for `.git`: in capitals, by its short name, with what NTFS cuts off.
+ *
+ * @see https://git-scm.com/docs/git-config#Documentation/git-config.txt-coreprotectNTFS
+ */
+function isDotGit(segment: string): boolean {
+  const [seen = ""] = segment.replace(IGNORED_BY_HFS, "").split(/[\\:]/)
+  return /^(?:\.git|git~1)$/i.test(seen.replace(/[. ]+$/, ""))
 }

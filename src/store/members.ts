@@ -4,7 +4,7 @@ import { CofferError } from "../errors.js"
 import type { Card } from "../format/card.js"
 import { counted } from "../format/counted.js"
 import type { Member, Role } from "../format/key-record.js"
-import { isMemberName, ROOT_GROUP, type SecretName } from "../format/names.js"
+import { parseMemberName, ROOT_GROUP, type SecretName } from "../format/names.js"
 import type { SecretHeader } from "../format/secret-file.js"
 import { exposureOf } from "../keyring/exposure.js"
 import { withRecord } from "../keyring/extend.js"
@@ -105,7 +105,7 @@ export interface Added extends Rotated {
  * entry, `ROLE_MISSING`, `NOT_A_MEMBER`
  */
 export async function addRecipient(store: Store, request: AddRequest): Promise<Added> {
-  refuseMemberName(request.name)
+  parseMemberName(request.name)
   const made = request.card === undefined ? await makeMachine() : undefined
   const member = memberOf(request, request.card ?? made!.card)
   const { result, changed, commit } = await change(
@@ -182,15 +182,6 @@ async function makeMachine(): Promise<{ line: string; card: Card }> {
   return { line, card: { recipient } }
 }
 
-function refuseMemberName(name: string): void {
-  if (isMemberName(name)) return
-  throw new CofferError(
-    "NAME_INVALID",
-    "a member's name is up to 64 of A-Z a-z 0-9 . _ @ + - and starts with a letter or digit",
-    { hint: "coffer recipients add maria 'age1… coffer-sign1…'" },
-  )
-}
-
 export interface RemoveRequest extends WriteOptions {
   readonly name: string
   /** Default: every group that the member is in. */
@@ -213,10 +204,11 @@ export interface Removed extends Rotated {
  * Removes a member from groups: new data keys, every file sealed again, older keys retired, in one
  * commit, all or nothing. Files that the member signed are checked and signed by who runs this.
  *
- * @throws CofferError `NOT_FOUND` if nobody of that name ever was a member, `NO_ADMIN` for the last admin,
- * `USAGE` for oneself, `NOT_A_MEMBER` and `ROLE_MISSING` naming the groups in the way
+ * @throws CofferError `NAME_INVALID`, `NOT_FOUND` if nobody of that name ever was a member, `NO_ADMIN` for the
+ * last admin, `USAGE` for oneself, `NOT_A_MEMBER` and `ROLE_MISSING` naming the groups in the way
  */
 export async function removeRecipient(store: Store, request: RemoveRequest): Promise<Removed> {
+  parseMemberName(request.name)
   const { result, changed, commit } = await change(
     store,
     request,

@@ -230,7 +230,8 @@ function describe({ record }: RecordNode): string {
 }
 
 function noSuchKeyring(group: string, current: readonly RecordNode[], keep: string | undefined): CofferError {
-  const what = keep === undefined ? "which keyring stays is not said" : `"${group}" has no keyring ${keep}`
+  const what =
+    keep === undefined ? "which keyring stays is not said" : `"${group}" has no keyring of that key`
   return new CofferError(
     "USAGE",
     `${what}: ${current.map(tip => `${tip.id} (${describe(tip)})`).join(" or ")}`,

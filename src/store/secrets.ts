@@ -8,6 +8,7 @@ import {
   keepIn,
   notFound,
   nothingBelow,
+  notLive,
   purgeSecretIn,
   restoreIn,
   type SetRequest,
@@ -161,12 +162,12 @@ export async function deleteSecret(
   store: Store,
   request: WriteOptions & Deletion & { purge?: boolean | undefined },
 ): Promise<SecretWritten> {
-  const { name, purge = false } = request
+  const { purge = false } = request
   return one(
     await change(
       store,
       request,
-      draft => (purge ? purgeSecretIn(draft, name) : deleteSecretIn(draft, request)),
+      draft => (purge ? purgeSecretIn(draft, request) : deleteSecretIn(draft, request)),
       result => describeSeveral(purge ? "Purge" : "Delete", [result]),
     ),
   )
@@ -181,7 +182,7 @@ export async function deleteSecrets(
   request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
   const step = (draft: Draft, deletion: Deletion) =>
-    request.purge === true ? purgeSecretIn(draft, deletion.name) : deleteSecretIn(draft, deletion)
+    request.purge === true ? purgeSecretIn(draft, deletion) : deleteSecretIn(draft, deletion)
   return several(
     await change(
       store,
@@ -216,7 +217,7 @@ export async function deleteBelow(
       async draft => {
         const results: StepResult[] = []
         for (const file of await chooseBelow(draft, paths, purge)) {
-          if (purge) results.push(await purgeSecretIn(draft, file.name))
+          if (purge) results.push(await purgeSecretIn(draft, file))
           else if (file.state === "deleted") results.push(await keepIn(draft, file))
           else results.push(await deleteSecretIn(draft, file))
         }
@@ -287,13 +288,8 @@ export async function rollbackSecret(
 }
 
 export function requireLive(name: SecretName, found: ReadSecret | undefined): ReadSecret {
-  if (found === undefined) throw notFound(name)
-  if (found.file.state === "current") return found
-  const movedTo = found.file.meta.get("movedTo")
-  throw new CofferError("NOT_FOUND", `"${name}" was deleted by ${found.file.author}, ${found.file.created}`, {
-    hint:
-      movedTo === undefined ? `coffer undelete ${name}, or coffer versions ${name}` : `coffer get ${movedTo}`,
-  })
+  if (found?.file.state === "current") return found
+  throw notLive(name, found?.file)
 }
 
 export function one({ result, changed, commit }: Written<StepResult>): SecretWritten {

@@ -8,6 +8,7 @@ import type { Environment } from "../storage/environment.js"
 import { type Files, openFiles } from "../storage/files.js"
 import type { Git, GitPreference } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
+import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
 import { findRepository, inProgress, type Repository } from "../storage/repository.js"
@@ -70,9 +71,10 @@ export interface Store {
 /**
  * Opens the store that a folder belongs to.
  *
- * @throws CofferError `NOT_FOUND` if there is none, `NOT_CANONICAL` or `NEWER_FORMAT` for its `store.yaml`.
+ * @throws CofferError `USAGE`, `NOT_FOUND` if there is none, `NOT_CANONICAL` or `NEWER_FORMAT` for its `store.yaml`.
  */
 export async function openStore(options: OpenOptions): Promise<Store> {
+  const preference = gitPreference(options)
   const repository = findRepository(options.directory)
   const { top, root } = await locateStore({
     directory: options.directory,
@@ -83,7 +85,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
   if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
   const folder = relative(top, root).split(sep).join("/")
-  const git = once(() => openGit(options.directory, options.env, gitPreference(options)))
+  const git = once(() => openGit(options.directory, options.env, preference))
   return assembleStore(options, { root, folder, id, repository, git })
 }
 
@@ -199,16 +201,6 @@ async function findConflicts(
     if (stage !== 0) paths.add(path.slice(folder.length + 1))
   }
   return paths
-}
-
-/** Flag or COFFER_GIT, else `auto`. */
-export function gitPreference(options: Pick<OpenOptions, "env" | "git">): GitPreference {
-  const wanted = options.git ?? options.env.COFFER_GIT ?? ""
-  if (wanted === "") return "auto"
-  if (wanted === "auto" || wanted === "system" || wanted === "embedded") return wanted
-  throw new CofferError("USAGE", "the git back end is one of auto, system, embedded", {
-    hint: "coffer --git auto, or unset COFFER_GIT",
-  })
 }
 
 /** A function that runs once and then gives the same answer. */

@@ -3,7 +3,8 @@ import * as assert from "uvu/assert"
 import { type Command, defineCommand } from "../../src/cli/command.js"
 import { runMain } from "../../src/cli/main.js"
 import { reportError, runCommand } from "../../src/cli/output.js"
-import { startSession } from "../../src/cli/session.js"
+import { type Session, startSession } from "../../src/cli/session.js"
+import { askYesNo } from "../../src/cli/terminal.js"
 import { CofferError } from "../../src/errors.js"
 import { type FakeOptions, fakeHost } from "./fake-host.js"
 
@@ -28,7 +29,7 @@ const sample = defineCommand({
 
 async function run(command: Command, options: FakeOptions = {}, more: object = {}) {
   const host = fakeHost([], options)
-  const status = await runCommand(startSession(host, { ...globals, ...more }), command, {})
+  const status = await runCommand(startSession(host, { ...globals, ...more }), command, () => ({}))
   return { status, ...host.printed }
 }
 
@@ -113,6 +114,56 @@ test("notes are for people who watch, warnings for everybody", () => {
   assert.is(said({}), "coffer: warning: warning\ncoffer: note: from the store\n")
   assert.match(said({ tty: true }), /^note\n/)
   assert.not.match(said({ tty: true }, { quiet: true }), /^note\n/)
+})
+
+test("with --json notes are kept: an error has them, a result is followed by them", async () => {
+  const noting = (end: () => object) => ({
+    ...sample,
+    run: async ({ warn, openOptions }: Session) => {
+      warn("a\u001b[31m")
+      openOptions().note?.("note: from the store")
+      return end()
+    },
+    complaints: () => [],
+  })
+  const fails = noting(() => {
+    throw new CofferError("NOT_FOUND", "there is no secret")
+  })
+  const failed = await run(fails, {}, { json: true })
+  assert.is(failed.stdout, "")
+  assert.equal(JSON.parse(failed.stderr), {
+    error: {
+      code: "NOT_FOUND",
+      message: "there is no secret",
+      exit: 10,
+      notes: ["warning: a\u001b[31m", "note: from the store"],
+    },
+  })
+  assert.is(failed.stderr.split("\n").length, 2)
+  const done = await run(
+    noting(() => ({ name: "A" })),
+    {},
+    { json: true },
+  )
+  assert.is(done.stdout, '{"name":"A"}\n')
+  assert.is(done.stderr, "coffer: warning: a\\u{1b}[31m\ncoffer: note: from the store\n")
+})
+
+test("kept notes are said when a signal ends the program, and at once after a question", async () => {
+  const host = fakeHost([])
+  const session = startSession(host, { ...globals, json: true })
+  session.warn("first")
+  assert.is(host.printed.stderr, "")
+  for (const cleanup of host.cleanups) cleanup()
+  assert.is(host.printed.stderr, "coffer: warning: first\n")
+  session.warn("second")
+  assert.is(host.printed.stderr, "coffer: warning: first\ncoffer: warning: second\n")
+  const asked = fakeHost([], { tty: true, stdin: ["y\n"] })
+  const other = startSession(asked, { ...globals, json: true })
+  other.warn("know this")
+  await askYesNo(other, "go on?")
+  assert.match(asked.printed.stderr, /know this\ngo on\? /)
+  assert.is(asked.cleanups.size, 0)
 })
 
 test("the program never throws: what is typed wrong before any command is told too", async () => {

@@ -97,10 +97,12 @@ const INTRODUCTION = `# Command line
 - stdout carries data only; notes, warnings, questions and errors go to stderr. Nothing is on stderr when all went well and
   nobody watches, except warnings.
 - With \`--json\` stdout holds one JSON document; on failure it holds nothing, and stderr one line:
-  \`{"error":{"code":"NOT_FOUND","message":"…","hint":"…","exit":10}}\`. Fields are added, never removed or renamed. Times are
+  \`{"error":{"code":"NOT_FOUND","message":"…","hint":"…","exit":10}}\`, with \`"notes":["…"]\` where there were notes or warnings.
+  Fields are added, never removed or renamed. Times are
   ISO 8601 in UTC. A value appears only in \`get\` and \`export\`.
 - Where a change is there already, commands say so, write nothing, commit nothing, and exit with 0.
-- Messages repeat neither words too many nor anything with a \`=\`: people type values in the wrong place.`
+- Messages repeat neither words too many, nor anything with a \`=\`, nor what is no valid name and no file that is there:
+  people type values in the wrong place.`
 
 const RUN_STATUS =
   "`run` ends with its program's status: 128+n after signal n, 126 and 127 as in a shell, and 125 where coffer stopped before it started."

@@ -5,7 +5,7 @@ import { checkMeta } from "../../src/format/secret-file.js"
 
 function faultOf(entries: Readonly<Record<string, string>>): string | undefined {
   try {
-    checkMeta(new Map(Object.entries(entries)))
+    checkMeta(new Map(Object.entries(entries)), "A")
     return undefined
   } catch (error) {
     if (!(error instanceof CofferError)) throw error

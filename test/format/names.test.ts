@@ -36,8 +36,17 @@ test("a message never repeats what may be a value", () => {
     }
     throw new Error("accepted")
   }
-  assert.match(messageOf("prod/db."), '"prod/db."')
-  for (const text of ["DB=hunter2", "hunter2\u001b[2J", "hunter2 x", `hunter2${"x".repeat(300)}`]) {
+  assert.match(messageOf("prod/db."), 'the name is not valid: a part ends in "."')
+  for (const text of [
+    "hunter2.",
+    "_hunter2",
+    "A//hunter2",
+    "hunter2.yaml",
+    "DB=hunter2",
+    "hunter2\u001b[2J",
+    "hunter2 x",
+    `hunter2${"x".repeat(300)}`,
+  ]) {
     assert.not.match(messageOf(text), "hunter2")
   }
 })

@@ -171,8 +171,15 @@ test("a key inside the repository is warned about", async ({ home }) => {
 
 test("files that are absent, empty, huge or no text", async ({ home }) => {
   const absent = join(home, "absent")
-  await refused(load(home, {}, { files: [absent] }), "IDENTITY_INVALID", /there is no identity file/)
-  assert.match((await load(home, { COFFER_IDENTITY_FILE: absent })).looked[1]!, /absent is not there/)
+  await refused(
+    load(home, {}, { files: [absent] }),
+    "IDENTITY_INVALID",
+    /--identity names a file that is not there/,
+  )
+  assert.match(
+    (await load(home, { COFFER_IDENTITY_FILE: absent })).looked[1]!,
+    /^COFFER_IDENTITY_FILE names a file that is not there$/,
+  )
   const empty = write(join(home, "empty"), "\n")
   assert.match((await load(home, { COFFER_IDENTITY_FILE: empty })).looked[1]!, /empty is empty/)
   await refused(load(home, {}, { files: [empty] }), "IDENTITY_INVALID", /no identity in it/)

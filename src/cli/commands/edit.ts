@@ -46,7 +46,13 @@ export const edit = defineCommand({
       })
     }
     if (prefix !== undefined) return editBelow(session, parsePrefix(prefix), { ...options, remove })
-    return editOne(session, parseSecretName(name ?? ""), options)
+    const one = parseSecretName(name ?? "")
+    if (remove) {
+      throw new CofferError("USAGE", "--delete goes with -p: it deletes what was removed from the map", {
+        hint: `coffer delete ${one}`,
+      })
+    }
+    return editOne(session, one, options)
   },
 
   text: written => writtenText(written),

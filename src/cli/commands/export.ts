@@ -1,4 +1,5 @@
 /** The command `export`, and how `run` and it select secrets. */
+import { CofferError } from "../../errors.js"
 import { EXPORT_FORMATS, printVariables } from "../../format/exports.js"
 import { readVariables } from "../../store/variables.js"
 import { OPEN_ERRORS, parsePrefix } from "../arguments.js"
@@ -35,6 +36,11 @@ export const exportCommand = defineCommand({
   examples: [{ command: "coffer export -p prod" }, { command: "coffer export -p prod --format github-mask" }],
 
   async run(session, { prefix, format }) {
+    if (session.globals.json && format !== "json") {
+      throw new CofferError("USAGE", `--format ${format} and --json are two forms of the result`, {
+        hint: "leave one of them out",
+      })
+    }
     const variables = await readVariables(await session.openStore(), { prefixes: prefix.map(checkPrefix) })
     return { format, values: new Map([...variables].map(([variable, { value }]) => [variable, value])) }
   },

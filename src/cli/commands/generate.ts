@@ -20,7 +20,7 @@ export const generate = defineCommand({
     "32 characters of letters and digits carry 190 bits. --words gives pronounceable words of five letters instead, 16 bits each.",
   positionals: { name: "the secret to write" },
   options: {
-    length: { type: "integer", placeholder: "n", default: 32, help: "characters, 8 to 1024 (default 32)" },
+    length: { type: "integer", placeholder: "n", help: "characters, 8 to 1024 (default 32)" },
     alphabet: { type: "string", placeholder: "chars", help: "the characters to draw from" },
     words: { type: "integer", placeholder: "n", help: "n pronounceable words instead, 3 to 64" },
     print: { type: "boolean", help: "print the value too" },
@@ -36,6 +36,18 @@ export const generate = defineCommand({
 
   async run(session, { name: text, length, alphabet, words, print, force, ...write }): Promise<Generated> {
     const name = parseSecretName(text)
+    if (words !== undefined && (length !== undefined || alphabet !== undefined)) {
+      throw new CofferError("USAGE", "--words gives words: --length and --alphabet are for characters", {
+        hint: "coffer generate --help",
+      })
+    }
+    if (print && session.globals.json) {
+      throw new CofferError(
+        "USAGE",
+        "--print and --json do not go together: a value is in JSON only with get and export",
+        { hint: "coffer generate NAME --json, then coffer get NAME --json" },
+      )
+    }
     const value = words === undefined ? randomText(length, alphabet) : randomWords(words)
     const store = await session.openStore()
     if (!force) await refuseExisting(store, name)
@@ -64,9 +76,9 @@ async function refuseExisting(store: Store, name: ReturnType<typeof parseSecretN
   })
 }
 
-function randomText(length: number, alphabet: string | undefined): string {
+function randomText(length = 32, alphabet = DEFAULT_ALPHABET): string {
   if (length < 8 || length > 1024) throw outOfRange("--length", 8, 1024)
-  const characters = [...new Set(alphabet ?? DEFAULT_ALPHABET)]
+  const characters = [...new Set(alphabet)]
   if (characters.length < 2 || characters.length > 256) {
     throw new CofferError("USAGE", "--alphabet takes 2 to 256 different characters", {
       hint: "coffer generate NAME --alphabet 0123456789abcdef --length 64",

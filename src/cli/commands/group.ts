@@ -1,7 +1,7 @@
 /** The commands `group list` and `group create`. */
 import { CofferError } from "../../errors.js"
 import type { Role } from "../../format/key-record.js"
-import { parseGroupName } from "../../format/names.js"
+import { parseGroupName, parseMemberName } from "../../format/names.js"
 import { createGroup, type GroupCreated, listGroups } from "../../store/groups.js"
 import { WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
 import { type CommandGroup, defineCommand } from "../command.js"
@@ -47,8 +47,12 @@ const create = defineCommand({
   examples: [{ command: "coffer group create prod --member tom:admin --member ci:reader" }],
 
   async run(session, { group, member, like, ...write }) {
-    const request = { group, members: member.map(parseMember), like, ...writeOptions(session, write) }
-    if (like !== undefined) parseGroupName(like)
+    const request = {
+      group: parseGroupName(group),
+      members: member.map(parseMember),
+      like: like === undefined ? undefined : parseGroupName(like),
+      ...writeOptions(session, write),
+    }
     return createGroup(await session.openStore(), request)
   },
 
@@ -66,7 +70,8 @@ export const group: CommandGroup = {
 }
 
 function parseMember(text: string): { name: string; role?: Role } {
-  const [name = "", role, ...others] = text.split(":")
+  const [typed = "", role, ...others] = text.split(":")
+  const name = parseMemberName(typed)
   if (role === undefined) return { name }
   const known = ROLES.find(each => each === role)
   if (known === undefined || others.length > 0) {

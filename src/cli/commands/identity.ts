@@ -169,7 +169,7 @@ async function readLines(session: Session, file: string | undefined): Promise<Ui
 /** Only git knows a name for you, and `identity show` works without it. */
 async function openGitIfAny(session: Session) {
   const { openGit } = await import("../../storage/git/open.js")
-  const { gitPreference } = await import("../../store/store.js")
+  const { gitPreference } = await import("../../storage/git-preference.js")
   const options = session.openOptions()
   return openGit(options.directory, options.env, gitPreference(options)).catch(() => undefined)
 }

@@ -3,12 +3,20 @@ import { CofferError, hasCode } from "../../errors.js"
 import { printCard } from "../../format/card.js"
 import { createRepository } from "../../storage/git/create-repository.js"
 import { openGit } from "../../storage/git/open.js"
+import { gitPreference } from "../../storage/git-preference.js"
 import { findRepository } from "../../storage/repository.js"
 import { installHooks } from "../../store/hooks.js"
 import type { GitKnowledge } from "../../store/import.js"
-import { addCommand, createStore, ensureIdentity, memberName, type OwnIdentity } from "../../store/init.js"
+import {
+  addCommand,
+  checkStorePlace,
+  createStore,
+  ensureIdentity,
+  memberName,
+  type OwnIdentity,
+} from "../../store/init.js"
 import { findDotenvFiles, pinNewStore, pinStore } from "../../store/join.js"
-import { gitPreference, type Store } from "../../store/store.js"
+import type { Store } from "../../store/store.js"
 import type { WriteOptions } from "../../store/transaction.js"
 import { WRITE_OPTIONS, writeOptions } from "../arguments.js"
 import { defineCommand } from "../command.js"
@@ -64,8 +72,9 @@ export const init = defineCommand({
   ],
 
   async run(session, { name, hooks, gitInit, ...write }): Promise<Initialised> {
-    await requireRepository(session, gitInit)
     const options = session.openOptions()
+    await checkStorePlace(options)
+    await requireRepository(session, gitInit)
     const git = await openGit(options.directory, options.env, gitPreference(options))
     const existing = await findStore(session)
     const member = await memberName(name, git)

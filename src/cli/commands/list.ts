@@ -1,4 +1,5 @@
 /** The command `list`. */
+import { CofferError } from "../../errors.js"
 import type { SecretFile } from "../../format/secret-file.js"
 import { nothingBelow } from "../../store/draft-secrets.js"
 import { listSecrets } from "../../store/secrets.js"
@@ -23,6 +24,11 @@ export const list = defineCommand({
   examples: [{ command: "coffer list" }, { command: "coffer list prod --long" }],
 
   async run(session, { prefix = ".", tree, long, deleted }) {
+    if (tree && long) {
+      throw new CofferError("USAGE", "--tree and --long are two forms of the list", {
+        hint: "coffer list --long",
+      })
+    }
     const below = parsePrefix(prefix)
     const files = await listSecrets(await session.openStore(), { prefix: below, deleted })
     if (files.length === 0 && below !== "") {

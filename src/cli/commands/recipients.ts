@@ -2,7 +2,7 @@
 import { CofferError } from "../../errors.js"
 import { parseCard } from "../../format/card.js"
 import { counted } from "../../format/counted.js"
-import { parseGroupName } from "../../format/names.js"
+import { parseGroupName, parseMemberName } from "../../format/names.js"
 import {
   type Added,
   addRecipient,
@@ -72,7 +72,12 @@ const add = defineCommand({
         hint: "whom you add runs coffer identity show and sends you the line",
       })
     }
-    const request = { name, role, groups: group.map(parseGroupName), ...writeOptions(session, write) }
+    const request = {
+      name: parseMemberName(name),
+      role,
+      groups: group.map(parseGroupName),
+      ...writeOptions(session, write),
+    }
     const parsed = machine ? undefined : parseCard(card.join(" "))
     const added = await addRecipient(await session.openStore(), { ...request, card: parsed })
     if (machine) session.note(addedLine(added).trimEnd())
@@ -95,11 +100,15 @@ const remove = defineCommand({
   positionals: { name: "the member" },
   options: { group: groupOption("from this group only; may repeat"), ...WRITE_OPTIONS },
   fields: "{groups: [{group, key, resealed}], commit, exposed: [{name, group, version}]}",
-  errors: ["NO_ADMIN", ...WRITE_ERRORS],
+  errors: ["NAME_INVALID", "NO_ADMIN", ...WRITE_ERRORS],
   examples: [{ command: "coffer recipients remove maria" }],
 
   async run(session, { name, group, ...write }): Promise<Removed & { name: string }> {
-    const request = { name, groups: group.map(parseGroupName), ...writeOptions(session, write) }
+    const request = {
+      name: parseMemberName(name),
+      groups: group.map(parseGroupName),
+      ...writeOptions(session, write),
+    }
     return { name, ...(await removeRecipient(await session.openStore(), request)) }
   },
 

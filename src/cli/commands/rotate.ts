@@ -1,5 +1,6 @@
 /** The command `rotate`. */
 import { CofferError } from "../../errors.js"
+import { isSecretName, parseGroupName, parseMemberName } from "../../format/names.js"
 import { finishRotation } from "../../store/finish.js"
 import { mergeKeyrings } from "../../store/merge-groups.js"
 import { rotateGroups } from "../../store/rotate.js"
@@ -41,7 +42,7 @@ export const rotate = defineCommand({
     ...WRITE_OPTIONS,
   },
   fields: "{groups: [{group, key, resealed}], commit}",
-  errors: WRITE_ERRORS,
+  errors: ["NAME_INVALID", ...WRITE_ERRORS],
   examples: [
     { command: "coffer rotate" },
     { command: "coffer rotate prod --compromised --reason 'laptop stolen'" },
@@ -55,10 +56,13 @@ export const rotate = defineCommand({
         hint: "coffer rotate --merge, then coffer rotate --finish",
       })
     }
-    const store = await session.openStore()
-    const request = { groups, reason, ...writeOptions(session, write) }
+    if (accept.length > 0 && !merge && !finish) throw misplaced("--accept goes with --merge or --finish")
+    if (keep !== undefined && !merge) throw misplaced("--keep goes with --merge")
+    if (reason !== undefined) refuseUnwritten(write, merge)
+    const request = { groups: groups.map(parseTarget), reason, ...writeOptions(session, write) }
     // Without a name people are asked; with one, whoever is not named is left out.
-    const consent = { ...request, accept: accept.length === 0 ? undefined : accept }
+    const consent = { ...request, accept: accept.length === 0 ? undefined : accept.map(parseMemberName) }
+    const store = await session.openStore()
     if (merge) return { ...(await mergeKeyrings(store, { ...consent, keep })), did: "merge" as const }
     if (finish) return { ...(await finishRotation(store, consent)), did: "finish" as const }
     const rotated = await rotateGroups(store, { ...request, dryRun, compromised })
@@ -76,3 +80,25 @@ export const rotate = defineCommand({
   },
   json: ({ groups, commit }) => ({ groups, commit }),
 })
+
+function misplaced(message: string): CofferError {
+  return new CofferError("USAGE", message, { hint: "coffer rotate --help" })
+}
+
+/** A reason is for a commit's message; a merge wants one besides, for a choice that it makes. */
+function refuseUnwritten({ message, commit }: { message?: string; commit: boolean }, merge: boolean): void {
+  const hint = "leave one of them out"
+  if (message !== undefined) {
+    const taken = "--reason goes into the message of the commit, and --message takes the place of all of it"
+    throw new CofferError("USAGE", taken, { hint })
+  }
+  if (!commit && !merge) {
+    const none = "--reason goes into the message of a commit, and --no-commit makes none"
+    throw new CofferError("USAGE", none, { hint })
+  }
+}
+
+/** A group; or a secret, of which the store can say what its owner wants instead. */
+function parseTarget(text: string): string {
+  return isSecretName(text) ? text : parseGroupName(text)
+}

@@ -46,7 +46,10 @@ export const run = defineCommand({
     if (file === undefined) {
       throw new CofferError("USAGE", "there is no program to run", { hint: "coffer run -- CMD ARGS" })
     }
-    const program = (env: Environment): ChildRequest => ({ file, args, env, cwd: session.cwd })
+    const program = (env: Environment): ChildRequest => ({
+      ...{ file, args, env, cwd: session.cwd },
+      started: session.notes.release,
+    })
     if (ifIdentity && !(await hasIdentity(session))) {
       session.warn("there is no identity here: the program runs without secrets (--if-identity)")
       return finish(session, await startChild(session.host, program(session.env)).ended)

@@ -106,8 +106,12 @@ function reasonOf({ base, message }: CommitChange): string {
 function refuseInProgress(backend: Backend): void {
   const state = inProgress(backend)
   if (state !== "clean") {
+    const ways =
+      state === "bisect"
+        ? "end it (git bisect reset)"
+        : `finish it (git ${state} --continue) or end it (git ${state} --abort)`
     throw new CofferError("GIT_IN_PROGRESS", `a ${state} is in progress`, {
-      hint: `finish it (git ${state} --continue) or end it (git ${state} ${state === "bisect" ? "reset" : "--abort"}); coffer resolve and --no-commit work meanwhile`,
+      hint: `${ways}; coffer resolve and --no-commit work meanwhile`,
     })
   }
   if (backend.foreignIndex !== undefined) {
