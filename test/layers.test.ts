@@ -138,4 +138,19 @@ function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/(^|\s)\/\/.*$/gm, "")
 }
 
+test("no import leads back to where it began, types included", () => {
+  const imports = new Map(sources.map(source => [source.file, importsOf(source).map(({ path }) => path)]))
+  const leadsBack = (file: string) => {
+    const reached = new Set<string>()
+    const left = [...imports.get(file)!]
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      if (reached.has(next)) continue
+      reached.add(next)
+      left.push(...(imports.get(next) ?? []))
+    }
+    return reached.has(file)
+  }
+  assert.equal([...imports.keys()].filter(leadsBack), [])
+})
+
 test.run()

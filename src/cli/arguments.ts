@@ -3,7 +3,7 @@ import { CofferError, type ErrorCode } from "../errors.js"
 import { parseSecretName } from "../format/names.js"
 import { parseTime } from "../format/times.js"
 import type { WriteOptions } from "../store/transaction.js"
-import type { Options } from "./command.js"
+import type { Options } from "./option.js"
 import type { Session } from "./session.js"
 
 /** Options of every command that writes. */

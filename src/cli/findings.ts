@@ -1,7 +1,7 @@
 /** Findings of `check` and `status`: for people, as JSON, and which warnings count. */
 import { CofferError } from "../errors.js"
 import { FAIL_ON, type FailOn } from "../store/check.js"
-import type { Option } from "./command.js"
+import type { Option } from "./option.js"
 import { printable } from "./printable.js"
 
 /** What a finding of the store and one of the hooks have in common. */

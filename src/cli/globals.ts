@@ -1,5 +1,5 @@
 /** The options that every command takes, before or after its name. */
-import type { Arguments, Option } from "./command.js"
+import type { Arguments, Option } from "./option.js"
 
 export const GLOBALS = {
   C: { type: "string", repeats: true, placeholder: "dir", help: "start from this folder, as in git" },

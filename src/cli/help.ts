@@ -1,16 +1,9 @@
 /** Help and the reference page, both made from the command objects. */
 import { type ErrorCode, EXIT_CODES } from "../errors.js"
-import {
-  type Command,
-  type CommandGroup,
-  flagOf,
-  labelOf,
-  type Option,
-  type Options,
-  type Positional,
-} from "./command.js"
+import type { Command, CommandGroup } from "./command.js"
 import { SECTIONS } from "./commands/index.js"
 import { GLOBALS } from "./globals.js"
+import { flagOf, labelOf, type Option, type Options, type Positional } from "./option.js"
 
 const WIDTH = 100
 

@@ -2,8 +2,9 @@
 import type { Parser } from "yargs/helpers"
 import { CofferError } from "../errors.js"
 import { nearest } from "../format/nearest.js"
-import { type Command, flagOf, kebab, labelOf, type Option, type Options } from "./command.js"
+import type { Command } from "./command.js"
 import { GLOBALS, type Globals } from "./globals.js"
+import { flagOf, kebab, labelOf, type Option, type Options } from "./option.js"
 
 export interface Parsed {
   readonly globals: Globals

@@ -1,17 +1,25 @@
 /** Talking with a person: questions on stderr, answers from the terminal. */
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import type { Host } from "./host.js"
+import type { Notes } from "./notes.js"
 import { printableLines } from "./printable.js"
-import type { Session } from "./session.js"
+
+/** Whom a question is asked, of a session. */
+export interface Asking {
+  readonly host: Host
+  readonly interactive: boolean
+  readonly notes: Pick<Notes, "release">
+}
 
 /** Asks a question whose safe answer is no. @throws CofferError `USAGE` where nobody can be asked */
-export async function askYesNo(session: Session, question: string): Promise<boolean> {
+export async function askYesNo(session: Asking, question: string): Promise<boolean> {
   const answer = await askLine(session, `${question} [y/N] `)
   return /^y(es)?$/i.test(answer)
 }
 
 /** Asks for one line that may be seen. */
-export async function askLine(session: Session, question: string): Promise<string> {
+export async function askLine(session: Asking, question: string): Promise<string> {
   requirePerson(session)
   session.host.stderr.write(printableLines(question))
   const line: Uint8Array[] = []
@@ -28,7 +36,7 @@ export async function askLine(session: Session, question: string): Promise<strin
  * @throws CofferError `USAGE` for several lines or keys that are no characters: what was pasted would be
  * stored in part, or with bytes that nobody saw; `INTERRUPTED` on Ctrl-C and Ctrl-D.
  */
-export async function askHidden(session: Session, question: string): Promise<Uint8Array> {
+export async function askHidden(session: Asking, question: string): Promise<Uint8Array> {
   requirePerson(session)
   const { stdin, stderr, atExit } = session.host
   const forget = atExit(() => stdin.setRaw(false))
@@ -84,7 +92,7 @@ function noCharacter(): CofferError {
   })
 }
 
-function requirePerson(session: Session): void {
+function requirePerson(session: Asking): void {
   if (!session.interactive) {
     throw new CofferError("USAGE", "there is a question to answer and nobody to ask", {
       hint: "run it in a terminal without --no-input and COFFER_NO_INPUT",

@@ -1,10 +1,11 @@
 /** What people type in the wrong place may be a value: no command and no option repeats it. */
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { type Command, flagOf, type Option } from "../../src/cli/command.js"
+import type { Command } from "../../src/cli/command.js"
 import { allEntries } from "../../src/cli/commands/index.js"
 import { GLOBALS } from "../../src/cli/globals.js"
 import { runMain } from "../../src/cli/main.js"
+import { flagOf, type Option } from "../../src/cli/option.js"
 import { isMemberName } from "../../src/format/names.js"
 import { makeSandbox } from "../store/sandbox.js"
 import { fakeHost } from "./fake-host.js"

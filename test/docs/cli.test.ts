@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from "node:fs"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { kebab } from "../../src/cli/command.js"
 import { allEntries, findEntry, LIKELY_WORDS, words } from "../../src/cli/commands/index.js"
 import { commandHelp, groupHelp, overview } from "../../src/cli/help.js"
+import { kebab } from "../../src/cli/option.js"
 import { cliReference } from "./cli-reference.js"
 
 const PATH = "docs/cli.md"

@@ -3,7 +3,8 @@ import { CofferError } from "../../errors.js"
 import { EXPORT_FORMATS, printVariables } from "../../format/exports.js"
 import { readVariables } from "../../store/variables.js"
 import { OPEN_ERRORS, parsePrefix } from "../arguments.js"
-import { defineCommand, type Options } from "../command.js"
+import { defineCommand } from "../command.js"
+import type { Options } from "../option.js"
 
 /** Which secrets become variables, in `run` and `export`. */
 export const SELECTION = {

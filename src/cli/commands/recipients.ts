@@ -11,7 +11,8 @@ import {
   removeRecipient,
 } from "../../store/members.js"
 import { WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
-import { type CommandGroup, defineCommand, type Option } from "../command.js"
+import { type CommandGroup, defineCommand } from "../command.js"
+import type { Option } from "../option.js"
 import { table } from "../table.js"
 import { outcome } from "../written.js"
 
