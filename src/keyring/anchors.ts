@@ -60,7 +60,7 @@ function oldPin(lost: readonly string[]): Finding {
     code: "PIN_OLD",
     level: "warning",
     message: `the pin is older than the removal of ${lost.join(", ")}`,
-    hint: "coffer trust pin prints the present one: put it where the old one stands",
+    hint: "coffer init takes the present one on this machine; elsewhere put what coffer trust pin prints where the old one stands",
   }
 }
 

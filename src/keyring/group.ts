@@ -198,7 +198,7 @@ function describe({ group, current, refused, behind }: GroupKeyring): Finding[] 
     level: "warning",
     path: tip.path,
     message: `"${tip.path}" by "${tip.record.author}" is refused: "${by.path}" by "${by.record.author}" displaces it`,
-    hint: `coffer rotate ${group} --finish takes in what was sealed under its keys`,
+    hint: `coffer rotate ${group} --finish takes in what was sealed under its keys; once nothing is left, its key records may be removed and that committed`,
   }))
   if (current.length > 1) {
     findings.push({

@@ -152,7 +152,7 @@ function refuseRollback({ group }: GroupTask, absent: readonly RecordNode[], ref
     code: "ROLLED_BACK",
     path,
     message: `"${path}" is gone: it was the newest key record of "${group}" on this branch`,
-    hint: "git log shows who removed it, git checkout brings it back; if it was on purpose: coffer trust accept",
+    hint: "git log shows who removed it, git checkout brings it back; if it was on purpose: coffer trust accept --all",
   })
 }
 

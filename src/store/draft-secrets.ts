@@ -48,6 +48,10 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   const before = live === undefined ? undefined : (await openSecret(access, live)).value
   const value = request.value ?? before
   if (value === undefined) throw notLive(name, found?.file)
+  if (!(value instanceof Uint8Array))
+    throw new CofferError("VALUE_INVALID", `the value of "${name}" is not given as bytes`, {
+      hint: "Buffer.from(text)",
+    })
   checkValueSize(name, value)
   const meta = mergeMeta(found?.file.meta, request.meta)
   const same = live !== undefined && before !== undefined && equalBytes(before, value)

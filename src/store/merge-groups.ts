@@ -171,7 +171,7 @@ interface Decision {
 async function decide(draft: Draft, group: GroupKeyring, request: MergeRequest): Promise<Decision> {
   if ((request.reason ?? "").trim() === "") {
     throw new CofferError("USAGE", `a whole keyring of "${group.group}" is going to be dropped: say why`, {
-      hint: `coffer rotate ${group.group} --merge --reason TEXT`,
+      hint: `coffer rotate ${group.group} --merge ${request.keep === undefined ? "" : `--keep ${request.keep} `}--reason TEXT`,
     })
   }
   const node = await chooseKept(draft.store, group, request.keep)

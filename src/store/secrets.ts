@@ -1,6 +1,6 @@
 /** The everyday operations on secrets: get, list, set, delete, undelete. */
 import { CofferError } from "../errors.js"
-import { isBelow, nameOfPath, type SecretName } from "../format/names.js"
+import { isBelow, nameOfPath, parseSecretName, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
 import {
@@ -55,7 +55,7 @@ export type GetRequest = { readonly name: SecretName } & (VersionChoice | { read
  * @see docs/threat-model.md for what has been checked before a value is returned
  */
 export async function getSecret(store: Store, request: GetRequest): Promise<Secret> {
-  const { name } = request
+  const name = parseSecretName(request.name)
   if ("at" in request || request.version !== undefined) return getVersion(store, name, request)
   const view = await viewStore(store, { use: "open", names: [name] })
   const { file } = requireLive(name, await readSecret(view, name))

@@ -1,7 +1,7 @@
 /** One operation = one commit: verified base, drafted files, checked result, commit, and what is remembered. */
 import { CofferError, hasCode } from "../errors.js"
 import { LIMITS } from "../format/limits.js"
-import { groupOf, NameIndex, pathOf, type SecretName } from "../format/names.js"
+import { groupOf, NameIndex, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { canWrite } from "../keyring/roles.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
@@ -216,6 +216,8 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       return access
     },
     putSecret(file, access) {
+      // From JavaScript anything can come as a name.
+      parseSecretName(file.name)
       openFile(file, access.sealKey.seal)
       files.set(pathOf(file.name), printSecretFile(file))
       index?.add(file.name)

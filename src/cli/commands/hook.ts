@@ -71,11 +71,17 @@ function toError({ code, message, hint, path, commit }: GuardReport["findings"][
   return new CofferError(code as CofferError["code"], `${what} (${code}${where})`, { hint })
 }
 
+/** What looks again at what was let through. */
+const AFTERWARDS = {
+  commit: "values are looked for nowhere else, age keys and .env files by coffer check --range",
+  push: "coffer check --range looks again",
+}
+
 function refused(name: HookName, count: number): CofferError {
   const what = name === "pre-push" ? "push" : "commit"
   return new CofferError(
     "CHECK_INCOMPLETE",
     `${count === 1 ? "this stands" : "these stand"} against the ${what}`,
-    { hint: `git ${what} --no-verify does it all the same; coffer check --range looks again` },
+    { hint: `git ${what} --no-verify does it all the same; ${AFTERWARDS[what]}` },
   )
 }
