@@ -21,4 +21,17 @@ test("names that are none, and values that are no bytes", async () => {
   assert.is(ana.git("rev-parse", "HEAD"), head)
 })
 
+test("a colleague is added by the line that she sends, and a diverged keyring is merged", async () => {
+  const maria = await (await makeTeam()).join("maria")
+  const line = coffer.printCard(maria.card)
+  const added = await coffer.addRecipient(await ana.open(), {
+    name: "maria",
+    card: coffer.parseCard(line),
+    at: now(),
+  })
+  assert.is(added.changed, true)
+  const merged = await coffer.mergeKeyrings(await ana.open(), { at: now() })
+  assert.is(merged.changed, false)
+})
+
 test.run()
