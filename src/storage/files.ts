@@ -300,9 +300,11 @@ function readAll(fd: number, size: number, maxBytes: number): Uint8Array | undef
   }
 }
 
-export function writeAll(fd: number, bytes: Uint8Array): void {
+/** @param at - where in the file; without it, where the last write ended. */
+export function writeAll(fd: number, bytes: Uint8Array, at?: number): void {
   let offset = 0
-  while (offset < bytes.length) offset += writeSync(fd, bytes, offset)
+  while (offset < bytes.length)
+    offset += writeSync(fd, bytes, offset, bytes.length - offset, at === undefined ? null : at + offset)
 }
 
 /** A name nobody else has: O_EXCL decides, the number only keeps leftovers of a killed process out of the way. */

@@ -122,24 +122,25 @@ const canTrace =
 function trace(
   args: readonly string[],
   kind: string,
-): { status: number | null; started: string[]; connected: string[] } {
+): { status: number | null; stderr: string; started: string[]; connected: string[] } {
   const log = join(marks, "trace")
   const env = { COFFER_GIT: kind, PATH: `.:${process.env.PATH}` }
   const under = canTrace ? ["strace", "-f", "-qq", "-e", "trace=execve,connect", "-o", log] : []
-  const { status } = coffer("tom", args, { env, input: "value", under })
+  const { status, stderr } = coffer("tom", args, { env, input: "value", under })
   const lines = canTrace ? readFileSync(log, "utf8").split("\n") : []
   rmSync(log, { force: true })
   return {
     status,
+    stderr,
     started: lines.flatMap(line => /execve\("([^"]*)".* = 0$/.exec(line)?.[1] ?? []),
     connected: lines.filter(line => /connect\(.*AF_INET/.test(line)),
   }
 }
 
 function assertQuiet(args: readonly string[], kind: string): void {
-  const { status, started, connected } = trace(args, kind)
+  const { status, stderr, started, connected } = trace(args, kind)
   const what = `${kind}: ${args.join(" ")}`
-  assert.is(status, 0, what)
+  assert.is(status, 0, `${what} ${stderr}`)
   assert.equal(readdirSync(marks), [], what)
   assert.equal(connected, [], what)
   const others = started.filter(file => file !== process.execPath && !isGit(file))

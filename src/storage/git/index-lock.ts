@@ -8,6 +8,7 @@ import {
   readSync,
   statSync,
   unlinkSync,
+  utimesSync,
 } from "node:fs"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
@@ -48,12 +49,17 @@ export async function lockIndex(
     await sleep(pause)
     waited += pause
   }
+  let writtenAt: number | undefined
   return {
-    copy: () => copyIndex(index, join(cofferFolder(gitDir), `index-${token}`)),
+    copy() {
+      writtenAt = statSync(index, { throwIfNoEntry: false })?.mtimeMs
+      return copyIndex(index, join(cofferFolder(gitDir), `index-${token}`))
+    },
     replace(copy) {
       // Removed by hand, as git's own message advises: somebody else may be writing the index now.
       if (!isOurs(path, token)) throw indexLocked(path)
       try {
+        if (writtenAt !== undefined) keepTime(copy, writtenAt)
         renameRetrying(copy, index)
       } catch (error) {
         throw ioError("replace", index, error)
@@ -91,6 +97,16 @@ function copyIndex(index: string, copy: string): string {
     if (errnoOf(error) !== "ENOENT") throw ioError("copy", index, error)
   }
   return copy
+}
+
+/**
+ * Git does not trust the stat data of a file that is not older than the index: it may have been changed in the same
+ * moment. Nobody has looked at the user's files now, so to them the index stays as old as it was.
+ */
+function keepTime(copy: string, writtenAt: number): void {
+  // Times are fractions here: rather a little older.
+  const seconds = (writtenAt - 1) / 1000
+  utimesSync(copy, seconds, seconds)
 }
 
 function content(token: string): string {

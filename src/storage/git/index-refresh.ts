@@ -1,7 +1,7 @@
 /** Gives index entries what git remembers of their files, in place: nothing is read through filters, nothing started. */
 import { createHash } from "node:crypto"
-import { type BigIntStats, readFileSync } from "node:fs"
-import { writeDurably } from "./disk.js"
+import { type BigIntStats, closeSync, constants, fsyncSync, openSync, readFileSync } from "node:fs"
+import { writeAll } from "../files.js"
 import { FIXED_BYTES, FLAG_ASSUME_VALID, isSkipWorktree, parseIndex, slotOid, slotsAt } from "./index-file.js"
 import { statsOf, type WorkTree } from "./work-files.js"
 
@@ -12,8 +12,20 @@ import { statsOf, type WorkTree } from "./work-files.js"
  * @throws CofferError `GIT_UNSUPPORTED` for an index that only git reads (split, sparse, of SHA-256)
  */
 export function refreshIndexFile(file: string, tree: WorkTree, paths: readonly string[]): void {
-  const index = parseIndex(readFileSync(file))
-  const bytes = Buffer.from(index.bytes)
+  // Never made anew: whatever has been put in place of its folder meanwhile stays untouched.
+  const fd = openSync(file, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0))
+  try {
+    const bytes = readFileSync(fd)
+    refreshEntries(bytes, tree, paths)
+    writeAll(fd, bytes, 0)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function refreshEntries(bytes: Buffer, tree: WorkTree, paths: readonly string[]): void {
+  const index = parseIndex(bytes)
   for (const path of paths) {
     for (const slot of slotsAt(index, Buffer.from(path).toString("latin1"))) {
       const flags = slot.at + FIXED_BYTES - 2
@@ -26,7 +38,6 @@ export function refreshIndexFile(file: string, tree: WorkTree, paths: readonly s
   // Without a sum (`index.skipHash`) it stays without one.
   if (bytes.subarray(trailer).some(byte => byte !== 0))
     createHash("sha1").update(bytes.subarray(0, trailer)).digest().copy(bytes, trailer)
-  writeDurably(file, bytes)
 }
 
 const SUM_BYTES = 20

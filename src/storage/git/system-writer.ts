@@ -8,6 +8,7 @@ import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
 import { readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
 import { parseBoolean } from "./config-file.js"
+import { cofferFolder } from "./disk.js"
 import type { CommitChange, Oid, OidHex } from "./git.js"
 import { collect, type RunOptions, wordsOf } from "./git-process.js"
 import { refreshIndexFile } from "./index-refresh.js"
@@ -162,8 +163,17 @@ async function signedCommit(
   })
 }
 
+/**
+ * How git changes a private index. It runs where none of the files are: otherwise it puts those that may have been
+ * changed in the moment in which the index was written through the filters that the repository's settings name.
+ */
+function onIndex({ at }: WriterContext, file: string): RunOptions {
+  const cwd = cofferFolder(at.gitDir)
+  return { cwd, settings: DURABLE, env: { GIT_DIR: at.gitDir, GIT_WORK_TREE: cwd, GIT_INDEX_FILE: file } }
+}
+
 async function editIndex(context: WriterContext, file: string, edits: readonly IndexEdit[]): Promise<void> {
-  const options = { ...durably(context), env: { GIT_INDEX_FILE: file } }
+  const options = onIndex(context, file)
   const none = "0".repeat(context.oidHex)
   const lines = edits.map(
     ({ path, to }) => `${to === null ? `0 ${none}` : `${to.mode} ${to.oid} 0`}\t${path}\0`,
@@ -190,8 +200,7 @@ async function refreshIndex(context: WriterContext, file: string, paths: readonl
     if (!hasCode(error, "GIT_UNSUPPORTED")) throw error
   }
   await git.text(["update-index", "--no-assume-unchanged", "-z", "--stdin"], {
-    ...durably(context),
-    env: { GIT_INDEX_FILE: file },
+    ...onIndex(context, file),
     input: paths.map(path => `${path}\0`).join(""),
   })
 }

@@ -148,6 +148,25 @@ for (const kind of KINDS) {
     assert.equal(leftovers(folder), [])
   })
 
+  test(`${kind}: what the user changed in the moment in which the index was written stays changed`, async () => {
+    const folder = makeRepository()
+    const file = join(folder, "racy")
+    // Git compares whole seconds: add and change within one, or it was no race.
+    for (let changed = false; !changed; ) {
+      writeFileSync(file, "one\n")
+      git(folder, "add", "racy")
+      writeFileSync(file, "two\n")
+      changed = [file, join(folder, ".git/index")].every(
+        path => Math.floor(statSync(path).mtimeMs / 1000) === Math.floor(Date.now() / 1000),
+      )
+    }
+    const opened = await open(folder, kind)
+    await commit(opened, { "secrets/A.yaml": "second\n" })
+    await new Promise(later => setTimeout(later, 1100))
+    await commit(opened, { "secrets/A.yaml": "third\n" })
+    assert.is(git(folder, "status", "--porcelain"), "AM racy\n")
+  })
+
   for (const shape of SHAPES) {
     test(`${kind}: ${shape.name}`, async () => {
       const folder = shape.make()
