@@ -137,20 +137,26 @@ replace("openSync", ((path: string, flags: number | string = "r", mode?: number)
 }) as AnyFunction)
 
 /** What fails in the middle of a write, or dies there, has written half. */
-function writeStep(fd: number, bytes: Uint8Array): number {
+function writeStep(fd: number, bytes: Uint8Array, at: number | null = null): number {
   const path = opened.get(fd)
-  const half = () => void real.writeSync(fd, bytes, 0, bytes.length >> 1)
+  const half = () => void real.writeSync(fd, bytes, 0, bytes.length >> 1, at)
   if (path !== undefined && isHit("write", `write ${path}`, half)) {
     half()
     throw refusal()
   }
-  return real.writeSync(fd, bytes)
+  return real.writeSync(fd, bytes, 0, bytes.length, at)
 }
 
-replace("writeSync", ((fd: number, bytes: Uint8Array, offset = 0, length = bytes.length - offset) =>
+replace("writeSync", ((
+  fd: number,
+  bytes: Uint8Array,
+  offset = 0,
+  length = bytes.length - offset,
+  at: number | null = null,
+) =>
   opened.has(fd)
-    ? writeStep(fd, bytes.subarray(offset, offset + length))
-    : real.writeSync(fd, bytes, offset, length)) as AnyFunction)
+    ? writeStep(fd, bytes.subarray(offset, offset + length), at)
+    : real.writeSync(fd, bytes, offset, length, at)) as AnyFunction)
 
 /** In its parts, each a step. */
 function writeWhole(flag: string) {
