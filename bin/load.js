@@ -3,9 +3,11 @@
 "use strict"
 
 const { readFileSync } = require("node:fs")
-const { createRequire, wrap } = require("node:module")
 const { dirname, join } = require("node:path")
 const { Script, constants } = require("node:vm")
+
+// `require("node:module")` would be the same, and start the loader of ES modules.
+const { createRequire, wrap } = module.constructor
 
 /** What has been loaded, by the bundle's name. */
 const loaded = new Map()

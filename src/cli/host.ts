@@ -1,6 +1,5 @@
 /** The process that coffer runs in: the one reader of its clock, environment, arguments and console. */
 import { fstatSync, realpathSync, writeSync } from "node:fs"
-import { constants } from "node:os"
 import { dirname } from "node:path"
 import { CofferError } from "../errors.js"
 import type { Environment } from "../storage/environment.js"
@@ -81,7 +80,7 @@ function endings(): Pick<Host, "onSignal" | "atExit" | "exit" | "die"> {
       process.removeAllListeners(signal)
       process.kill(process.pid, signal)
     }
-    process.exit(128 + constants.signals[signal])
+    process.exit(128 + process.getBuiltinModule("node:os").constants.signals[signal])
   }
   function watch(signal: Signal): void {
     if (watched.has(signal)) return

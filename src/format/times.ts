@@ -2,9 +2,21 @@
 
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/
 
-/** `YYYY-MM-DDThh:mm:ssZ`, fractions of a second dropped. */
+/**
+ * `YYYY-MM-DDThh:mm:ssZ`, fractions of a second dropped. Not by `toISOString`, which reads the machine's time zone
+ * first: half a millisecond of a `get`.
+ *
+ * @throws RangeError for a date that is none
+ */
 export function printTime(date: Date): string {
-  return `${date.toISOString().slice(0, -5)}Z`
+  if (Number.isNaN(date.getTime())) throw new RangeError("not a time")
+  const day = [padded(date.getUTCFullYear(), 4), padded(date.getUTCMonth() + 1), padded(date.getUTCDate())]
+  const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
+  return `${day.join("-")}T${time.map(part => padded(part)).join(":")}Z`
+}
+
+function padded(part: number, digits = 2): string {
+  return String(part).padStart(digits, "0")
 }
 
 /** The time that `text` spells in exactly that form, or undefined. */
