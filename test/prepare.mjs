@@ -11,7 +11,11 @@ npm("run", "--silent", "build:test")
 // Coverage is counted by source file, and the sources of a bundle cannot be told apart well enough for that.
 if (process.argv.includes("--unbundled")) {
   rmSync("dist/get.cjs.cache", { force: true })
-  writeFileSync("dist/get.cjs", 'module.exports = require("../build/unbundled.cjs")\n')
+  const real = 'require("../build/unbundled.cjs")'
+  writeFileSync(
+    "dist/get.cjs",
+    `exports.main = () => ${real}.main()\nexports.runMain = host => ${real}.runMain(host)\n`,
+  )
   // In a file of its own: bin/load.js runs what it loads in a way in which import() is said to be experimental.
   const main = 'import("./src/cli/main.js")'
   writeFileSync(
