@@ -129,6 +129,7 @@ async function attemptChange<T>(
   // What a merge has staged is the other side's: taking that back would lose it.
   const takesBack = options.commit === false && (await git.state()) === "clean"
   if (files.kept.size > 0 && !takesBack) await git.requireClean(base, [...inRepository(files.kept).keys()])
+  if (takesBack) await refuseSecondRecord({ git, base, store }, files)
   if (options.commit === false) {
     const wanted = inRepository(new Map([...files.kept, ...files.put]))
     return { result, changed: wanted.size > 0 && (await git.stage({ files: wanted })), commit: null }
@@ -253,8 +254,29 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
   }
 }
 
+/**
+ * A key record made without a commit stays staged: a second one from the same HEAD would diverge from it, and taking
+ * the first one back could leave secrets under a key that is nowhere.
+ */
+async function refuseSecondRecord(
+  context: Pick<DraftContext, "git" | "base" | "store">,
+  { put }: DraftFiles,
+): Promise<void> {
+  const isRecord = (path: string) => path.startsWith(`${KEYS_FOLDER}/`)
+  if (![...put.keys()].some(isRecord)) return
+  const staged = [...(await readStaged(context)).keys()].find(path => isRecord(path) && !put.has(path))
+  if (staged === undefined) return
+  throw new CofferError("GIT_DIRTY", `a change of the keyring is staged already: "${staged}"`, {
+    hint: "git commit takes it in; git restore --staged --worktree and git clean drop it, with what is sealed under it",
+  })
+}
+
 /** What differs between HEAD and the index, by path in the store. */
-async function readStaged({ git, base, store }: DraftContext): Promise<ReadonlyMap<string, Change>> {
+async function readStaged({
+  git,
+  base,
+  store,
+}: Pick<DraftContext, "git" | "base" | "store">): Promise<ReadonlyMap<string, Change>> {
   const staged = new Map<string, Change>()
   for await (const found of git.changes(base, "index", store.folder))
     staged.set(found.path.slice(store.folder.length + 1), found)
