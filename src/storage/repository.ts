@@ -2,6 +2,9 @@
 import { readFileSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 
+/** The journal of a write in progress, relative to the git directory. */
+export const JOURNAL_PATH = "coffer/journal"
+
 /** Where a repository is. `gitDir` is the work tree's own, `commonDir` the one that all its work trees share. */
 export interface Repository {
   readonly workTree: string

@@ -11,7 +11,7 @@ import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
-import { findRepository, inProgress, type Repository } from "../storage/repository.js"
+import { findRepository, inProgress, JOURNAL_PATH, type Repository } from "../storage/repository.js"
 import { locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
@@ -86,6 +86,9 @@ export async function openStore(options: OpenOptions): Promise<Store> {
   const { store: id } = parseStoreFile(bytes)
   const folder = relative(top, root).split(sep).join("/")
   const git = once(() => openGit(options.directory, options.env, preference))
+  // A killed write may have left the files half way: opening git puts them right before they are read.
+  const isHalfWay = repository !== undefined && existsSync(join(repository.gitDir, JOURNAL_PATH))
+  if (isHalfWay) await askGit(repository, git, undefined, async () => undefined)
   return assembleStore(options, { root, folder, id, repository, git })
 }
 

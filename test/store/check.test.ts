@@ -287,4 +287,30 @@ test("an error counts whatever --fail-on says", () => {
   assert.is(counts({ ...finding, level: "note" }, ["pin", "stale"]), false)
 })
 
+test("files that a killed write left half way are put right before they are read", async () => {
+  const { ana } = await makeTeam()
+  const file = join(ana.dir, "secrets/C.yaml")
+  await ana.set("C", "c1")
+  await ana.set("D", "d1")
+  const from = ana.git("rev-parse", "HEAD").trim()
+  const before = readFileSync(file)
+  await rotateGroups(await ana.open(), { at: now(), compromised: true })
+  const to = ana.git("rev-parse", "HEAD").trim()
+  // The user has committed what was staged; only some files are in place.
+  ana.git("commit", "-q", "--amend", "-m", "mine")
+  const oid = (commit: string, path: string) =>
+    ana.git("ls-tree", "-r", "--format=%(objectname)", commit, path).trim() || null
+  const files = ana
+    .git("diff", "--name-only", from, to)
+    .trim()
+    .split("\n")
+    .map(path => ({ path, was: oid(from, path), to: oid(to, path) }))
+  const journal = { format: 1, token: "0".repeat(32), commit: { ref: "refs/heads/main", from, to }, files }
+  writeFileSync(join(ana.dir, ".git/coffer/journal"), JSON.stringify(journal))
+  writeFileSync(file, before)
+  const { problems } = await checkStore(await ana.open(), request())
+  assert.equal(problems, [])
+  assert.is(await ana.get("C"), "c1")
+})
+
 test.run()

@@ -3,6 +3,7 @@ import { lstatSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError } from "../files.js"
+import { JOURNAL_PATH } from "../repository.js"
 import { cofferFolder, findOwnText, remove, writeDurably } from "./disk.js"
 import type { Oid } from "./git.js"
 
@@ -69,5 +70,5 @@ export function dropJournal(gitDir: string): void {
 }
 
 function journalPath(gitDir: string): string {
-  return join(gitDir, "coffer", "journal")
+  return join(gitDir, JOURNAL_PATH)
 }
