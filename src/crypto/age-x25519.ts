@@ -6,18 +6,13 @@
  *
  * @see https://c2sp.org/age
  */
-import {
-  createDecipheriv,
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  diffieHellman,
-  type KeyObject,
-} from "node:crypto"
+import { createHmac, diffieHellman, type KeyObject } from "node:crypto"
 import { equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { type AgeHeader, type AgeStanza, readAgeHeader, unpadded } from "./age-header.js"
+import { importPrivateKey, importPublicKey, publicBytesOf } from "./curve25519.js"
 import { hkdf } from "./kdf.js"
+import { openChaCha } from "./open-sealed.js"
 
 const KEY_BYTES = 32
 const FILE_KEY_BYTES = 16
@@ -25,9 +20,6 @@ const TAG_BYTES = 16
 const NONCE_BYTES = 16
 const CHUNK_BYTES = 64 * 1024
 const NO_SALT = new Uint8Array(0)
-/** DER of RFC 8410 up to the key: node:crypto takes raw X25519 keys in no other way. */
-const PKCS8_PREFIX = Buffer.from("302e020100300506032b656e04220420", "hex")
-const SPKI_PREFIX = Buffer.from("302a300506032b656e032100", "hex")
 
 /** One X25519 identity, imported. */
 export interface X25519Key {
@@ -38,10 +30,8 @@ export interface X25519Key {
 
 /** @param secret - 32 bytes. */
 export function importX25519(secret: Uint8Array): X25519Key {
-  const der = Buffer.concat([PKCS8_PREFIX, secret])
-  const privateKey = createPrivateKey({ key: der, format: "der", type: "pkcs8" })
-  const spki = createPublicKey(privateKey).export({ format: "der", type: "spki" })
-  return { privateKey, publicBytes: spki.subarray(SPKI_PREFIX.length) }
+  const privateKey = importPrivateKey("X25519", secret)
+  return { privateKey, publicBytes: publicBytesOf(privateKey) }
 }
 
 /**
@@ -65,7 +55,7 @@ function unwrapFileKey(key: X25519Key, stanzas: readonly AgeStanza[]): Uint8Arra
     if (share.length !== KEY_BYTES || body.length !== FILE_KEY_BYTES + TAG_BYTES) throw broken("its header")
     const shared = agree(key, share)
     const salt = Buffer.concat([share, key.publicBytes])
-    const fileKey = decrypt(hkdf(shared, salt, "age-encryption.org/v1/X25519"), Buffer.alloc(12), body)
+    const fileKey = openChaCha(hkdf(shared, salt, "age-encryption.org/v1/X25519"), Buffer.alloc(12), body)
     if (fileKey !== undefined) return fileKey
   }
   return null
@@ -74,9 +64,7 @@ function unwrapFileKey(key: X25519Key, stanzas: readonly AgeStanza[]): Uint8Arra
 /** The shared secret; a share of low order, which would make it zero, is refused by OpenSSL. */
 function agree(key: X25519Key, share: Uint8Array): Uint8Array {
   try {
-    const der = Buffer.concat([SPKI_PREFIX, share])
-    const publicKey = createPublicKey({ key: der, format: "der", type: "spki" })
-    return diffieHellman({ privateKey: key.privateKey, publicKey })
+    return diffieHellman({ privateKey: key.privateKey, publicKey: importPublicKey("X25519", share) })
   } catch {
     throw broken("its header")
   }
@@ -110,22 +98,11 @@ function openStream(key: Uint8Array, stream: Uint8Array): Uint8Array {
     nonce.writeUInt32BE(number, 7)
     nonce[11] = number === chunks - 1 ? 1 : 0
     const sealed = stream.subarray(number * step, (number + 1) * step)
-    const chunk = sealed.length < TAG_BYTES ? undefined : decrypt(key, nonce, sealed)
+    const chunk = openChaCha(key, nonce, sealed)
     if (chunk === undefined || (chunk.length === 0 && chunks > 1)) throw broken("its payload")
     opened.push(chunk)
   }
   return Buffer.concat(opened)
-}
-
-function decrypt(key: Uint8Array, nonce: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
-  const decipher = createDecipheriv("chacha20-poly1305", key, nonce, { authTagLength: TAG_BYTES })
-  decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))
-  const plain = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES))
-  try {
-    return Buffer.concat([plain, decipher.final()])
-  } catch {
-    return undefined
-  }
 }
 
 function broken(what: string): CofferError {

@@ -1,7 +1,9 @@
 /** Data keys: making them, deriving what is used of them, handing older ones on to newer ones. */
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
+import { sha256Of } from "../encoding/sha256.js"
 import { encodeHex, pae } from "../encoding.js"
-import { hkdf, sha256 } from "./kdf.js"
+import { hkdf } from "./kdf.js"
+import { openXChaCha } from "./open-sealed.js"
 import { randomBytes } from "./random.js"
 
 /** 32 bytes that open a whole group: never printed, never stored but wrapped. */
@@ -37,7 +39,7 @@ export interface DerivedKeys {
 
 /** @see docs/format.md §7.2 */
 export function deriveKeys(dataKey: DataKey, place: KeyPlace): DerivedKeys {
-  const context = sha256(pae("coffer/v1/key", place.store, place.group, String(place.number)))
+  const context = sha256Of(pae("coffer/v1/key", place.store, place.group, String(place.number)))
   return {
     seal: hkdf(dataKey, context, "coffer/v1/seal"),
     previous: hkdf(dataKey, context, "coffer/v1/previous"),
@@ -82,13 +84,8 @@ export function openPreviousKey(
   ancestorId: string,
   sealed: SealedKey,
 ): DataKey | undefined {
-  try {
-    return asDataKey(
-      xchacha20poly1305(previousKey, sealed.nonce, linkContext(id, ancestorId)).decrypt(sealed.key),
-    )
-  } catch {
-    return undefined
-  }
+  const bytes = openXChaCha(previousKey, sealed.nonce, sealed.key, linkContext(id, ancestorId))
+  return bytes && asDataKey(bytes)
 }
 
 function linkContext(id: string, ancestorId: string): Uint8Array {

@@ -1,7 +1,9 @@
 /** Ed25519 signatures on secrets and key records, and the keys that make them. */
-import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto"
+import { type KeyObject, sign, verify } from "node:crypto"
+import { sha256Of } from "../encoding/sha256.js"
 import { decodeHex, encodeHex, pae } from "../encoding.js"
-import { hkdf, sha256 } from "./kdf.js"
+import { importPrivateKey, importPublicKey, publicBytesOf } from "./curve25519.js"
+import { hkdf } from "./kdf.js"
 
 /** Signs for one member; the private half stays inside. */
 export interface SigningKey {
@@ -13,18 +15,13 @@ export interface SigningKey {
 const SEED_BYTES = 32
 const WRITE_LABEL = "coffer/v1/write"
 const RECORD_LABEL = "coffer/v1/record"
-/** DER of RFC 8410 up to the key: node:crypto takes raw Ed25519 keys in no other way. */
-const PKCS8_PREFIX = Buffer.from("302e020100300506032b657004220420", "hex")
-const SPKI_PREFIX = Buffer.from("302a300506032b6570032100", "hex")
 
 /** The signing key of a 32-byte seed (RFC 8032). */
 export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
   if (seed.length !== SEED_BYTES) throw new TypeError("a signing seed is 32 bytes")
-  const der = Buffer.concat([PKCS8_PREFIX, seed])
-  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" })
-  const spki = createPublicKey(key).export({ format: "der", type: "spki" })
+  const key = importPrivateKey("Ed25519", seed)
   return {
-    publicKey: encodeHex(spki.subarray(SPKI_PREFIX.length)),
+    publicKey: encodeHex(publicBytesOf(key)),
     sign: message => sign(null, message, key),
   }
 }
@@ -83,7 +80,7 @@ export interface SignedWrite {
 export function verifyWrites(batch: readonly SignedWrite[]): Promise<boolean[]> {
   return Promise.all(
     batch.map(({ publicKey, context, signature }) =>
-      verifyLater(importPublicKey(publicKey), digest(WRITE_LABEL, context), signature),
+      verifyLater(signerKey(publicKey), digest(WRITE_LABEL, context), signature),
     ),
   )
 }
@@ -98,11 +95,11 @@ export function verifyRecord(publicKey: string, context: Uint8Array, signature: 
 }
 
 function digest(label: string, context: Uint8Array): Uint8Array {
-  return pae(label, sha256(context))
+  return pae(label, sha256Of(context))
 }
 
 function verifyNow(publicKey: string, message: Uint8Array, signature: Uint8Array): boolean {
-  const key = importPublicKey(publicKey)
+  const key = signerKey(publicKey)
   return key !== undefined && verify(null, message, key, signature)
 }
 
@@ -117,15 +114,14 @@ function verifyLater(
   )
 }
 
-/** Importing a key takes OpenSSL longer than checking a signature, and few people sign many files. */
+/** Few people sign many files: each key is checked and imported once. */
 const imported = new Map<string, KeyObject | undefined>()
 const IMPORTED_MAX = 1000
 
-function importPublicKey(hex: string): KeyObject | undefined {
+function signerKey(hex: string): KeyObject | undefined {
   if (imported.has(hex)) return imported.get(hex)
   const bytes = isSigningPublicKey(hex) ? decodeHex(hex) : undefined
-  const key =
-    bytes && createPublicKey({ key: Buffer.concat([SPKI_PREFIX, bytes]), format: "der", type: "spki" })
+  const key = bytes && importPublicKey("Ed25519", bytes)
   if (imported.size === IMPORTED_MAX) imported.clear()
   imported.set(hex, key)
   return key

@@ -1,8 +1,10 @@
 /** Sealing and opening one value, and the salted digest that its signer vouches for. */
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
+import { sha256Of } from "../encoding/sha256.js"
 import { encodeHex, pae } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { hkdf, sha256 } from "./kdf.js"
+import { hkdf } from "./kdf.js"
+import { openXChaCha } from "./open-sealed.js"
 import { padme } from "./padding.js"
 import { randomBytes } from "./random.js"
 
@@ -63,7 +65,8 @@ export function sealWithNonce(
   plain.set(salt)
   plain.writeUInt32BE(value.length, SALT_BYTES)
   plain.set(value, HEAD_BYTES)
-  return { nonce, value: cipher(sealKey, nonce, context).encrypt(plain) }
+  const { key, data } = cipherInput(sealKey, nonce, context)
+  return { nonce, value: xchacha20poly1305(key, nonce, data).encrypt(plain) }
 }
 
 /**
@@ -73,13 +76,9 @@ export function sealWithNonce(
  * @throws CofferError `TAMPERED`
  */
 export function openValue(sealKey: Uint8Array, context: Uint8Array, sealed: SealedValue): OpenedValue {
-  let plain: Uint8Array
-  try {
-    plain = cipher(sealKey, sealed.nonce, context).decrypt(sealed.value)
-  } catch {
-    throw tampered()
-  }
-  if (plain.length < HEAD_BYTES) throw tampered()
+  const { key, data } = cipherInput(sealKey, sealed.nonce, context)
+  const plain = openXChaCha(key, sealed.nonce, sealed.value, data)
+  if (plain === undefined || plain.length < HEAD_BYTES) throw tampered()
   const length = Buffer.from(plain.buffer, plain.byteOffset, plain.length).readUInt32BE(SALT_BYTES)
   // Any other size or filling would be a second form of one value: a channel to whoever reads files.
   if (length > MAX_VALUE_BYTES || plain.length !== plainBytes(length)) throw tampered()
@@ -95,7 +94,7 @@ export function openValue(sealKey: Uint8Array, context: Uint8Array, sealed: Seal
  * @see docs/format.md §7.3
  */
 export function digestValue(salt: Uint8Array, value: Uint8Array): string {
-  return encodeHex(sha256(pae("coffer/v1/digest", salt, value)))
+  return encodeHex(sha256Of(pae("coffer/v1/digest", salt, value)))
 }
 
 function plainBytes(valueBytes: number): number {
@@ -103,10 +102,9 @@ function plainBytes(valueBytes: number): number {
 }
 
 /** A key for each nonce: nonces of 24 bytes under one key would be safe too, this also commits to the file. */
-function cipher(sealKey: Uint8Array, nonce: Uint8Array, context: Uint8Array) {
+function cipherInput(sealKey: Uint8Array, nonce: Uint8Array, context: Uint8Array) {
   const data = pae("coffer/v1/secret", context)
-  const key = hkdf(sealKey, nonce, pae("coffer/v1/value", sha256(data)))
-  return xchacha20poly1305(key, nonce, data)
+  return { key: hkdf(sealKey, nonce, pae("coffer/v1/value", sha256Of(data))), data }
 }
 
 function tampered(): CofferError {

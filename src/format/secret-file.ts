@@ -1,5 +1,5 @@
 /** The file of one secret: what is signed, what is sealed, and the text form of both. */
-import { createHash } from "node:crypto"
+import { sha256Of } from "../encoding/sha256.js"
 import { equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printBlock, printMap, printPlain, printText, printTexts, toBytes } from "./canonical.js"
@@ -210,7 +210,7 @@ function printBody(file: SecretFile): string {
 
 /** Finds damage and mixtures of two files without any key. Whoever alters a file can alter it too. */
 function sumOf(body: Uint8Array): string {
-  return createHash("sha256").update(body).digest("hex").slice(0, 16)
+  return sha256Of(body).toString("hex").slice(0, 16)
 }
 
 function damaged(what: string): CofferError {

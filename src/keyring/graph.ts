@@ -1,6 +1,5 @@
 /** The key records of one group as a graph: who follows whom, by the hash of the file. */
-import { createHash } from "node:crypto"
-import { encodeHex } from "../encoding.js"
+import { sha256Of } from "../encoding/sha256.js"
 import { type KeyRecord, parseKeyRecord, recordId } from "../format/key-record.js"
 
 /** A key record with the bytes it was read from. Its identity is `sha256`; `id` is only a label. */
@@ -46,7 +45,7 @@ export function makeNode(
 
 /** SHA-256 of a record's file, in hex. */
 export function hashRecord(bytes: Uint8Array): string {
-  return encodeHex(createHash("sha256").update(bytes).digest())
+  return sha256Of(bytes).toString("hex")
 }
 
 /** Builds the graph. Every parent of a record has to be among the records. */

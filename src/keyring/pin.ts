@@ -1,5 +1,5 @@
 /** Pins: the one line by which a person or a build names the key record that it trusts. */
-import { createHash } from "node:crypto"
+import { sha256Of } from "../encoding/sha256.js"
 import { decodeHex, encodeBase32, pae } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import type { RecordNode } from "./graph.js"
@@ -39,5 +39,5 @@ export function matchesPin(pin: Pin, store: string, node: RecordNode): boolean {
 
 function pinHash(store: string, sha256: string): string {
   const message = pae("coffer/v1/pin", store, decodeHex(sha256)!)
-  return encodeBase32(createHash("sha256").update(message).digest())
+  return encodeBase32(sha256Of(message))
 }

@@ -1,5 +1,5 @@
 /** The text of a local state file: a first line that every call reads, then one line per kept key record. */
-import { createHash } from "node:crypto"
+import { sha256Of } from "../encoding/sha256.js"
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 
@@ -128,7 +128,7 @@ function readRecord(value: unknown): { store: string; record: StateRecord } | un
   if (!isStoreId(fields.store) || typeof fields.group !== "string" || !isHash(fields.sha256)) return undefined
   if (!fields.text.isWellFormed()) return undefined
   const bytes = encodeUtf8(fields.text)
-  if (createHash("sha256").update(bytes).digest("hex") !== fields.sha256) return undefined
+  if (sha256Of(bytes).toString("hex") !== fields.sha256) return undefined
   return { store: fields.store, record: { group: fields.group, sha256: fields.sha256, parents, bytes } }
 }
 

@@ -4,9 +4,9 @@
  *
  * @see DESIGN §2.1
  */
-import { createHash } from "node:crypto"
 import { realpathSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
+import { sha256Of } from "../encoding/sha256.js"
 import { equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { ioError, readPlainFile, writePrivateFile } from "./files.js"
@@ -81,7 +81,7 @@ export function locateState(request: {
   const { stateHome, home } = request
   const base = stateHome !== undefined && isAbsolute(stateHome) ? stateHome : join(home, ".local", "state")
   const place = realPath(request.place)
-  const name = createHash("sha256").update(place).digest("hex").slice(0, 32)
+  const name = sha256Of(place).toString("hex").slice(0, 32)
   return { path: join(base, "coffer", `${name}.jsonl`), place }
 }
 
@@ -230,7 +230,7 @@ function closure(
 
 function realPath(path: string): string {
   try {
-    return realpathSync(path)
+    return realpathSync.native(path)
   } catch (error) {
     throw ioError("resolve", path, error)
   }

@@ -67,9 +67,11 @@ const STATE_FILES: readonly (readonly [string, GitState])[] = [
 
 /** Whether a folder is a git directory by the three things git looks for. */
 export function isGitDir(folder: string): boolean {
-  return (
-    exists(join(folder, "HEAD")) && ["objects", "refs"].every(name => exists(join(commonDirOf(folder), name)))
-  )
+  return exists(join(folder, "HEAD")) && holdsObjects(commonDirOf(folder))
+}
+
+function holdsObjects(commonDir: string): boolean {
+  return ["objects", "refs"].every(name => exists(join(commonDir, name)))
 }
 
 function findGitDir(path: string): string | undefined {
@@ -114,6 +116,8 @@ function findRealPath(path: string): string | undefined {
 
 /** The text of a small file without its last line end; undefined for a folder and for what is not there. */
 function findText(path: string): string | undefined {
+  // Most of these are not there, and asking is cheaper than an error.
+  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined
   try {
     return readFileSync(path, "utf8").replace(/\r?\n$/, "")
   } catch {

@@ -1,4 +1,5 @@
-import { createPublicKey, verify } from "node:crypto"
+import { createPublicKey, randomBytes, verify } from "node:crypto"
+import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import {
@@ -8,6 +9,7 @@ import {
   openPreviousKey,
   sealPreviousKey,
 } from "../../src/crypto/data-key.js"
+import { openXChaCha } from "../../src/crypto/open-sealed.js"
 import { padme } from "../../src/crypto/padding.js"
 import {
   deriveSigningSeed,
@@ -36,6 +38,18 @@ test("a value opens to what was sealed, at lengths that show little", () => {
     const opened = openValue(seal, CONTEXT, sealed)
     assert.ok(equalBytes(opened.value, value) && equalBytes(opened.salt, salt))
     assert.is(digestValue(opened.salt, opened.value), digestValue(salt, value))
+  }
+})
+
+test("what another implementation seals opens, and nothing that it refuses", () => {
+  for (let round = 0; round < 200; round++) {
+    const [key, nonce, data] = [randomBytes(32), randomBytes(24), randomBytes(round % 50)]
+    const plain = randomBytes((round * 7) % 300)
+    const sealed = xchacha20poly1305(key, nonce, data).encrypt(plain)
+    assert.equal(Buffer.from(openXChaCha(key, nonce, sealed, data)!), plain)
+    sealed[round % sealed.length]! ^= 1 << (round % 8)
+    assert.is(openXChaCha(key, nonce, sealed, data), undefined)
+    assert.throws(() => xchacha20poly1305(key, nonce, data).decrypt(sealed))
   }
 })
 

@@ -1,10 +1,10 @@
 /** The store lock: one writing coffer process per repository, and none held up by a dead one. */
 import { AsyncLocalStorage } from "node:async_hooks"
-import { createHash } from "node:crypto"
 import { lstatSync, readFileSync, readlinkSync, unlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
+import { sha256Of } from "../../encoding/sha256.js"
 import { CofferError } from "../../errors.js"
 import { cofferFolder, createLock, findOwnText, remove, renameRetrying } from "./disk.js"
 
@@ -140,10 +140,8 @@ function describeOwner(): Owner {
     pid: process.pid,
     started: startOf(process.pid),
   }
-  const token = createHash("sha256").update(
-    JSON.stringify([owner, taken, process.hrtime.bigint().toString()]),
-  )
-  return { ...owner, token: token.digest("hex").slice(0, 32) }
+  const token = sha256Of(JSON.stringify([owner, taken, process.hrtime.bigint().toString()]))
+  return { ...owner, token: token.toString("hex").slice(0, 32) }
 }
 
 function parseOwner(text: string): Owner | undefined {
@@ -194,7 +192,7 @@ function readLink(path: string): string {
 
 /** Between a half and one and a half, different for each process and attempt. */
 function jitter(owner: Owner, attempt: number): number {
-  return 0.5 + createHash("sha256").update(`${owner.token}${attempt}`).digest()[0]! / 256
+  return 0.5 + sha256Of(`${owner.token}${attempt}`)[0]! / 256
 }
 
 function storeLocked(path: string, text: string | undefined): CofferError {
