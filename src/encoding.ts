@@ -1,7 +1,6 @@
 /** Bytes to text and back, in the one spelling each that coffer's files use; length-prefixed joining. */
+import { isUtf8 } from "node:buffer"
 import { timingSafeEqual } from "node:crypto"
-
-const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 /** Encodes text as UTF-8, or returns undefined where it holds a lone surrogate. */
 export function findUtf8(text: string): Uint8Array | undefined {
@@ -17,11 +16,7 @@ export function encodeUtf8(text: string): Uint8Array {
 
 /** Decodes strict UTF-8 (a BOM is kept), or returns undefined. */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
-  try {
-    return strictUtf8.decode(bytes)
-  } catch {
-    return undefined
-  }
+  return isUtf8(bytes) ? asBuffer(bytes).toString("utf8") : undefined
 }
 
 /** Lower-case hex. */
@@ -72,18 +67,26 @@ const BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
  */
 export function pae(...parts: readonly (string | Uint8Array)[]): Uint8Array {
   const encoded = parts.map(part => (typeof part === "string" ? encodeUtf8(part) : part))
-  return Buffer.concat([u64be(parts.length), ...encoded.flatMap(bytes => [u64be(bytes.length), bytes])])
+  const joined = Buffer.alloc(encoded.reduce((sum, bytes) => sum + U64_BYTES + bytes.length, U64_BYTES))
+  let end = writeU64(joined, 0, encoded.length)
+  for (const bytes of encoded) {
+    const start = writeU64(joined, end, bytes.length)
+    joined.set(bytes, start)
+    end = start + bytes.length
+  }
+  return joined
+}
+
+const U64_BYTES = 8
+
+/** Returns where the next byte goes. No length in memory has more than the lower 48 bits; `target` is zero. */
+function writeU64(target: Buffer, at: number, value: number): number {
+  return target.writeUIntBE(value, at + 2, 6)
 }
 
 /** Compares two byte strings without telling by time where they differ. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
-}
-
-function u64be(value: number): Uint8Array {
-  const bytes = Buffer.alloc(8)
-  bytes.writeBigUInt64BE(BigInt(value))
-  return bytes
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

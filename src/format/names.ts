@@ -12,7 +12,7 @@ const SEGMENT = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
 const MEMBER = /^[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}$/
 const EXTENSION = ".yaml"
 /** Windows opens a device for these, whatever extension follows. */
-const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/i
+const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/
 
 /**
  * Checks the name of a secret.
@@ -182,9 +182,10 @@ function findSegmentFault(segment: string): string | undefined {
     return "each part begins with a letter or digit and holds letters, digits and . _ - only"
   }
   if (segment.endsWith(".")) return 'a part ends in "."'
+  const lower = segment.toLowerCase()
   // The folder a.yaml of the secret a.yaml/b would stand where the file of the secret a is.
-  if (segment.toLowerCase().endsWith(EXTENSION)) return `a part ends in "${EXTENSION}"`
-  if (RESERVED.test(segment)) return "a part is a device name on Windows"
+  if (lower.endsWith(EXTENSION)) return `a part ends in "${EXTENSION}"`
+  if (RESERVED.test(lower)) return "a part is a device name on Windows"
   return undefined
 }
 

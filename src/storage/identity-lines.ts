@@ -59,15 +59,15 @@ const SUPPORTED =
   "an identity is a line AGE-SECRET-KEY-1… or AGE-SECRET-KEY-PQ-1…; coffer identity new makes one"
 
 async function readLine(line: string, place: string): Promise<AgeIdentity> {
-  const other = OTHER_LINES.find(({ pattern }) => pattern.test(line))
-  if (other !== undefined) {
-    throw new CofferError("IDENTITY_INVALID", `${place}: ${other.what}`, { hint: other.hint ?? SUPPORTED })
-  }
   try {
     return await ageIdentity(line)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
-    throw new CofferError(error.code, `${place}: ${error.message}`, { hint: error.hint })
+    const { what, hint = SUPPORTED } = OTHER_LINES.find(({ pattern }) => pattern.test(line)) ?? {
+      what: error.message,
+      hint: error.hint,
+    }
+    throw new CofferError(error.code, `${place}: ${what}`, { hint })
   }
 }
 

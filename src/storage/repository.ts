@@ -1,5 +1,5 @@
 /** Finds the git repository around a folder and reads its HEAD from the files, without git: the `get` path. */
-import { readFileSync, realpathSync, statSync } from "node:fs"
+import { existsSync, readFileSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
 
 /** The journal of a write in progress, relative to the git directory. */
@@ -50,7 +50,7 @@ export function readHead({ gitDir, commonDir }: Repository): Head | undefined {
 
 /** What git has been left in the middle of in this work tree. */
 export function inProgress({ gitDir }: { readonly gitDir: string }): GitState {
-  for (const [name, state] of STATE_FILES) if (exists(join(gitDir, name))) return state
+  for (const [name, state] of STATE_FILES) if (existsSync(join(gitDir, name))) return state
   return "clean"
 }
 
@@ -67,11 +67,11 @@ const STATE_FILES: readonly (readonly [string, GitState])[] = [
 
 /** Whether a folder is a git directory by the three things git looks for. */
 export function isGitDir(folder: string): boolean {
-  return exists(join(folder, "HEAD")) && holdsObjects(commonDirOf(folder))
+  return existsSync(join(folder, "HEAD")) && holdsObjects(commonDirOf(folder))
 }
 
 function holdsObjects(commonDir: string): boolean {
-  return ["objects", "refs"].every(name => exists(join(commonDir, name)))
+  return ["objects", "refs"].every(name => existsSync(join(commonDir, name)))
 }
 
 function findGitDir(path: string): string | undefined {
@@ -102,10 +102,6 @@ function parentOf(folder: string): string | undefined {
   return parent === folder ? undefined : parent
 }
 
-function exists(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false }) !== undefined
-}
-
 function findRealPath(path: string): string | undefined {
   try {
     return realpathSync.native(path)
@@ -116,9 +112,9 @@ function findRealPath(path: string): string | undefined {
 
 /** The text of a small file without its last line end; undefined for a folder and for what is not there. */
 function findText(path: string): string | undefined {
-  // Most of these are not there, and asking is cheaper than an error.
-  if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined
   try {
+    // Most of these are not there, and asking is cheaper than an error.
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() !== true) return undefined
     return readFileSync(path, "utf8").replace(/\r?\n$/, "")
   } catch {
     return undefined

@@ -116,5 +116,5 @@ const IGNORED_BY_HFS = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
  */
 function isDotGit(segment: string): boolean {
   const [seen = ""] = segment.replace(IGNORED_BY_HFS, "").split(/[\\:]/)
-  return /^(?:\.git|git~1)$/i.test(seen.replace(/[. ]+$/, ""))
+  return /^(?:\.git|git~1)$/.test(seen.replace(/[. ]+$/, "").toLowerCase())
 }
