@@ -14,7 +14,7 @@ import { askByName } from "./consent.js"
 import { currentRecord, getGroup } from "./publish.js"
 import { type CheckedFile, type PathFile, requireSignatures, verifyFiles } from "./reading.js"
 import { readBatches, resealOne } from "./reseal.js"
-import { type Rotated, type RotatedGroup, withReason } from "./rotate.js"
+import { type Rotated, type RotatedGroup, refuseUnfinished, withReason } from "./rotate.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
@@ -59,6 +59,7 @@ async function finishIn(draft: Draft, request: FinishRequest): Promise<readonly 
   const wanted = request.groups ?? []
   for (const group of wanted) getGroup(draft.keyring, group)
   const { strays, stale } = await sortFiles(draft, wanted)
+  if (strays.length + stale.length === 0) await refuseUnfinished(draft, "take in")
   await requireSignatures(strays)
   for (const { file, why } of strays) {
     draft.store.note(`"${file.name}": version ${file.version} by ${signerOf(file)}, ${file.created}, ${why}`)

@@ -1,5 +1,5 @@
 /** `coffer rotate --merge`: keyrings that were changed on two branches become one again. */
-import { CofferError } from "../errors.js"
+import { CofferError, hasCode } from "../errors.js"
 import { counted } from "../format/counted.js"
 import type { Member } from "../format/key-record.js"
 import { ROOT_GROUP } from "../format/names.js"
@@ -13,7 +13,7 @@ import { type MemberAccess, openMember } from "./access.js"
 import { askByName } from "./consent.js"
 import { getGroup, inPublishingOrder, openPublishers, publishNext, type RecordChange } from "./publish.js"
 import type { Resealing } from "./reseal.js"
-import { type Rotated, type RotatedGroup, resealGroups, withReason } from "./rotate.js"
+import { type Rotated, type RotatedGroup, refuseUnfinished, resealGroups, withReason } from "./rotate.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
@@ -36,7 +36,8 @@ const LEFT_FOR_FINISH = ["KEY_RETIRED", "KEY_UNKNOWN", "SECRET_WRONG_GROUP"]
  * file is sealed again under the joint data key. Where two branches made the same group, or its admins
  * removed each other, an admin of the default group chooses the keyring that stays.
  *
- * @throws CofferError `ROLE_MISSING` unless you are admin on every side, `USAGE` for an open choice
+ * @throws CofferError `ROLE_MISSING` unless you are admin on every side, `USAGE` for an open choice, `HISTORY_CUT` where two keyrings were made
+ * and you can open one of them only, `GIT_IN_PROGRESS` where a merge that is not committed may bring what to join
  */
 export async function mergeKeyrings(store: Store, request: MergeRequest): Promise<Rotated> {
   const { result, changed, commit } = await change(
@@ -51,8 +52,25 @@ export async function mergeKeyrings(store: Store, request: MergeRequest): Promis
 
 async function mergeIn(draft: Draft, request: MergeRequest): Promise<readonly RotatedGroup[]> {
   const wanted = chooseDiverged(draft.keyring, request.groups ?? [])
-  if (wanted.length === 0) return []
+  if (wanted.length === 0) {
+    await refuseUnfinished(draft, "join")
+    return []
+  }
   const undecided = wanted.filter(group => getGroup(draft.keyring, group).undecided)
+  try {
+    return await join(draft, wanted, undecided, request)
+  } catch (error) {
+    throw undecided.length > 0 && hasCode(error, "HISTORY_CUT") ? closedToYou(undecided, error) : error
+  }
+}
+
+/** @param undecided - those of `wanted` that have two keyrings to choose from. */
+async function join(
+  draft: Draft,
+  wanted: readonly string[],
+  undecided: readonly string[],
+  request: MergeRequest,
+): Promise<readonly RotatedGroup[]> {
   const joined = wanted.filter(group => !undecided.includes(group))
   const needed = undecided.length === 0 ? joined : [...joined, ROOT_GROUP]
   const publishers = await openPublishers(draft, inPublishingOrder(needed), "admin")
@@ -160,6 +178,19 @@ function mergeListing(
 function findJoint(group: GroupKeyring | undefined): RecordNode | undefined {
   const [node, second] = group?.current ?? []
   return second === undefined ? node : undefined
+}
+
+/** Whoever joins two keyrings opens the files of the one that is dropped, and seals them with the one that stays. */
+function closedToYou(undecided: readonly string[], cause: CofferError): CofferError {
+  const group = undecided.join(", ")
+  return new CofferError(
+    cause.code,
+    `${cause.message}: who joins two keyrings of ${group} has to open both`,
+    {
+      hint: `whoever made the other one adds you where it is alone (coffer recipients add --group ${undecided[0]}); merge that, then again`,
+      cause,
+    },
+  )
 }
 
 interface Decision {

@@ -147,6 +147,23 @@ function describeRotation(groups: readonly RotatedGroup[]): string {
   return `Rotate the data ${groups.length === 1 ? "key" : "keys"} of ${groups.map(({ group }) => group).join(", ")} (${counted(count, "secret")} sealed again)`
 }
 
+/**
+ * Refuses to say that there is nothing to do where a merge that has not been committed may bring it.
+ *
+ * @param what - what HEAD has nothing of, for the message
+ * @throws CofferError `GIT_IN_PROGRESS`
+ */
+export async function refuseUnfinished({ git }: Draft, what: "join" | "take in"): Promise<void> {
+  const state = await git.state()
+  if (state === "clean" || state === "bisect") return
+  const end = state === "merge" ? "git commit" : `git ${state} --continue`
+  throw new CofferError(
+    "GIT_IN_PROGRESS",
+    `HEAD has nothing to ${what}, and what this ${state} brings is not there yet`,
+    { hint: `${end}, with --no-verify where the hook stands against it, then again` },
+  )
+}
+
 export function withReason(message: string, reason: string | undefined): string {
   return reason === undefined || reason.trim() === "" ? message : `${message}\n\n${reason.trim()}`
 }

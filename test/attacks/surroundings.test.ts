@@ -73,6 +73,13 @@ attack("a pipe lies in place of store.yaml, of the settings, or of what coffer n
   }
 })
 
+attack("a pipe lies where a folder below would have its .git", () => {
+  const folder = join(clone("tom"), "below")
+  mkdirSync(folder)
+  execFileSync("mkfifo", [join(folder, ".git")])
+  reads("token two", { run: ["-C", "below", "get", "API_TOKEN"] })
+})
+
 attack("a folder on the way to a store file is a link", () => {
   const folder = join(clone("tom"), "secrets", "prod")
   rmSync(folder, { recursive: true })
