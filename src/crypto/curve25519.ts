@@ -3,6 +3,7 @@
  * other way but DER, and to find a decoder for that costs OpenSSL more than all it does with the key.
  */
 import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto"
+import { asBuffer } from "../encoding.js"
 
 export type Curve = "X25519" | "Ed25519"
 
@@ -24,5 +25,5 @@ export function publicBytesOf(privateKey: KeyObject): Uint8Array {
 }
 
 function encode(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url")
+  return asBuffer(bytes).toString("base64url")
 }

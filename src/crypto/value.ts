@@ -1,7 +1,7 @@
 /** Sealing and opening one value, and the salted digest that its signer vouches for. */
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
 import { sha256Of } from "../encoding/sha256.js"
-import { encodeHex, pae } from "../encoding.js"
+import { asBuffer, encodeHex, pae } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { hkdf } from "./kdf.js"
 import { openXChaCha } from "./open-sealed.js"
@@ -79,7 +79,7 @@ export function openValue(sealKey: Uint8Array, context: Uint8Array, sealed: Seal
   const { key, data } = cipherInput(sealKey, sealed.nonce, context)
   const plain = openXChaCha(key, sealed.nonce, sealed.value, data)
   if (plain === undefined || plain.length < HEAD_BYTES) throw tampered()
-  const length = Buffer.from(plain.buffer, plain.byteOffset, plain.length).readUInt32BE(SALT_BYTES)
+  const length = asBuffer(plain).readUInt32BE(SALT_BYTES)
   // Any other size or filling would be a second form of one value: a channel to whoever reads files.
   if (length > MAX_VALUE_BYTES || plain.length !== plainBytes(length)) throw tampered()
   const end = HEAD_BYTES + length

@@ -1,21 +1,24 @@
 /** The forms in which a value turns up in files: as it is, and encoded as tools encode it. */
-import { decodeUtf8, encodeHex } from "../encoding.js"
+import { asBuffer, decodeUtf8 } from "../encoding.js"
 
 /**
  * All byte strings of which one occurs wherever `value` was written raw, with other line ends, as
  * UTF-16 (a PowerShell redirect), base64 or base64url at any alignment, hex, URL-encoded or inside a JSON string.
- * A form that is the same as another is there once.
+ *
+ * @returns bytes as latin1, one character each; a form that is the same as another is there once.
  */
-export function encodingsOf(value: Uint8Array): Uint8Array[] {
+export function encodingsOf(value: Uint8Array): ReadonlySet<string> {
+  const bytes = asBuffer(value)
+  const raw = bytes.toString("latin1")
+  const forms = new Set([raw])
+  for (const aligned of base64Forms(bytes))
+    forms.add(aligned).add(aligned.replaceAll("+", "-").replaceAll("/", "_"))
+  const hex = bytes.toString("hex")
+  forms.add(hex).add(hex.toUpperCase())
+  for (const encoded of urlForms(raw)) forms.add(encoded)
   const text = decodeUtf8(value)
-  const forms = [Buffer.from(value).toString("latin1")]
-  for (const aligned of base64Forms(value))
-    forms.push(aligned, aligned.replace(/\+/g, "-").replace(/\//g, "_"))
-  const hex = encodeHex(value)
-  forms.push(hex, hex.toUpperCase())
-  for (const encoded of urlForms(value)) forms.push(encoded, encoded.replace(/%20/g, "+"))
-  if (text !== undefined) forms.push(...textForms(text))
-  return [...new Set(forms)].map(form => Buffer.from(form, "latin1"))
+  if (text !== undefined) for (const form of textForms(text)) forms.add(form)
+  return forms
 }
 
 /**
@@ -23,18 +26,26 @@ export function encodingsOf(value: Uint8Array): Uint8Array[] {
  * ends that also depend on the neighbours: `user:VALUE` in a header is found like `VALUE` alone.
  */
 export function base64Forms(value: Uint8Array): string[] {
-  return [0, 1, 2].map(offset => {
-    const encoded = Buffer.concat([Buffer.alloc(offset), value]).toString("base64")
-    return encoded.slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + value.length) * 8) / 6))
-  })
+  const shifted = Buffer.alloc(2 + value.length)
+  shifted.set(value, 2)
+  return [0, 1, 2].map(offset =>
+    shifted
+      .toString("base64", 2 - offset)
+      .slice(Math.ceil((offset * 8) / 6), Math.floor(((offset + value.length) * 8) / 6)),
+  )
 }
 
-/** Percent-encoding of bytes, for both habits about `!'()*` and both cases of the digits. */
-function urlForms(value: Uint8Array): string[] {
-  const bytes = Buffer.from(value).toString("latin1")
+/** Percent-encoding of bytes, for both habits about `!'()*` and about spaces, and both cases of the digits. */
+function urlForms(bytes: string): string[] {
+  // What has no reserved byte is the same encoded.
+  if (!/[^A-Za-z0-9._~-]/.test(bytes)) return []
   const strict = bytes.replace(/[^A-Za-z0-9._~-]/g, percentEncode)
-  const loose = bytes.replace(/[^A-Za-z0-9._~!'()*-]/g, percentEncode)
-  return [strict, loose].flatMap(form => [form, form.replace(/%[0-9A-F]{2}/g, code => code.toLowerCase())])
+  const habits = /[!'()*]/.test(bytes)
+    ? [strict, bytes.replace(/[^A-Za-z0-9._~!'()*-]/g, percentEncode)]
+    : [strict]
+  return habits
+    .flatMap(form => [form, form.replace(/%[0-9A-F]{2}/g, code => code.toLowerCase())])
+    .flatMap(form => [form, form.replaceAll("%20", "+")])
 }
 
 function percentEncode(byte: string): string {
@@ -42,12 +53,14 @@ function percentEncode(byte: string): string {
 }
 
 function textForms(text: string): string[] {
+  const wide = Buffer.from(text, "utf16le").toString("latin1")
+  // Most values are printable ASCII, and JSON writes all of it as it is.
+  if (/^[ !#-[\]-~]*$/.test(text)) return [wide, text.replaceAll("/", "\\/")]
   const json = JSON.stringify(text).slice(1, -1)
   // Python and PHP write everything beyond ASCII as \u escapes, PHP also "/" as "\/".
   const ascii = json.replace(/[^\0-\x7f]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
   const slashed = [json, ascii].map(form => form.replace(/\//g, "\\/"))
   const lines = text.replace(/\r\n/g, "\n")
   const forms = [json, ascii, ...slashed, lines, lines.replace(/\n/g, "\r\n")]
-  const bytes = forms.map(form => Buffer.from(form, "utf8").toString("latin1"))
-  return [...bytes, Buffer.from(text, "utf16le").toString("latin1")]
+  return [...forms.map(form => Buffer.from(form, "utf8").toString("latin1")), wide]
 }

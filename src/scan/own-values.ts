@@ -27,7 +27,7 @@ const MAX_WORD_BYTES = 12
 /** Prepares the search for all values. White space around a value does not count: files gain and lose it. */
 export function compileOwnValues(values: Iterable<OwnValue>): OwnValues {
   const notWatched: string[] = []
-  const patterns: Uint8Array[] = []
+  const patterns: string[] = []
   const owners: string[] = []
   let watched = 0
   for (const { name, value } of values) {
@@ -66,9 +66,20 @@ export function watchedPart(value: Uint8Array): Uint8Array {
  */
 function canWatch(value: Uint8Array): boolean {
   if (value.length < MIN_PATTERN_BYTES) return false
-  if (new Set(value).size < MIN_DISTINCT_BYTES) return false
+  if (!hasDistinct(value, MIN_DISTINCT_BYTES)) return false
   const text = Buffer.from(value.subarray(0, MAX_WORD_BYTES + 1)).toString("latin1")
   return value.length > MAX_WORD_BYTES || !/^(?:[A-Za-z]?[a-z]+|[A-Z]+)$/.test(text)
+}
+
+/** Whether `value` has so many different bytes: nearly always seen in its first few. */
+function hasDistinct(value: Uint8Array, wanted: number): boolean {
+  const seen: number[] = []
+  for (const byte of value) {
+    if (seen.includes(byte)) continue
+    seen.push(byte)
+    if (seen.length === wanted) return true
+  }
+  return false
 }
 
 /** The first bytes of a long value, not ending within a character: half of one has no text forms. */

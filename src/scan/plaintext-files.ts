@@ -33,7 +33,7 @@ export function hasAgeKey(content: Uint8Array): boolean {
 
 /** One spelling of a key's beginning, and how to read on from there. */
 interface PrefixForm {
-  readonly pattern: Uint8Array
+  readonly pattern: string
   read(content: Uint8Array, at: number): string
 }
 
@@ -54,14 +54,17 @@ function prefixForms(prefix: string): PrefixForm[] {
   const text = (content: Uint8Array, start: number) =>
     Buffer.from(content.subarray(Math.max(0, start), start + WINDOW_BYTES)).toString("latin1")
   const encoded = base64Forms(Buffer.from(prefix)).map((form, offset) => ({
-    pattern: Buffer.from(form),
+    pattern: form,
     // Back to where the group of four begins: `offset` bytes of it are not the key's.
     read: (content: Uint8Array, at: number) =>
       decodeRun(text(content, at - Math.ceil((offset * 8) / 6))).slice(offset),
   }))
   return [
-    { pattern: Buffer.from(prefix), read: text },
-    { pattern: Buffer.from(prefix, "utf16le"), read: (content, at) => text(content, at).replace(/\0/g, "") },
+    { pattern: prefix, read: text },
+    {
+      pattern: Buffer.from(prefix, "utf16le").toString("latin1"),
+      read: (content, at) => text(content, at).replace(/\0/g, ""),
+    },
     ...encoded,
   ]
 }

@@ -1,5 +1,6 @@
 /** What the embedded back end supplies to the write protocol: objects, the edited index, the moved ref. */
 import { isAbsolute, join } from "node:path"
+import { asBuffer } from "../../encoding.js"
 import type { Repository } from "../repository.js"
 import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
@@ -72,5 +73,5 @@ async function writeCommit(repository: EmbeddedRepository, change: CommitChange)
 }
 
 function toBlob(bytes: Uint8Array): GitObject {
-  return { type: "blob", bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
+  return { type: "blob", bytes: asBuffer(bytes) }
 }

@@ -1,5 +1,6 @@
 /** Reader of git's index file, versions 2 to 4: where each entry lies, without changing a byte. */
 import { createHash } from "node:crypto"
+import { asBuffer } from "../../encoding.js"
 import { CofferError } from "../../errors.js"
 import { unsupported } from "./unsupported.js"
 
@@ -57,7 +58,7 @@ export function emptyIndex(): IndexFile {
  * @see https://git-scm.com/docs/index-format
  */
 export function parseIndex(content: Uint8Array): IndexFile {
-  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength)
+  const bytes = asBuffer(content)
   if (bytes.length < HEADER_BYTES + TRAILER_BYTES) throw damaged("too short")
   if (bytes.toString("latin1", 0, 4) !== "DIRC") throw damaged("no signature")
   const version = bytes.readUInt32BE(4)

@@ -1,6 +1,7 @@
 /** Git's packs: printed as many objects in one file, each compressed, none as a difference; found in by their index. */
 import { createHash } from "node:crypto"
 import { deflateSync } from "node:zlib"
+import { asBuffer } from "../../encoding.js"
 import { CofferError } from "../../errors.js"
 import type { Oid } from "./git.js"
 import type { GitObject } from "./object.js"
@@ -36,7 +37,7 @@ const INDEX_IDS_AT = INDEX_COUNTS_AT + 4 * 256
  * @see https://git-scm.com/docs/gitformat-pack
  */
 export function idsInPackIndex(index: Uint8Array, firstByte: number, path: string): Oid[] {
-  const bytes = Buffer.from(index.buffer, index.byteOffset, index.byteLength)
+  const bytes = asBuffer(index)
   const countAt = (byte: number) => (byte < 0 ? 0 : bytes.readUInt32BE(INDEX_COUNTS_AT + 4 * byte))
   const isWhole = bytes.length >= INDEX_IDS_AT
   const [from, to] = isWhole ? [countAt(firstByte - 1), countAt(firstByte)] : [0, 0]
