@@ -32,7 +32,7 @@ function runApart() {
 }
 
 async function compile(repository) {
-  const { load, loaded } = createRequire(import.meta.url)("./bin/load.js")
+  const { entryFor, loaded } = createRequire(import.meta.url)("./bin/load.js")
   writeFileSync(join(repository, "value"), "value")
   const calls = [
     ["init", "--git-init", "--no-hooks"],
@@ -44,7 +44,7 @@ async function compile(repository) {
     process.argv.splice(2, process.argv.length, ...call)
     await new Promise(resolve => {
       process.exit = resolve
-      load("get").main()
+      entryFor(call).main()
     })
   }
   for (const { file, script } of loaded.values()) writeFileSync(`${file}.cache`, script.createCachedData())

@@ -1,11 +1,11 @@
 // Builds dist/. Starting a program is most of what coffer does in a build script, so the command line is plain
 // CommonJS in few files: no module loader to start, and nothing read that is not needed.
 //   get.cjs        the plain form of `get` and no more
-//   cli.cjs        every other command, and what `get` imports lazily (dist/lazy/ points into it)
+//   cli.cjs        everything, and so what get.cjs imports lazily (dist/lazy/ points into it)
 //   packages/      each large package by itself, loaded where it is used
 //   index.js       the library, ES modules in lazy chunks
 import { mkdirSync, rmSync, writeFileSync } from "node:fs"
-import { dirname, relative, resolve, sep } from "node:path"
+import { dirname, relative, sep } from "node:path"
 import { build } from "esbuild"
 
 const common = {
@@ -33,9 +33,6 @@ const commonJs = {
   supported: { "dynamic-import": false },
 }
 
-/** What `get` imports lazily but always needs. */
-const ALWAYS = ["src/cli/commands/get.ts", "src/store/store.ts"].map(path => resolve(path))
-
 /**
  * Leaves lazily imported packages out of a bundle, and with `modules` our own lazily imported modules too.
  * What was left out is collected: name → file.
@@ -51,7 +48,7 @@ function leaveOut({ packages, modules }) {
           packages.set(path, found.path)
           return { path: `./packages/${path}.cjs`, external: true }
         }
-        if (modules === undefined || ALWAYS.includes(found.path)) return undefined
+        if (modules === undefined) return undefined
         const name = relative("src", found.path).replace(/\.ts$/, "").split(sep).join("/")
         modules.set(name, found.path)
         return { path: `./lazy/${name}.cjs`, external: true }
@@ -85,15 +82,16 @@ const packages = new Map()
 const modules = new Map()
 await build({
   ...commonJs,
-  entryPoints: { get: "src/cli/main.ts" },
+  entryPoints: { get: "src/cli/get-main.ts" },
   plugins: [leaveOut({ packages, modules })],
 })
 await build({
   ...commonJs,
   stdin: {
-    contents: [...modules.values()]
-      .map((path, index) => `export * as module${index} from "${path}"`)
-      .join("\n"),
+    contents: [
+      'export { main, runMain } from "./src/cli/main.ts"',
+      ...[...modules.values()].map((path, index) => `export * as module${index} from "${path}"`),
+    ].join("\n"),
     resolveDir: ".",
     sourcefile: "cli.js",
   },

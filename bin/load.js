@@ -28,6 +28,11 @@ function load(name) {
   return module.exports
 }
 
+/** The bundle that starts a call. That of `get` holds nothing else, and hands over where the word meant something else. */
+function entryFor(argv) {
+  return load(argv.includes("get") ? "get" : "cli")
+}
+
 function findBytes(path) {
   try {
     return readFileSync(path)
@@ -36,4 +41,4 @@ function findBytes(path) {
   }
 }
 
-module.exports = { load, loaded }
+module.exports = { entryFor, load, loaded }

@@ -2,13 +2,12 @@
 import { createRequire } from "node:module"
 import { join } from "node:path"
 import { workerData } from "node:worker_threads"
-import type * as Main from "../src/cli/main.js"
+import type { Entry } from "../src/cli/entry.js"
 import type { Call, Outcome, ThreadData } from "./call.js"
 import { fakeHost } from "./cli/fake-host.js"
 
 const PROJECT = process.cwd()
-const { load } = createRequire(import.meta.url)(join(PROJECT, "bin/load.js"))
-const { runMain } = load("get") as typeof Main
+const { entryFor } = createRequire(import.meta.url)(join(PROJECT, "bin/load.js"))
 const { done, port } = workerData as ThreadData
 
 port.on("message", async ({ argv, cwd, env, input }: Call) => {
@@ -18,6 +17,7 @@ port.on("message", async ({ argv, cwd, env, input }: Call) => {
     now: () => new Date(),
     program: { node: process.execPath, folder: PROJECT },
   }
+  const { runMain } = entryFor(argv) as Entry
   const status = await runMain(host)
   for (const cleanup of memory.cleanups) cleanup()
   const { stdout, stderr } = memory.printed

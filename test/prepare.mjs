@@ -10,16 +10,21 @@ npm("run", "--silent", "build:test")
 
 // Coverage is counted by source file, and the sources of a bundle cannot be told apart well enough for that.
 if (process.argv.includes("--unbundled")) {
-  rmSync("dist/get.cjs.cache", { force: true })
-  const real = 'require("../build/unbundled.cjs")'
-  writeFileSync(
-    "dist/get.cjs",
-    `exports.main = () => ${real}.main()\nexports.runMain = host => ${real}.runMain(host)\n`,
-  )
-  // In a file of its own: bin/load.js runs what it loads in a way in which import() is said to be experimental.
-  const main = 'import("./src/cli/main.js")'
-  writeFileSync(
-    "build/unbundled.cjs",
-    `exports.main = async () => (await ${main}).main()\nexports.runMain = async host => (await ${main}).runMain(host)\n`,
-  )
+  for (const [bundle, source] of [
+    ["get", "get-main"],
+    ["cli", "main"],
+  ]) {
+    rmSync(`dist/${bundle}.cjs.cache`, { force: true })
+    const real = `require("../build/unbundled-${bundle}.cjs")`
+    writeFileSync(
+      `dist/${bundle}.cjs`,
+      `exports.main = () => ${real}.main()\nexports.runMain = host => ${real}.runMain(host)\n`,
+    )
+    // In a file of its own: bin/load.js runs what it loads in a way in which import() is said to be experimental.
+    const main = `import("./src/cli/${source}.js")`
+    writeFileSync(
+      `build/unbundled-${bundle}.cjs`,
+      `exports.main = async () => (await ${main}).main()\nexports.runMain = async host => (await ${main}).runMain(host)\n`,
+    )
+  }
 }

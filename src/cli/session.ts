@@ -30,7 +30,12 @@ export interface Session {
   note(message: string): void
 }
 
-export function startSession(host: Host, globals: Globals): Session {
+type StoreOpener = (options: OpenOptions) => Promise<Store>
+
+const importStore: StoreOpener = async options => (await import("../store/store.js")).openStore(options)
+
+/** @param openStore - what a bundle that holds it anyway gives; otherwise it is imported when a command asks for it. */
+export function startSession(host: Host, globals: Globals, openStore = importStore): Session {
   const cwd = resolve(host.cwd, ...globals.C)
   const interactive = globals.input && !host.env.COFFER_NO_INPUT && host.stderr.isTty && host.stdin.isTty
   const notes = startNotes(host, globals.json)
@@ -59,10 +64,7 @@ export function startSession(host: Host, globals: Globals): Session {
       progress: globals.quiet || !host.stderr.isTty ? undefined : progressBar(host),
       note: line => (/^(warning|note): /.test(line) ? say(line) : warn(line)),
     }),
-    async openStore() {
-      const { openStore } = await import("../store/store.js")
-      return openStore(session.openOptions())
-    },
+    openStore: () => openStore(session.openOptions()),
   }
   return session
 }
