@@ -1,5 +1,6 @@
-import { createPublicKey, randomBytes, verify } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
+import { ed25519 } from "@noble/curves/ed25519.js"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import {
@@ -165,10 +166,10 @@ test("keys of small order and in a second encoding are refused", () => {
 })
 
 test("a key of small order really would verify anything", () => {
-  const spki = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), Buffer.from(point(1n), "hex")])
-  const key = createPublicKey({ key: spki, format: "der", type: "spki" })
-  const forged = Buffer.concat([Buffer.from(point(1n), "hex"), Buffer.alloc(32)])
-  assert.ok(verify(null, encodeUtf8("any message"), key, forged))
+  const key = Buffer.from(point(1n), "hex")
+  const forged = Buffer.concat([key, Buffer.alloc(32)])
+  // Not with OpenSSL: that of Node 24 refuses it, that of Node 20 does not.
+  assert.ok(ed25519.verify(forged, encodeUtf8("any message"), key))
   assert.not.ok(verifyWrite(point(1n), CONTEXT, forged))
 })
 
