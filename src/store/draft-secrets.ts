@@ -73,8 +73,7 @@ export async function deleteSecretIn(
 ): Promise<StepResult> {
   const { name } = request
   const access = await draft.openForWriting(draft.groupOf(name))
-  const found = await draft.find(name)
-  if (found === undefined) throw notFound(name)
+  const found = await getFile(draft, name)
   checkCas(name, found, request.cas)
   if (found.file.state === "deleted") return keepIn(draft, found.file)
   const meta = new Map(found.file.meta)
@@ -98,8 +97,7 @@ export async function purgeSecretIn(
   { name, cas }: { name: SecretName; cas?: number | undefined },
 ): Promise<StepResult> {
   await draft.openForWriting(draft.groupOf(name))
-  const found = await draft.find(name)
-  if (found === undefined) throw notFound(name)
+  const found = await getFile(draft, name)
   checkCas(name, found, cas)
   if (found.file.state !== "deleted") {
     throw new CofferError(
@@ -211,6 +209,13 @@ function saysTheSame(
     if (hasCode(error, "TAMPERED")) return false
     throw error
   }
+}
+
+/** The file that HEAD has of a secret. @throws CofferError `NOT_FOUND` */
+export async function getFile(draft: Draft, name: SecretName): Promise<Predecessor> {
+  const found = await draft.find(name)
+  if (found === undefined) throw notFound(name)
+  return found
 }
 
 export function notFound(name: string, why = ""): CofferError {

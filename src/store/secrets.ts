@@ -5,8 +5,8 @@ import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
 import {
   deleteSecretIn,
+  getFile,
   keepIn,
-  notFound,
   nothingBelow,
   notLive,
   purgeSecretIn,
@@ -18,7 +18,7 @@ import {
 import type { VersionChoice } from "./history.js"
 import { openSecret, parseVerified, type ReadSecret, readSecret, readSecrets } from "./reading.js"
 import type { Store } from "./store.js"
-import { change, type Draft, type WriteOptions, type Written } from "./transaction.js"
+import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { isBadFile, namesOf } from "./tree.js"
 import { remember, type View, viewStore } from "./view.js"
 
@@ -121,13 +121,12 @@ export async function listFiles(
 
 /** Stores a value as the next version. */
 export async function setSecret(store: Store, request: SetRequest & WriteOptions): Promise<SecretWritten> {
-  const written = await change(
+  return changeOne(
     store,
     request,
     draft => setSecretIn(draft, request),
     ({ name, version }) => `Set ${name} (version ${version})`,
   )
-  return one(written)
 }
 
 /** Stores several values in one commit, all or nothing. */
@@ -136,20 +135,13 @@ export async function setSecrets(
   request: WriteOptions & { secrets: readonly SetRequest[]; deletions?: readonly Deletion[] | undefined },
 ): Promise<SecretsWritten> {
   refuseTwice(request.secrets)
-  return several(
-    await change(
-      store,
-      request,
-      async draft => {
-        const results: StepResult[] = []
-        await draft.prefetch([...request.secrets, ...(request.deletions ?? [])].map(({ name }) => name))
-        for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
-        for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
-        return results
-      },
-      results => describeSeveral("Set", results),
-    ),
-  )
+  return changeSeveral(store, request, "Set", async draft => {
+    const results: StepResult[] = []
+    await draft.prefetch([...request.secrets, ...(request.deletions ?? [])].map(({ name }) => name))
+    for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
+    for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
+    return results
+  })
 }
 
 export interface Deletion {
@@ -162,14 +154,12 @@ export async function deleteSecret(
   store: Store,
   request: WriteOptions & Deletion & { purge?: boolean | undefined },
 ): Promise<SecretWritten> {
-  const { purge = false } = request
-  return one(
-    await change(
-      store,
-      request,
-      draft => (purge ? purgeSecretIn(draft, request) : deleteSecretIn(draft, request)),
-      result => describeSeveral(purge ? "Purge" : "Delete", [result]),
-    ),
+  const { take, verb } = deletionOf(request)
+  return changeOne(
+    store,
+    request,
+    draft => take(draft, request),
+    result => describeSeveral(verb, [result]),
   )
 }
 
@@ -181,21 +171,18 @@ export async function deleteSecrets(
   store: Store,
   request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
-  const step = (draft: Draft, deletion: Deletion) =>
-    request.purge === true ? purgeSecretIn(draft, deletion) : deleteSecretIn(draft, deletion)
-  return several(
-    await change(
-      store,
-      request,
-      async draft => {
-        const results = new Map<SecretName, StepResult>()
-        await draft.prefetch(request.deletions.map(({ name }) => name))
-        for (const deletion of request.deletions) results.set(deletion.name, await step(draft, deletion))
-        return [...results.values()]
-      },
-      results => describeSeveral(request.purge === true ? "Purge" : "Delete", results),
-    ),
-  )
+  const { take, verb } = deletionOf(request)
+  return changeSeveral(store, request, verb, async draft => {
+    const results = new Map<SecretName, StepResult>()
+    await draft.prefetch(request.deletions.map(({ name }) => name))
+    for (const deletion of request.deletions) results.set(deletion.name, await take(draft, deletion))
+    return [...results.values()]
+  })
+}
+
+/** The step that takes one secret away, and what a commit message calls it. */
+function deletionOf({ purge = false }: { purge?: boolean | undefined }) {
+  return purge ? { take: purgeSecretIn, verb: "Purge" } : { take: deleteSecretIn, verb: "Delete" }
 }
 
 /**
@@ -210,22 +197,15 @@ export async function deleteBelow(
   request: WriteOptions & { paths: readonly string[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
   const { paths, purge = false } = request
-  return several(
-    await change(
-      store,
-      request,
-      async draft => {
-        const results: StepResult[] = []
-        for (const file of await chooseBelow(draft, paths, purge)) {
-          if (purge) results.push(await purgeSecretIn(draft, file))
-          else if (file.state === "deleted") results.push(await keepIn(draft, file))
-          else results.push(await deleteSecretIn(draft, file))
-        }
-        return results
-      },
-      results => describeSeveral(purge ? "Purge" : "Delete", results),
-    ),
-  )
+  const { take, verb } = deletionOf(request)
+  return changeSeveral(store, request, verb, async draft => {
+    const results: StepResult[] = []
+    for (const file of await chooseBelow(draft, paths, purge)) {
+      const isDone = !purge && file.state === "deleted"
+      results.push(await (isDone ? keepIn(draft, file) : take(draft, { name: file.name })))
+    }
+    return results
+  })
 }
 
 /** The files at and below the paths, each once; with `purge` tombstones only. */
@@ -250,19 +230,16 @@ export async function undeleteSecret(
   request: WriteOptions & { name: SecretName },
 ): Promise<SecretWritten> {
   const { name } = request
-  return one(
-    await change(
-      store,
-      request,
-      async draft => {
-        const found = await draft.find(name)
-        if (found === undefined) throw notFound(name)
-        if (found.file.state === "current") return keepIn(draft, found.file)
-        const { readLastLive } = await import("./history.js")
-        return restoreIn(draft, found, await readLastLive(draft, found))
-      },
-      ({ version }) => `Undelete ${name} (version ${version})`,
-    ),
+  return changeOne(
+    store,
+    request,
+    async draft => {
+      const found = await getFile(draft, name)
+      if (found.file.state === "current") return keepIn(draft, found.file)
+      const { readLastLive } = await import("./history.js")
+      return restoreIn(draft, found, await readLastLive(draft, found))
+    },
+    ({ version }) => `Undelete ${name} (version ${version})`,
   )
 }
 
@@ -272,18 +249,15 @@ export async function rollbackSecret(
   request: WriteOptions & { name: SecretName; choice: VersionChoice },
 ): Promise<SecretWritten> {
   const { name, choice } = request
-  return one(
-    await change(
-      store,
-      request,
-      async draft => {
-        const { readVersion } = await import("./history.js")
-        const found = await draft.find(name)
-        if (found === undefined) throw notFound(name)
-        return restoreIn(draft, found, await readVersion(draft, name, choice))
-      },
-      ({ version }) => `Roll ${name} back (version ${version})`,
-    ),
+  return changeOne(
+    store,
+    request,
+    async draft => {
+      const { readVersion } = await import("./history.js")
+      const found = await getFile(draft, name)
+      return restoreIn(draft, found, await readVersion(draft, name, choice))
+    },
+    ({ version }) => `Roll ${name} back (version ${version})`,
   )
 }
 
@@ -292,16 +266,31 @@ export function requireLive(name: SecretName, found: ReadSecret | undefined): Re
   throw notLive(name, found?.file)
 }
 
-export function one({ result, changed, commit }: Written<StepResult>): SecretWritten {
+/** An operation of one step. @param describe - the commit's message for the step's result. */
+export async function changeOne(
+  store: Store,
+  options: WriteOptions,
+  step: (draft: Draft) => Promise<StepResult>,
+  describe: (result: StepResult) => string,
+): Promise<SecretWritten> {
+  const { result, changed, commit } = await change(store, options, step, describe)
   return { name: result.name, version: result.version, changed, commit }
 }
 
-export function several({ result, changed, commit }: Written<readonly StepResult[]>): SecretsWritten {
+/** An operation of several steps. @param verb - begins the commit's message: `Delete 3 secrets`. */
+export async function changeSeveral(
+  store: Store,
+  options: WriteOptions,
+  verb: string,
+  steps: (draft: Draft) => Promise<readonly StepResult[]>,
+): Promise<SecretsWritten> {
+  const describe = (results: readonly StepResult[]) => describeSeveral(verb, results)
+  const { result, changed, commit } = await change(store, options, steps, describe)
   const secrets = result.filter(step => step.changed).map(({ name, version }) => ({ name, version }))
   return { changed, commit, secrets }
 }
 
-export function describeSeveral(verb: string, results: readonly StepResult[]): string {
+function describeSeveral(verb: string, results: readonly StepResult[]): string {
   const changed = results.filter(step => step.changed)
   const [first] = changed
   if (first !== undefined && changed.length === 1) return `${verb} ${first.name} (version ${first.version})`
