@@ -8,7 +8,8 @@ import type { Finding } from "../keyring/findings.js"
 import { badSignature, placeSecret } from "../keyring/secret.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import { type PathFile, parseFile } from "./reading.js"
+import { inBatches } from "./gather.js"
+import { BATCH, type PathFile, parseFile } from "./reading.js"
 import { isBadFile, type Tree, type TreeFile } from "./tree.js"
 
 /** A secret's file that passed every check that needs no key. */
@@ -19,9 +20,6 @@ export interface FileCheck {
   files: number
   readonly findings: Finding[]
 }
-
-/** So many signatures are verified at once on the thread pool, and so many files are in memory. */
-const BATCH = 256
 
 /**
  * Looks at every file of a tree except key records, which {@link Keyring} verification reads itself.
@@ -35,21 +33,26 @@ export async function* checkFiles(
   keyring: Keyring | undefined,
   result: FileCheck,
 ): AsyncGenerator<CheckedSecret> {
+  const missing = new Set([".gitattributes", STORE_FILE_PATH])
+  for await (const batch of inBatches(readSecretFiles(tree, missing, result), BATCH)) {
+    yield* checkBatch(keyring, batch, result)
+  }
+  for (const path of missing) result.findings.push(missingFile(path))
+}
+
+/** The secrets among the files of a tree, parsed; all else is looked at on the way, and what is there is not `missing`. */
+async function* readSecretFiles(
+  tree: Tree,
+  missing: Set<string>,
+  result: FileCheck,
+): AsyncGenerator<CheckedSecret> {
   const names = new NameIndex()
-  const required = new Set([".gitattributes", STORE_FILE_PATH])
-  let batch: CheckedSecret[] = []
   for await (const file of tree.files("")) {
     result.files++
-    required.delete(file.path)
+    missing.delete(file.path)
     const secret = collect(result, file.path, () => checkFile(file, names))
-    if (secret === undefined) continue
-    batch.push(secret)
-    if (batch.length < BATCH) continue
-    yield* checkBatch(keyring, batch, result)
-    batch = []
+    if (secret !== undefined) yield secret
   }
-  yield* checkBatch(keyring, batch, result)
-  for (const path of required) result.findings.push(missingFile(path))
 }
 
 /** What a file is by its path. @returns a secret's file, parsed */

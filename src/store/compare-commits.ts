@@ -16,6 +16,7 @@ import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import type { LocalState } from "../storage/local-state.js"
+import { inBatches } from "./gather.js"
 import { readRecords } from "./records.js"
 import { gitTree } from "./tree.js"
 
@@ -186,14 +187,7 @@ async function* readChanges(
   git: Git,
   changes: AsyncIterable<Change>,
 ): AsyncGenerator<[Change, Uint8Array | undefined, Uint8Array | undefined]> {
-  let batch: Change[] = []
-  for await (const change of changes) {
-    batch.push(change)
-    if (batch.length < BATCH) continue
-    yield* readBatch(git, batch)
-    batch = []
-  }
-  yield* readBatch(git, batch)
+  for await (const batch of inBatches(changes, BATCH)) yield* readBatch(git, batch)
 }
 
 async function* readBatch(

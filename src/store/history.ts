@@ -7,6 +7,7 @@ import type { Keyring } from "../keyring/verify.js"
 import type { Git, LogEntry, Oid } from "../storage/git/git.js"
 import { type GroupAccess, groupOpener } from "./access.js"
 import { notFound } from "./draft-secrets.js"
+import { gather } from "./gather.js"
 import { openSecret, readSecret } from "./reading.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
@@ -194,9 +195,7 @@ async function followOldNames(
 
 async function readLog({ git, folder }: HistoryContext, name: SecretName): Promise<LogEntry[]> {
   const { commit } = await git.head()
-  const log: LogEntry[] = []
-  if (commit !== null) for await (const entry of git.log(`${folder}/${pathOf(name)}`, commit)) log.push(entry)
-  return log
+  return commit === null ? [] : gather(git.log(`${folder}/${pathOf(name)}`, commit))
 }
 
 /** The sound files of a log that are not collected yet. */

@@ -1,5 +1,6 @@
 /** Git with one state listed once: looking at a commit from many sides would otherwise start git many times. */
 import type { Entry, Git, Oid } from "../storage/git/git.js"
+import { gather } from "./gather.js"
 
 /** The same git; entries of `at` come from one listing, made when they are first asked for. */
 export function listOnce(git: Git, at: Oid | "index"): Git {
@@ -19,10 +20,4 @@ export function listOnce(git: Git, at: Oid | "index"): Git {
 
 function isBelow(path: string, prefix: string): boolean {
   return prefix === "" || path === prefix || (path.startsWith(prefix) && path[prefix.length] === "/")
-}
-
-async function gather(entries: AsyncIterable<Entry>): Promise<Entry[]> {
-  const gathered: Entry[] = []
-  for await (const entry of entries) gathered.push(entry)
-  return gathered
 }
