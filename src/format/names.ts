@@ -79,6 +79,11 @@ export function isBelow(name: string, path: string): boolean {
   return path === "" ? name !== "" : name.startsWith(`${path}/`)
 }
 
+/** The same with the path itself, and everything for "". */
+export function isAtOrBelow(name: string, path: string): boolean {
+  return path === "" || name === path || name.startsWith(`${path}/`)
+}
+
 /**
  * Names by their spelling without case: finds those that cannot stand beside each other on a file system
  * that ignores case, because they, or folders of theirs, differ in case alone.

@@ -1,6 +1,6 @@
 /** The everyday operations on secrets: get, list, set, delete, undelete. */
 import { CofferError } from "../errors.js"
-import { isBelow, nameOfPath, parseSecretName, type SecretName } from "../format/names.js"
+import { isAtOrBelow, nameOfPath, parseSecretName, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
 import {
@@ -211,7 +211,7 @@ export async function deleteBelow(
 /** The files at and below the paths, each once; with `purge` tombstones only. */
 async function chooseBelow(draft: Draft, paths: readonly string[], purge: boolean): Promise<SecretFile[]> {
   const all = namesOf(await draft.base.paths(""))
-  const below = paths.map(path => all.filter(name => name === path || isBelow(name, path)))
+  const below = paths.map(path => all.filter(name => isAtOrBelow(name, path)))
   const names = [...new Set(below.flat())]
   await draft.prefetch(names)
   const chosen = new Map<SecretName, SecretFile>()
