@@ -4,7 +4,7 @@ import { encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { NameIndex, nameOfPath } from "../format/names.js"
 import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
-import type { Finding } from "../keyring/findings.js"
+import { errorFinding, type Finding } from "../keyring/findings.js"
 import { badSignature, placeSecret } from "../keyring/secret.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
@@ -113,10 +113,10 @@ function collect<T>(result: FileCheck, path: string, check: () => T): T | undefi
   }
 }
 
-/** A refusal as a finding. */
-export function addFinding(result: FileCheck, path: string, { code, message, hint }: CofferError): void {
-  const level = code === "CHECK_INCOMPLETE" ? "note" : "error"
-  result.findings.push({ code, level, path, message, ...(hint === undefined ? {} : { hint }) })
+/** Notes what stands against a file; what could only not be looked at is no error. */
+export function addFinding(result: FileCheck, path: string, error: CofferError): void {
+  const finding = errorFinding(error, path)
+  result.findings.push(error.code === "CHECK_INCOMPLETE" ? { ...finding, level: "note" } : finding)
 }
 
 // Readers ignore what a later coffer keeps there; somebody should still know that it is there.

@@ -2,7 +2,7 @@
 import { CofferError, EXIT_CODES } from "../errors.js"
 import { findOldAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
-import type { Finding } from "../keyring/findings.js"
+import { errorFinding, type Finding, uniqueFindings } from "../keyring/findings.js"
 import { isStale } from "../keyring/stale.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
@@ -10,7 +10,7 @@ import type { Git, Oid } from "../storage/git/git.js"
 import { type GroupAccess, openGroup } from "./access.js"
 import { addFinding, type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
 import { compareWorkTree } from "./check-worktree.js"
-import { compareCommits, type Loss } from "./compare-commits.js"
+import { compareCommits } from "./compare-commits.js"
 import { findKeyDue, findSecretDue } from "./due.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { openSecret } from "./reading.js"
@@ -116,13 +116,8 @@ export async function examineStore(
     losses = await checkHistory(store, { tree, keyring, secrets, since: request.since, isSound })
   }
   // What was lost comes first: until it is back, every command that would put something else right refuses.
-  const problems = unique([...losses, ...result.findings])
+  const problems = uniqueFindings([...losses, ...result.findings])
   return { keyring, secrets, checked: { files: result.files, opened }, problems }
-}
-
-/** What was lost since a commit and since the branch was seen last is often the same. */
-function unique(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map(finding => [`${finding.code} ${finding.path}`, finding])).values()]
 }
 
 /** Whether a finding makes `check` and `status --fail-on` fail. */
@@ -290,7 +285,7 @@ async function compareHistory(
     findings.push(...(await findLostUpdates(git, store.folder, { parents, result: head })))
   }
   const { position, losses, unjudged } = await reportBranch(store, keyring)
-  findings.push(...losses.map(asFinding))
+  findings.push(...losses.map(loss => errorFinding(loss, loss.path)))
   const isClean = isSound && findings.every(({ level }) => level !== "error") && unjudged.length === 0
   if (isClean) await remember(store, { tree, keyring, behind: false, branch: position })
   return findings
@@ -312,7 +307,8 @@ async function findSince(
   const from = isId ? commit : (parted ?? commit)
   const { pin } = choosePin(store, "look")
   const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
-  const losses = (await compareCommits(compared, from, head)).losses.map(asFinding)
+  const { losses: lost } = await compareCommits(compared, from, head)
+  const losses = lost.map(loss => errorFinding(loss, loss.path))
   if (losses.length === 0 || from === parted) return losses
   const rewritten: Finding = {
     code: "HISTORY_REWRITTEN",
@@ -331,10 +327,6 @@ async function parentsOf(git: Git, commit: Oid): Promise<readonly Oid[]> {
     if (parent === undefined) return parents
     parents.push(parent)
   }
-}
-
-function asFinding({ code, path, message, hint }: Loss): Finding {
-  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
 }
 
 /** The refusal of `--require-pin`. */

@@ -4,7 +4,7 @@ import { CofferError } from "../errors.js"
 import { parseSecretFile } from "../format/secret-file.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { findOldAnchors } from "../keyring/anchors.js"
-import type { Finding } from "../keyring/findings.js"
+import { errorFinding, type Finding, uniqueFindings } from "../keyring/findings.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
@@ -12,7 +12,7 @@ import { findRepository } from "../storage/repository.js"
 import { checkKeyring, findCares, noPin } from "./check.js"
 import { type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
 import { compareCommits } from "./compare-commits.js"
-import { type Collector, findingOf, type GuardDemands, newCollector } from "./guard-report.js"
+import { type Collector, type GuardDemands, newCollector } from "./guard-report.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { assembleStore, type OpenOptions, type Store } from "./store.js"
 import { gitTree, type Tree } from "./tree.js"
@@ -116,7 +116,7 @@ async function openStoreAt(
     return { store, tree }
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
-    collector.findings.push(findingOf(error, `${folder}/${STORE_FILE_PATH}`))
+    collector.findings.push(errorFinding(error, `${folder}/${STORE_FILE_PATH}`))
     return undefined
   }
 }
@@ -133,7 +133,7 @@ async function compare(
     const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
     for (const commit of before) {
       const { losses } = await compareCommits(compared, commit, at, at === "index" ? before : [at])
-      findings.push(...losses.map(({ code, path, message, hint }) => lossFinding(code, path, message, hint)))
+      findings.push(...losses.map(loss => errorFinding(loss, loss.path)))
     }
   }
   // Between two pushed states values are sealed again and written anew: merges are looked at one by one there.
@@ -141,20 +141,6 @@ async function compare(
     findings.push(...(await findLostUpdates(git, store.folder, { parents: before, result: at })))
   }
   return findings
-}
-
-function lossFinding(
-  code: Finding["code"],
-  path: string,
-  message: string,
-  hint: string | undefined,
-): Finding {
-  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
-}
-
-/** One find for a path and code: a lost update shows in the comparison and in the audit. */
-function uniqueFindings(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map(finding => [`${finding.code} ${finding.path}`, finding])).values()]
 }
 
 /** In order in a merge until the command that the hint names has run; reading such a file stays refused. */
