@@ -7,7 +7,7 @@ import { isStale } from "../keyring/stale.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
-import { type GroupAccess, openGroup } from "./access.js"
+import { byGroup, type GroupAccess, openGroup } from "./access.js"
 import { addFinding, type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
 import { compareWorkTree } from "./check-worktree.js"
 import { compareCommits } from "./compare-commits.js"
@@ -108,7 +108,7 @@ export async function examineStore(
   let opened = 0
   let losses: readonly Finding[] = []
   if (keyring !== undefined) {
-    if (request.values) opened = await checkValues(store, { tree, keyring }, secrets, result)
+    if (request.values) opened = await checkValues(store, keyring, secrets, result)
     const { pin } = choosePin(store, "look")
     result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, request.at))
     if (request.failOn?.includes("stale")) result.findings.push(...findOlderKeys(keyring, secrets))
@@ -144,22 +144,16 @@ export async function checkKeyring(
 /** Steps 19–23, group by group, for the groups that an identity here opens. */
 async function checkValues(
   store: Store,
-  view: { tree: Tree; keyring: Keyring },
+  keyring: Keyring,
   secrets: readonly CheckedSecret[],
   result: FileCheck,
 ): Promise<number> {
-  const groups = new Map<string, CheckedSecret[]>()
-  for (const secret of secrets) {
-    const members = groups.get(secret.file.group) ?? []
-    members.push(secret)
-    groups.set(secret.file.group, members)
-  }
   let opened = 0
-  for (const [group, members] of groups) {
-    const access = await openGroup(store, { ...view, behind: false }, group).catch(error => {
+  for (const [group, members] of byGroup(secrets)) {
+    const access = await openGroup(store, { keyring }, group).catch(error => {
       if (!(error instanceof CofferError)) throw error
       // A broken wrap is a finding. Not to be a member is none, and a setting of the user's is not the store's fault.
-      if (error.exit === INTEGRITY) addFinding(result, `.coffer/keys/${group}`, error)
+      if (error.exit === INTEGRITY) addFinding(result, `${KEYS_FOLDER}/${group}`, error)
       else if (error.exit !== 11) throw error
       return undefined
     })
