@@ -281,7 +281,7 @@ async function compareHistory(
   const { position, losses, unjudged } = await reportBranch(store, keyring)
   findings.push(...losses.map(loss => errorFinding(loss, loss.path)))
   const isClean = isSound && findings.every(({ level }) => level !== "error") && unjudged.length === 0
-  if (isClean) await remember(store, { tree, keyring, behind: false, branch: position })
+  if (isClean) await remember(store, { keyring, branch: position })
   return findings
 }
 

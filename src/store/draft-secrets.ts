@@ -5,7 +5,7 @@ import { CofferError, hasCode } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import { checkMeta, LIMITS, printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
-import { openSecret } from "./reading.js"
+import { openSecret, type Secret } from "./reading.js"
 import { openFile, type SealKey, sealVersion } from "./seal.js"
 import { enterGroup, type Predecessor, succeed } from "./succession.js"
 import type { Draft } from "./transaction.js"
@@ -123,23 +123,17 @@ export async function keepIn(draft: Draft, file: SecretFile): Promise<StepResult
   return { name, version, changed: staged !== undefined }
 }
 
-/** What another version, or another secret, holds. */
-export interface Source {
-  readonly file: SecretFile
-  readonly value: Uint8Array
-}
-
-/** Makes a secret hold what `source` does; it is left as it is where it does already. */
-export async function restoreIn(draft: Draft, current: Predecessor, source: Source): Promise<StepResult> {
+/** Makes a secret hold what `source`, another version of it, does; it is left as it is where it does already. */
+export async function restoreIn(draft: Draft, current: Predecessor, source: Secret): Promise<StepResult> {
   if (await holds(draft, current.file, source)) return keepIn(draft, current.file)
   return placeIn(draft, current.file.name, source, [current])
 }
 
-/** Writes what `source` holds as the next version of `name`, the one after all `predecessors`. */
+/** Writes what `source`, another version or another secret, holds as the next version of `name`, the one after all `predecessors`. */
 export async function placeIn(
   draft: Draft,
   name: SecretName,
-  source: Source,
+  source: Secret,
   predecessors: readonly Predecessor[],
 ): Promise<StepResult> {
   const access = await draft.openForWriting(draft.groupOf(name))
@@ -154,7 +148,7 @@ export async function placeIn(
 }
 
 /** Whether a secret has a value, and it and its remarks are those of `source`. */
-export async function holds(draft: Draft, file: SecretFile, source: Source): Promise<boolean> {
+export async function holds(draft: Draft, file: SecretFile, source: Secret): Promise<boolean> {
   if (file.state !== "current") return false
   const access = await draft.openForWriting(file.group)
   return (

@@ -263,7 +263,7 @@ async function listKnown(
   const exposedTo = exposureOf(keyring)
   const { store, base: tree, keyring: before } = draft
   const hasOthers = (await draft.names()).size > resealed.size
-  const inBase = hasOthers ? await listFiles(store, { tree, keyring: before, behind: false }, {}) : []
+  const inBase = hasOthers ? await listFiles(store, { tree, keyring: before }, {}) : []
   const files: SecretHeader[] = [...resealed.values(), ...inBase.filter(file => !resealed.has(file.name))]
   return files
     .filter(file => exposedTo(file).some(({ member }) => member === name))

@@ -16,17 +16,19 @@ import {
   setSecretIn,
 } from "./draft-secrets.js"
 import type { VersionChoice } from "./history.js"
-import { openSecret, parseVerified, type ReadSecret, readSecret, readSecrets } from "./reading.js"
+import {
+  openSecret,
+  openWith,
+  parseVerified,
+  type ReadSecret,
+  readSecret,
+  readSecrets,
+  type Secret,
+} from "./reading.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { isBadFile, namesOf } from "./tree.js"
 import { remember, type View, viewStore } from "./view.js"
-
-/** A secret with its value. */
-export interface Secret {
-  readonly file: SecretFile
-  readonly value: Uint8Array
-}
 
 /** What an operation did to one secret. */
 export interface SecretWritten {
@@ -82,7 +84,7 @@ export async function openSecrets(store: Store, view: View, names: Iterable<Secr
   const read = await readSecrets(view, wanted)
   for (const [index, name] of wanted.entries()) {
     const { file } = requireLive(name, read[index])
-    secrets.push({ file, value: (await openSecret(await open(file.group), file)).value })
+    secrets.push(await openWith({ open }, file))
   }
   await remember(store, view)
   return secrets
@@ -100,7 +102,7 @@ export async function listSecrets(
 /** {@link listSecrets} in a view that is already verified. */
 export async function listFiles(
   store: Store,
-  view: View,
+  view: Pick<View, "tree" | "keyring">,
   { prefix = "", deleted = false }: { prefix?: string | undefined; deleted?: boolean | undefined },
 ): Promise<SecretFile[]> {
   const listed: SecretFile[] = []

@@ -11,8 +11,8 @@ import {
   placeIn,
   type StepResult,
 } from "./draft-secrets.js"
-import { type HistoricSecret, readVersion } from "./history.js"
-import { openSecret } from "./reading.js"
+import { readVersion } from "./history.js"
+import { openWith, type Secret } from "./reading.js"
 import { changeOne, changeSeveral, requireLive, type SecretsWritten, type SecretWritten } from "./secrets.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
@@ -156,7 +156,7 @@ async function transferIn(draft: Draft, kind: TransferKind, request: TransferReq
   }
   const source = { file: requireLive(from, found).file, oid: found!.oid }
   refuseToReplace(target, request)
-  const placed = await placeIn(draft, to, await openSource(draft, source), [source, ...targets])
+  const placed = await placeIn(draft, to, await openWith(draft, source.file), [source, ...targets])
   const left = await deleteSecretIn(draft, { name: from, movedTo: to })
   return { ...placed, changed: placed.changed || left.changed }
 }
@@ -178,14 +178,9 @@ async function readSource(
   draft: Draft,
   found: Predecessor | undefined,
   { from, version }: { from: SecretName; version?: number | undefined },
-): Promise<HistoricSecret> {
+): Promise<Secret> {
   if (version !== undefined) return readVersion(draft, from, { version })
-  requireLive(from, found)
-  return openSource(draft, found!)
-}
-
-async function openSource(draft: Draft, { file }: Predecessor): Promise<HistoricSecret> {
-  return { file, value: (await openSecret(await draft.open(file.group), file)).value }
+  return openWith(draft, requireLive(from, found).file)
 }
 
 function verbOf(kind: TransferKind): string {
