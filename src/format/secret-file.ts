@@ -102,6 +102,16 @@ export function parseSecretFile(bytes: Uint8Array, path?: string): SecretFile {
   return file
 }
 
+/** The secret's file that bytes are, if there are any and they are one at all. */
+export function findSecretFile(bytes: Uint8Array | undefined): SecretFile | undefined {
+  try {
+    return bytes === undefined ? undefined : parseSecretFile(bytes)
+  } catch (error) {
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
+}
+
 function readHeader(reader: CanonicalReader): SecretHeader {
   return {
     store: reader.textThat("store", isStoreId),

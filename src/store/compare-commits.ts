@@ -6,7 +6,7 @@
  */
 import { CofferError } from "../errors.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
-import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { findSecretFile, type SecretFile } from "../format/secret-file.js"
 import { findRollback } from "../keyring/compare.js"
 import type { Refusal } from "../keyring/findings.js"
 import { hashRecord } from "../keyring/graph.js"
@@ -94,11 +94,11 @@ async function judgeSecret(
   compared: Compared,
   { from, name, path, change, before, after, history }: SecretChange,
 ): Promise<Loss | "unjudged" | undefined> {
-  const seen = before === undefined ? "unreadable" : findSecret(before)
+  const seen = before === undefined ? "unreadable" : findSecretFile(before)
   const isThis = (file: SecretFile) => file.name === name && file.store === compared.keyring.store
   // What was not this secret of this store then says nothing about now; what is not now is refused where it is read.
   if (seen === undefined || (seen !== "unreadable" && !isThis(seen))) return undefined
-  const found = change.to === undefined || after === undefined ? undefined : findSecret(after)
+  const found = change.to === undefined || after === undefined ? undefined : findSecretFile(after)
   const present = found && isThis(found) ? found : undefined
   if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
   const side = present && { header: present, oid: change.to!.oid }
@@ -128,7 +128,7 @@ async function findTombstone(
   for (const tip of wanted.history) {
     for await (const { oid } of git.log(`${folder}/${wanted.path}`, tip)) {
       if (oid === wanted.seen.oid) break
-      const file = oid === undefined ? undefined : findSecret(await readBlob(git, oid))
+      const file = oid === undefined ? undefined : findSecretFile(await readBlob(git, oid))
       if (file === undefined || file.name !== wanted.name) continue
       if (file.version <= (last?.header.version ?? wanted.seen.version)) continue
       if (isSigned(keyring, file, wanted.path)) last = { header: file, oid: oid! }
@@ -206,13 +206,4 @@ async function* readBatch(
 async function readBlob(git: Git, oid: Oid): Promise<Uint8Array | undefined> {
   for await (const { bytes } of git.blobs([oid])) return bytes
   return undefined
-}
-
-function findSecret(bytes: Uint8Array | undefined): SecretFile | undefined {
-  try {
-    return bytes === undefined ? undefined : parseSecretFile(bytes)
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
 }

@@ -1,8 +1,7 @@
 /** `coffer keys`: the data keys of each group and what is sealed under them. */
-import { CofferError } from "../errors.js"
 import type { Reason } from "../format/key-record.js"
 import { nameOfPath } from "../format/names.js"
-import { parsePrevious, parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { findSecretFile, parsePrevious, type SecretFile } from "../format/secret-file.js"
 import type { RecordNode } from "../keyring/graph.js"
 import type { GroupKeyring } from "../keyring/group.js"
 import type { Keyring } from "../keyring/verify.js"
@@ -116,7 +115,7 @@ async function countVersions(
     const next = new Set<Oid>()
     for (const oid of wanted) seen.add(oid)
     for await (const { bytes } of git.blobs(wanted)) {
-      const secret = bytes && findSecret(keyring, bytes)
+      const secret = findSecret(keyring, bytes)
       if (secret === undefined) continue
       count(versions, secret)
       for (const oid of linksOf(secret)) if (!seen.has(oid)) next.add(oid)
@@ -136,12 +135,7 @@ function count(uses: Map<string, number>, { group, key }: SecretFile): void {
 }
 
 /** What is damaged or of another store is for `check` to name: here it is not counted. */
-function findSecret(keyring: Keyring, bytes: Uint8Array): SecretFile | undefined {
-  try {
-    const file = parseSecretFile(bytes)
-    return file.store === keyring.store ? file : undefined
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
+function findSecret(keyring: Keyring, bytes: Uint8Array | undefined): SecretFile | undefined {
+  const file = findSecretFile(bytes)
+  return file?.store === keyring.store ? file : undefined
 }
