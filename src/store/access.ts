@@ -2,6 +2,7 @@
 import { CofferError } from "../errors.js"
 import type { Member } from "../format/key-record.js"
 import type { SecretHeader } from "../format/secret-file.js"
+import { adminNames } from "../keyring/group.js"
 import { type OpenKeyring, openKeys } from "../keyring/open.js"
 import type { Identity } from "../storage/identities.js"
 import type { SealKey, Signer } from "./seal.js"
@@ -51,7 +52,7 @@ export async function openMember(
   const keyring = view.keyring.groups.get(group)!
   const { identities, looked, warnings } = await store.identities()
   for (const warning of warnings) store.note(warning)
-  if (identities.length === 0) throw noIdentity(group, looked, adminsOf(view, group))
+  if (identities.length === 0) throw noIdentity(group, looked, adminNames(keyring))
   const keys = await openKeys(keyring, identities, options)
   const identity = identities.find(candidate => candidate.recipient === keys.member.recipient) as Identity
   return {
@@ -91,11 +92,6 @@ export function byGroup<S extends { readonly file: SecretHeader }>(
     else members.push(secret)
   }
   return groups
-}
-
-function adminsOf(view: Pick<View, "keyring">, group: string): string[] {
-  const members = view.keyring.groups.get(group)!.current.flatMap(node => node.record.members)
-  return [...new Set(members.filter(member => member.role === "admin").map(member => member.name))]
 }
 
 function noIdentity(group: string, looked: readonly string[], admins: readonly string[]): CofferError {

@@ -10,6 +10,7 @@ import { findSecretFile, type SecretFile } from "../format/secret-file.js"
 import { findRollback } from "../keyring/compare.js"
 import type { Refusal } from "../keyring/findings.js"
 import { hashRecord } from "../keyring/graph.js"
+import { holdersOf } from "../keyring/group.js"
 import type { Pin } from "../keyring/pin.js"
 import { verifySecret } from "../keyring/secret.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
@@ -167,8 +168,7 @@ function isRefused(
   const group = seen?.groups.get(path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/")))
   const file = files.find(candidate => candidate.path === path)
   if (group === undefined || file === undefined) return false
-  const sha256 = hashRecord(file.bytes)
-  return !group.current.some(tip => group.graph.ancestors(tip.sha256).has(sha256))
+  return holdersOf(group, hashRecord(file.bytes)).length === 0
 }
 
 function recordLoss(path: string, what: string): Loss {

@@ -3,7 +3,7 @@ import type { Reason } from "../format/key-record.js"
 import { nameOfPath } from "../format/names.js"
 import { findSecretFile, parsePrevious, type SecretFile } from "../format/secret-file.js"
 import type { RecordNode } from "../keyring/graph.js"
-import type { GroupKeyring } from "../keyring/group.js"
+import { type GroupKeyring, holdersOf, isRetired } from "../keyring/group.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { ageDays } from "./due.js"
@@ -81,11 +81,11 @@ function describeKey(group: GroupKeyring, node: RecordNode, uses: Uses, at: Date
   }
 }
 
-function stateOf({ graph, current }: GroupKeyring, node: RecordNode): ListedKey["state"] {
-  if (current.includes(node)) return "current"
-  const holders = current.filter(tip => graph.ancestors(tip.sha256).has(node.sha256))
+function stateOf(group: GroupKeyring, node: RecordNode): ListedKey["state"] {
+  if (group.current.includes(node)) return "current"
+  const holders = holdersOf(group, node.sha256)
   if (holders.length === 0) return "refused"
-  return holders.some(tip => node.record.number < tip.record.oldest) ? "retired" : "older"
+  return isRetired(node, holders) ? "retired" : "older"
 }
 
 async function countUses(store: Store, view: View): Promise<Uses> {
