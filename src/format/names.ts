@@ -121,6 +121,12 @@ export class NameIndex {
   }
 }
 
+/** The refusal of a name for one that {@link NameIndex} finds. */
+export function nameClash(name: string, clash: string, hint?: string): CofferError {
+  const message = `"${name}" and "${clash}" cannot stand side by side on every file system`
+  return new CofferError("NAME_INVALID", message, { hint })
+}
+
 /** The folders on the way to a name, then the name itself. */
 function spellingsOf(name: string): string[] {
   const spellings: string[] = []

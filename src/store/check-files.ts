@@ -2,7 +2,7 @@
 import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { NameIndex, nameOfPath } from "../format/names.js"
+import { NameIndex, nameClash, nameOfPath } from "../format/names.js"
 import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { errorFinding, type Finding } from "../keyring/findings.js"
 import { badSignature, placeSecret } from "../keyring/secret.js"
@@ -76,11 +76,7 @@ function checkFile(
   if (name === undefined) throw notASecret(path)
   const clash = names.findClash(name)
   names.add(name)
-  if (clash !== undefined)
-    throw new CofferError(
-      "NAME_INVALID",
-      `"${name}" and "${clash}" cannot stand side by side on every file system`,
-    )
+  if (clash !== undefined) throw nameClash(name, clash)
   return parseFile(file)
 }
 

@@ -13,7 +13,7 @@ import { hashRecord } from "../keyring/graph.js"
 import { holdersOf } from "../keyring/group.js"
 import type { Pin } from "../keyring/pin.js"
 import { verifySecret } from "../keyring/secret.js"
-import { KEYS_FOLDER } from "../keyring/trust.js"
+import { groupOfRecord, KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import type { LocalState } from "../storage/local-state.js"
@@ -155,7 +155,7 @@ async function judgeGoneRecords(
   paths: readonly string[],
 ): Promise<Loss[]> {
   const files = await readRecords(gitTree(git, from, folder), { skipBad: true })
-  const groups = new Set(files.map(({ path }) => path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/"))))
+  const groups = new Set(files.map(({ path }) => groupOfRecord(path)))
   const seen = collectKeyring({ store: keyring.store, files, pin, known, behind: groups })
   return paths.filter(path => !isRefused(seen.keyring, files, path)).map(path => recordLoss(path, "is gone"))
 }
@@ -165,7 +165,7 @@ function isRefused(
   files: readonly { path: string; bytes: Uint8Array }[],
   path: string,
 ): boolean {
-  const group = seen?.groups.get(path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/")))
+  const group = seen?.groups.get(groupOfRecord(path))
   const file = files.find(candidate => candidate.path === path)
   if (group === undefined || file === undefined) return false
   return holdersOf(group, hashRecord(file.bytes)).length === 0

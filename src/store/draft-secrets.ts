@@ -2,7 +2,7 @@
 
 import { decodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
-import { pathOf, type SecretName } from "../format/names.js"
+import { nameClash, pathOf, type SecretName } from "../format/names.js"
 import { checkMeta, LIMITS, printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
 import { openSecret, type Secret } from "./reading.js"
@@ -279,11 +279,5 @@ function equalMeta(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string
 async function refuseClash(draft: Draft, name: SecretName): Promise<void> {
   const clash = await draft.findClash(name)
   if (clash === undefined) return
-  throw new CofferError(
-    "NAME_INVALID",
-    `"${name}" and "${clash}" cannot stand side by side on every file system`,
-    {
-      hint: "choose a name that differs in more than upper and lower case",
-    },
-  )
+  throw nameClash(name, clash, "choose a name that differs in more than upper and lower case")
 }

@@ -7,7 +7,7 @@
 import { CofferError, hasCode } from "../errors.js"
 import { ROOT_GROUP, type SecretName } from "../format/names.js"
 import { hashRecord } from "../keyring/graph.js"
-import { KEYS_FOLDER } from "../keyring/trust.js"
+import { groupOfRecord } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
 import { type LocalState, READ_PATIENCE_MS, WRITE_PATIENCE_MS } from "../storage/local-state.js"
@@ -156,10 +156,6 @@ async function readSeenRecords(store: Store, tree: Tree, group: string): Promise
   if (base === undefined) return new Set()
   const records = await readRecords(gitTree(git, base, store.folder), { groups: [group], skipBad: true })
   return new Set(records.map(record => hashRecord(record.bytes)))
-}
-
-function groupOfRecord(path: string): string {
-  return path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/"))
 }
 
 function isGitFailure(error: unknown): error is CofferError {
