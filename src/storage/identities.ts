@@ -9,13 +9,12 @@ import {
   readSync,
   realpathSync,
   unlinkSync,
-  writeSync,
 } from "node:fs"
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from "node:path"
 import { newIdentityLine } from "../crypto/age.js"
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { errnoOf, ioError, makePrivateFolder, writePrivateFile } from "./files.js"
+import { errnoOf, ioError, makePrivateFolder, syncFolder, writeAll, writePrivateFile } from "./files.js"
 import { type Identity, parseIdentities } from "./identity-lines.js"
 import { configFolder, homeFolder, readUserConfig } from "./user-config.js"
 
@@ -224,7 +223,7 @@ function createPrivateFile(path: string, bytes: Uint8Array): void {
     })
   }
   try {
-    for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset)
+    writeAll(fd, bytes)
     fsyncSync(fd)
   } catch (error) {
     unlinkSync(path)
@@ -232,20 +231,8 @@ function createPrivateFile(path: string, bytes: Uint8Array): void {
   } finally {
     closeSync(fd)
   }
+  // A key that is lost with the next power cut would take with it what is sealed to it alone.
   syncFolder(dirname(path))
-}
-
-/** A key that is lost with the next power cut would take with it what is sealed to it alone. */
-function syncFolder(folder: string): void {
-  let fd: number | undefined
-  try {
-    fd = openSync(folder, constants.O_RDONLY)
-    fsyncSync(fd)
-  } catch {
-    // Windows and some network file systems cannot sync a folder.
-  } finally {
-    if (fd !== undefined) closeSync(fd)
-  }
 }
 
 /**
