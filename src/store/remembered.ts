@@ -16,6 +16,7 @@ import {
   updateLocalState,
 } from "../storage/local-state.js"
 import type { Repository } from "../storage/repository.js"
+import { homeFolder } from "../storage/user-config.js"
 
 /** Local state of one open store. */
 export interface Remembered {
@@ -47,9 +48,9 @@ export function openRemembered(options: {
   note: (line: string) => void
 }): Remembered {
   const { env, repository, root, key, note } = options
-  const home = env.HOME || env.USERPROFILE
+  const home = homeFolder(env)
   const location =
-    home === undefined || home === ""
+    home === undefined
       ? undefined
       : locateState({ stateHome: env.XDG_STATE_HOME, home, place: repository?.commonDir ?? root })
   let known: LocalState | undefined

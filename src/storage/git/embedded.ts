@@ -5,6 +5,7 @@ import type { Environment } from "../environment.js"
 import { findRepository, type Head, inProgress, type Repository, readHead } from "../repository.js"
 import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
+import { canonicalKey } from "./config-file.js"
 import { type GitConfig, readConfig } from "./embedded-config.js"
 import { gitFiles } from "./embedded-files.js"
 import { checkOwner, checkReadable } from "./embedded-gate.js"
@@ -119,7 +120,6 @@ async function* missing(
 
 /** Keys are looked up as git does: section and name in any case. A name without "=" means true. */
 function readSetting(config: GitConfig, key: string): string | undefined {
-  const [first, last] = [key.indexOf("."), key.lastIndexOf(".")]
-  const canonical = key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
+  const canonical = canonicalKey(key)
   return config.has(canonical) ? (config.get(canonical) ?? "true") : undefined
 }

@@ -4,6 +4,7 @@ import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
 import { findRepository, inProgress, type Repository } from "../repository.js"
 import type { Backend } from "./backend.js"
+import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
@@ -151,13 +152,6 @@ async function readSettings(git: GitProgram, at: Repository): Promise<ReadonlyMa
       return [key!, record.length === key!.length ? "true" : record.slice(key!.length + 1)]
     }),
   )
-}
-
-/** Section and name in lower case; what stands between the first and the last dot keeps its case. */
-function canonicalKey(key: string): string {
-  const first = key.indexOf(".")
-  const last = key.lastIndexOf(".")
-  return key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
 }
 
 async function isIgnored(git: GitProgram, at: Repository, path: string): Promise<boolean> {
