@@ -12,7 +12,7 @@ import { cofferFolder } from "./disk.js"
 import type { CommitChange, Oid, OidHex } from "./git.js"
 import { collect, type RunOptions, wordsOf } from "./git-process.js"
 import { refreshIndexFile } from "./index-refresh.js"
-import { printPerson, printTime } from "./object.js"
+import { noOid, printPerson, printTime } from "./object.js"
 import type { WriterContext } from "./system-context.js"
 import { head } from "./system-reader.js"
 
@@ -81,7 +81,7 @@ function* commitStream(
       yield* data(bytes)
     }
   }
-  yield `\nget-mark :1\nreset ${IMPORT_REF}\nfrom ${"0".repeat(head.oidHex)}\n\ndone\n`
+  yield `\nget-mark :1\nreset ${IMPORT_REF}\nfrom ${noOid(head.oidHex)}\n\ndone\n`
 }
 
 function* blobStream(blobs: Iterable<Uint8Array>): Generator<Uint8Array | string> {
@@ -174,7 +174,7 @@ function onIndex({ at }: WriterContext, file: string): RunOptions {
 
 async function editIndex(context: WriterContext, file: string, edits: readonly IndexEdit[]): Promise<void> {
   const options = onIndex(context, file)
-  const none = "0".repeat(context.oidHex)
+  const none = noOid(context.oidHex)
   const lines = edits.map(
     ({ path, to }) => `${to === null ? `0 ${none}` : `${to.mode} ${to.oid} 0`}\t${path}\0`,
   )
@@ -232,7 +232,7 @@ async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLo
     await ended
   }
   // Through HEAD, so that its reflog tells of the commit too.
-  const lines = `start\nupdate HEAD ${update.to} ${update.from ?? "0".repeat(oidHex)}\nprepare\n`
+  const lines = `start\nupdate HEAD ${update.to} ${update.from ?? noOid(oidHex)}\nprepare\n`
   if (!(await step(lines, "prepare"))) throw await refused(context, update, words)
   if ((await head(git, at)).ref !== update.ref) {
     await abort()

@@ -8,7 +8,7 @@ import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
-import { emptyTree } from "./object.js"
+import { emptyTreeOid } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
 import { systemObjects } from "./system-objects.js"
@@ -47,7 +47,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
         : listTree(objects, from, prefix),
     changes: (from, to, prefix) =>
       to === "index"
-        ? reader.indexChanges(git, at, from ?? emptyTree(oidHex), foreignIndex, prefix)
+        ? reader.indexChanges(git, at, from ?? emptyTreeOid(oidHex), foreignIndex, prefix)
         : diffTrees(objects, from, to, prefix),
     blobs: oids => blobs(objects, oids),
     log: (path, from) => reader.log(git, at, path, from),
