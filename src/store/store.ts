@@ -11,6 +11,7 @@ import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
+import { once } from "../storage/once.js"
 import { findRepository, inProgress, JOURNAL_PATH, type Repository } from "../storage/repository.js"
 import { locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
@@ -204,13 +205,4 @@ async function findConflicts(
     if (stage !== 0) paths.add(path.slice(folder.length + 1))
   }
   return paths
-}
-
-/** A function that runs once and then gives the same answer. */
-export function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
 }

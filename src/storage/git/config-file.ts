@@ -62,6 +62,11 @@ export function canonicalKey(key: string): string {
   return key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
 }
 
+/** Whether a push names a remote, as settings have it, rather than a URL, which has no branches here. */
+export function isRemoteName(remote: string): boolean {
+  return /^[A-Za-z0-9._/-]+$/.test(remote)
+}
+
 /** What git takes as true, or undefined for no boolean at all. */
 export function parseBoolean(value: string | undefined): boolean | undefined {
   if (value === undefined) return true

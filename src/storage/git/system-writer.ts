@@ -5,7 +5,7 @@ import { Readable } from "node:stream"
 import { CofferError, hasCode } from "../../errors.js"
 import { findPerson } from "./author.js"
 import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
-import { readBytes } from "./byte-reader.js"
+import { LINE_END, readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
 import { parseBoolean } from "./config-file.js"
 import { cofferFolder } from "./disk.js"
@@ -18,12 +18,11 @@ import { head } from "./system-reader.js"
 
 type SystemWriter = Pick<
   Backend,
-  "author" | "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
+  "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
 >
 
 export function systemWriter(context: WriterContext): SystemWriter {
   return {
-    author: async () => findPerson("author", await context.settings(), context.env),
     async writeBlobs(blobs) {
       await fastImport(context, blobStream(blobs))
     },
@@ -221,7 +220,7 @@ async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLo
   /** Whether git says that it has done the step. */
   const step = async (command: string, name: string) => {
     child.stdin.write(command)
-    for (let line = await answers.until(10); line !== undefined; line = await answers.until(10)) {
+    for (let line = await answers.until(LINE_END); line !== undefined; line = await answers.until(LINE_END)) {
       if (line.toString() === `${name}: ok`) return true
     }
     await ended

@@ -2,12 +2,15 @@
 import { normalize } from "node:path"
 import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
+import { once } from "../once.js"
 import { findRepository, inProgress, type Repository } from "../repository.js"
+import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
 import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
+import { foreignOwner, noRepository } from "./not-opened.js"
 import { emptyTreeOid } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
@@ -54,6 +57,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
     introduced: commits => introduced(git, at, commits),
     state: async () => inProgress(at),
+    author: async () => findPerson("author", await settings(), env),
     isIgnored: path => isIgnored(git, at, path),
     async isTracked(path) {
       for await (const _ of reader.indexEntries(git, at, foreignIndex, [path])) return true
@@ -103,16 +107,11 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
 function refusal(dir: string, stderr: string): CofferError {
   const words = wordsOf(stderr)
   if (/dubious ownership|safe\.directory/.test(words)) {
-    const workTree = findRepository(dir)?.workTree ?? dir
-    return new CofferError("GIT_REFUSED", `the repository "${workTree}" belongs to another user`, {
-      hint: `if you trust it: git config --global --add safe.directory '${workTree}'`,
-    })
+    return foreignOwner(findRepository(dir)?.workTree ?? dir)
   }
   if (/work tree/.test(words))
     return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here")
-  if (/not a git repository/.test(words)) {
-    return new CofferError("GIT_NO_REPOSITORY", `"${dir}" is not in a git repository`, { hint: "git init" })
-  }
+  if (/not a git repository/.test(words)) return noRepository(dir)
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
 
@@ -178,12 +177,4 @@ async function branchUpstream(git: GitProgram, at: Repository, settings: Readonl
     await git.text(["for-each-ref", "--format=%(upstream)", ref], { cwd: at.workTree })
   ).split("\n")[0]!
   return upstream === "" ? undefined : { ref: upstream, commit: await reader.find(git, at, upstream) }
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
 }
