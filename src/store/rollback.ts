@@ -39,7 +39,7 @@ export interface BranchReport extends Comparison {
  * HEAD and a tree without git have nothing to be compared with.
  */
 export async function reportBranch(store: Store, keyring: Keyring): Promise<BranchReport> {
-  const head = await findHead(store)
+  const head = await findBranch(store)
   if (head === undefined) return { position: undefined, losses: [], unjudged: [] }
   const seen = readSeen(store.repository!.commonDir, store.id, head.ref)
   const unchanged = seen === undefined || head.commit === null || seen.commit === head.commit
@@ -128,8 +128,8 @@ export async function groupsBehind(
   return behind
 }
 
-/** HEAD, from the files where they tell; undefined without git and while detached. */
-async function findHead(store: Store): Promise<{ ref: string; commit: Oid | null } | undefined> {
+/** The current branch and its commit, from the files where they tell; undefined without git and while HEAD is detached. */
+export async function findBranch(store: Store): Promise<{ ref: string; commit: Oid | null } | undefined> {
   if (store.repository === undefined) return undefined
   const { ref, commit } = readHead(store.repository) ?? (await (await store.git()).head())
   return ref === null ? undefined : { ref, commit }
@@ -145,7 +145,7 @@ async function writePosition(store: Store, position: BranchPosition, patienceMs:
 
 /** Hashes of a group's records in the tree that this branch is compared with; none for any other tree. */
 async function readSeenRecords(store: Store, tree: Tree, group: string): Promise<ReadonlySet<string>> {
-  const head = await findHead(store)
+  const head = await findBranch(store)
   const isBranch = tree.at === "worktree" || tree.at === "index" || tree.at === head?.commit
   if (head === undefined || head.commit === null || !isBranch) return new Set()
   const seen = readSeen(store.repository!.commonDir, store.id, head.ref)

@@ -4,13 +4,12 @@ import type { SecretName } from "../format/names.js"
 import { type Exposure, exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
 import type { GroupKeyring } from "../keyring/group.js"
-import { printPin } from "../keyring/pin.js"
 import { counts, type Examination, examineStore, type FailOn, refusalOf } from "./check.js"
 import { ageDays, findSecretDue } from "./due.js"
 import { hooksStatus } from "./hooks.js"
 import { listFiles } from "./secrets.js"
 import { type OpenOptions, openStore, type Store } from "./store.js"
-import { pinnableRecord } from "./trust.js"
+import { newestPin } from "./trust.js"
 import { remember, viewStore } from "./view.js"
 
 /** One group on the screen. */
@@ -62,7 +61,7 @@ export async function reportStatus(
   return {
     store: store.folder,
     storeId: store.id,
-    pin: keyring === undefined ? null : printPin(store.id, pinnableRecord(keyring)),
+    pin: keyring === undefined ? null : newestPin(store, keyring),
     trusted: keyring?.pinned ?? false,
     ...(await findHooks(store)),
     groups: [...(keyring?.groups.values() ?? [])].map(group => describeGroup(group, examination, request.at)),
