@@ -42,7 +42,16 @@ export function decodeBase64(text: string): Uint8Array | undefined {
 
 /** Base32 of RFC 4648 in lower case without padding. */
 export function encodeBase32(bytes: Uint8Array): string {
-  let text = ""
+  return toFiveBits(bytes)
+    .map(word => BASE32[word])
+    .join("")
+}
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+/** Eight bits to five, the last ones padded with zeros. */
+export function toFiveBits(bytes: Uint8Array): number[] {
+  const words: number[] = []
   let buffer = 0
   let bits = 0
   for (const byte of bytes) {
@@ -50,14 +59,13 @@ export function encodeBase32(bytes: Uint8Array): string {
     bits += 8
     while (bits >= 5) {
       bits -= 5
-      text += BASE32[(buffer >>> bits) & 31]
+      words.push((buffer >>> bits) & 31)
     }
     buffer &= (1 << bits) - 1
   }
-  return bits > 0 ? text + BASE32[(buffer << (5 - bits)) & 31] : text
+  if (bits > 0) words.push((buffer << (5 - bits)) & 31)
+  return words
 }
-
-const BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 /**
  * Joins parts so that no two different lists give the same bytes: u64be(count), then u64be(length)

@@ -1,15 +1,6 @@
 /** The file that publishes a data key: its members, its rules, and the text form of both. */
-import { equalBytes } from "../encoding.js"
-import {
-  printBlock,
-  printBlocks,
-  printItems,
-  printMap,
-  printPlain,
-  printText,
-  quote,
-  toBytes,
-} from "./canonical.js"
+import { encodeUtf8, equalBytes } from "../encoding.js"
+import { printBlock, printBlocks, printItems, printMap, printPlain, printText, quote } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
 import { LIMITS } from "./limits.js"
 import { isGroupName, isMemberName, ROOT_GROUP } from "./names.js"
@@ -251,12 +242,12 @@ function isRising(texts: readonly string[]): boolean {
  * @see docs/format.md §5
  */
 export function printKeyRecord(record: KeyRecord): Uint8Array {
-  return toBytes(printUnsigned(record) + printBlock("signature", record.signature))
+  return encodeUtf8(printUnsigned(record) + printBlock("signature", record.signature))
 }
 
 /** The bytes that a record is signed over: all above `signature`. */
 export function recordContext(record: Omit<KeyRecord, "signature">): Uint8Array {
-  return toBytes(printUnsigned(record))
+  return encodeUtf8(printUnsigned(record))
 }
 
 function printUnsigned(record: Omit<KeyRecord, "signature">): string {

@@ -1,8 +1,8 @@
 /** The file of one secret: what is signed, what is sealed, and the text form of both. */
 import { sha256Of } from "../encoding/sha256.js"
-import { equalBytes } from "../encoding.js"
+import { encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { printBlock, printMap, printPlain, printText, printTexts, toBytes } from "./canonical.js"
+import { printBlock, printMap, printPlain, printText, printTexts } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
 import { isKeyId } from "./key-record.js"
 import { LIMITS } from "./limits.js"
@@ -10,9 +10,6 @@ import { findMetaFault } from "./meta.js"
 import { isGroupName, isMemberName, isSecretName, type SecretName } from "./names.js"
 import { isStoreId } from "./store-file.js"
 import { isTime } from "./times.js"
-
-export { LIMITS } from "./limits.js"
-export { checkMeta } from "./meta.js"
 
 /** What the signer vouches for. */
 export interface SecretHeader {
@@ -95,7 +92,7 @@ export function parseSecretFile(bytes: Uint8Array, path?: string): SecretFile {
   }
   const sum = reader.textThat("sum", text => SUM.test(text))
   reader.end()
-  const body = toBytes(printBody(file))
+  const body = encodeUtf8(printBody(file))
   // The promise of the form, kept whatever the reader overlooks: what was parsed prints to these bytes.
   if (!equalBytes(body, bytes.subarray(0, body.length))) throw reader.fault("printed again, it differs")
   if (sumOf(body) !== sum) throw damaged(what)
@@ -178,17 +175,17 @@ function findPrevious(entry: string): { version: number; oid: string } | undefin
  */
 export function printSecretFile(file: SecretFile): Uint8Array {
   const body = printBody(file)
-  return toBytes(body + printText("sum", sumOf(toBytes(body))))
+  return encodeUtf8(body + printText("sum", sumOf(encodeUtf8(body))))
 }
 
 /** The bytes that a write is signed over: all above `signature`. */
 export function writeContext(header: SecretHeader): Uint8Array {
-  return toBytes(printHeader(header))
+  return encodeUtf8(printHeader(header))
 }
 
 /** The bytes that a value is sealed to: all above `nonce`. */
 export function sealContext(file: Omit<SecretFile, "nonce" | "value">): Uint8Array {
-  return toBytes(printSigned(file))
+  return encodeUtf8(printSigned(file))
 }
 
 function printHeader(header: SecretHeader): string {

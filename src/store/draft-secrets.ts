@@ -2,8 +2,10 @@
 
 import { decodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
+import { LIMITS } from "../format/limits.js"
+import { checkMeta } from "../format/meta.js"
 import { nameClash, pathOf, type SecretName } from "../format/names.js"
-import { checkMeta, LIMITS, printSecretFile, type SecretFile } from "../format/secret-file.js"
+import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
 import { openSecret, type Secret } from "./reading.js"
 import { openFile, type SealKey, sealVersion } from "./seal.js"

@@ -1,8 +1,8 @@
 /** One state of a store's files (work tree, index or commit), read the same way whichever it is. */
 
 import { CofferError } from "../errors.js"
+import { LIMITS } from "../format/limits.js"
 import { isAtOrBelow, isBelow, nameOfPath, type SecretName } from "../format/names.js"
-import { LIMITS } from "../format/secret-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Files } from "../storage/files.js"
 import type { Git, Oid } from "../storage/git/git.js"
