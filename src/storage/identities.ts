@@ -14,6 +14,7 @@ import { delimiter, dirname, isAbsolute, join, relative, resolve } from "node:pa
 import { newIdentityLine } from "../crypto/age.js"
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import type { Environment } from "./environment.js"
 import { errnoOf, ioError, makePrivateFolder, syncFolder, writeAll, writePrivateFile } from "./files.js"
 import { type Identity, parseIdentities } from "./identity-lines.js"
 import { configFolder, homeFolder, readUserConfig } from "./user-config.js"
@@ -21,7 +22,7 @@ import { configFolder, homeFolder, readUserConfig } from "./user-config.js"
 export { type Identity, parseIdentities } from "./identity-lines.js"
 
 export interface IdentityOptions {
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** Given with `--identity`: these alone are used then. */
   readonly files: readonly string[]
   /** For a warning about private keys that one `git add` would publish. */
@@ -150,7 +151,7 @@ function add(search: Search, found: readonly Identity[]): void {
 }
 
 /** The file that `coffer init` and `coffer identity new` write. @throws CofferError `IDENTITY_INVALID` */
-export function defaultIdentityFile(env: IdentityOptions["env"]): string {
+export function defaultIdentityFile(env: Environment): string {
   const file = findDefaultFile(env)
   if (file !== undefined) return file
   throw new CofferError("IDENTITY_INVALID", "there is no place for an identity: HOME is not set", {
@@ -158,12 +159,12 @@ export function defaultIdentityFile(env: IdentityOptions["env"]): string {
   })
 }
 
-function findDefaultFile(env: IdentityOptions["env"]): string | undefined {
+function findDefaultFile(env: Environment): string | undefined {
   const folder = configFolder(env)
   return folder === undefined ? undefined : join(folder, "identity.txt")
 }
 
-function displayPath(path: string, env: IdentityOptions["env"]): string {
+function displayPath(path: string, env: Environment): string {
   const home = homeFolder(env)
   return home !== undefined && isInside(path, home) ? `~/${relative(home, path)}` : path
 }

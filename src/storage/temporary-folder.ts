@@ -1,6 +1,7 @@
 /** Folders for text that nobody else may see: mode 0700, in memory where there is such storage, swept if left over. */
 import { accessSync, constants, lstatSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs"
 import { join } from "node:path"
+import type { Environment } from "./environment.js"
 import { ioError } from "./files.js"
 import { hasEnded, pidSpace, startOf } from "./process-facts.js"
 
@@ -18,7 +19,7 @@ export interface TemporaryFolder {
  *
  * @throws CofferError `IO_FAILED`
  */
-export function makeTemporaryFolder(env: Readonly<Record<string, string | undefined>>): TemporaryFolder {
+export function makeTemporaryFolder(env: Environment): TemporaryFolder {
   const memory = [env.XDG_RUNTIME_DIR, "/dev/shm"].filter(path => path && isMemoryBacked(path)) as string[]
   const base = memory[0] ?? (env.TMPDIR || "/tmp")
   try {
