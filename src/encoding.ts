@@ -29,6 +29,11 @@ export function decodeHex(text: string): Uint8Array | undefined {
   return text.length % 2 === 0 && /^[0-9a-f]*$/.test(text) ? Buffer.from(text, "hex") : undefined
 }
 
+/** Whether `text` is 256 bits in lower-case hex, as hashes and public keys are written. */
+export function isHex256(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
+}
+
 /** Padded standard base64 without line breaks. */
 export function encodeBase64(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("base64")

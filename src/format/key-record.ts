@@ -1,5 +1,5 @@
 /** The file that publishes a data key: its members, its rules, and the text form of both. */
-import { encodeUtf8, equalBytes } from "../encoding.js"
+import { encodeUtf8, equalBytes, isHex256 } from "../encoding.js"
 import { printBlock, printBlocks, printItems, printMap, printPlain, printText, quote } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
 import { LIMITS } from "./limits.js"
@@ -94,7 +94,6 @@ const FIELDS: ReadonlySet<string> = new Set([
 ])
 const ROTATION = ["interval", "maxOperations", "maxVersions"] as const
 const RETENTION = ["maxVersions", "maxAge"] as const
-const HASH = /^[0-9a-f]{64}$/
 const KEY_ID = /^([1-9][0-9]{0,9})-[0-9a-f]{8}$/
 /** Bech32, ssh keys and plugin names; whether it is a key is for the rules of members to say. */
 const RECIPIENT = /^[!-~]+( [!-~]+)*$/
@@ -137,7 +136,7 @@ function readRecord(reader: CanonicalReader): KeyRecord {
     store,
     group,
     number: reader.integer("number"),
-    commitment: reader.textThat("commitment", isHash),
+    commitment: reader.textThat("commitment", isHex256),
     parents: readParents(reader),
     reason: reader.word("reason", REASONS),
     members: readMembers(reader),
@@ -155,7 +154,7 @@ function readRecord(reader: CanonicalReader): KeyRecord {
 function readParents(reader: CanonicalReader): readonly ParentRef[] {
   const parents = reader.list("parents", LIMITS.parents, (first, rest) => ({
     id: reader.textThat("id", isKeyId, first),
-    sha256: reader.textThat("sha256", isHash, rest),
+    sha256: reader.textThat("sha256", isHex256, rest),
   }))
   const order = parents.map(({ id, sha256 }) => `${id} ${sha256}`)
   if (!isRising(order)) throw reader.fault('"parents" is not sorted')
@@ -170,7 +169,7 @@ function readMembers(reader: CanonicalReader): readonly Member[] {
       recipient: reader.textThat("recipient", text => RECIPIENT.test(text), rest),
     }
     if (!reader.has("signingKey", rest)) return member
-    return { ...member, signingKey: reader.textThat("signingKey", isHash, rest) }
+    return { ...member, signingKey: reader.textThat("signingKey", isHex256, rest) }
   })
   // Equal names are for the rules of members to refuse, by their own code.
   const names = members.map(({ name }) => name)
@@ -206,7 +205,7 @@ function readIntegers<F extends string>(
 function readGroups(reader: CanonicalReader): ReadonlyMap<string, string> {
   const groups = reader.map("groups", LIMITS.groups)
   for (const [group, sha256] of groups) {
-    if (group === ROOT_GROUP || !isGroupName(group) || !isHash(sha256)) {
+    if (group === ROOT_GROUP || !isGroupName(group) || !isHex256(sha256)) {
       throw reader.fault('"groups" has an entry that is not a group and a hash')
     }
   }
@@ -226,10 +225,6 @@ function readPrevious(reader: CanonicalReader): readonly PreviousKey[] {
 /** Whether `text` is the id of a data key, `<number>-<8 hex digits>`. */
 export function isKeyId(text: string): boolean {
   return Number(KEY_ID.exec(text)?.[1] ?? Number.NaN) <= LIMITS.integer
-}
-
-function isHash(text: string): boolean {
-  return HASH.test(text)
 }
 
 function isRising(texts: readonly string[]): boolean {

@@ -1,6 +1,6 @@
 /** The file of one secret: what is signed, what is sealed, and the text form of both. */
 import { sha256Of } from "../encoding/sha256.js"
-import { encodeUtf8, equalBytes } from "../encoding.js"
+import { encodeUtf8, equalBytes, isHex256 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printBlock, printMap, printPlain, printText, printTexts } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
@@ -62,7 +62,6 @@ const FIELDS: ReadonlySet<string> = new Set([
 ])
 const STATES = ["current", "deleted"] as const
 const TYPES = ["text", "binary"] as const
-const DIGEST = /^[0-9a-f]{64}$/
 const PREVIOUS = /^([1-9][0-9]{0,9})-([0-9a-f]{40}|[0-9a-f]{64})$/
 const SUM = /^[0-9a-f]{16}$/
 const NONCE_BYTES = 24
@@ -122,7 +121,7 @@ function readHeader(reader: CanonicalReader): SecretHeader {
     author: reader.textThat("author", isMemberName),
     previous: readPrevious(reader),
     meta: readMeta(reader),
-    digest: reader.textThat("digest", text => DIGEST.test(text)),
+    digest: reader.textThat("digest", isHex256),
     signer: reader.textThat("signer", isMemberName),
   }
 }
