@@ -88,12 +88,10 @@ export async function openAndCheck(options: OpenOptions, request: CheckRequest):
  * @throws the error itself where it is no finding (no store, wrong usage, git)
  */
 export function refusalOf(error: unknown): Finding {
-  if (!(error instanceof CofferError) || error.exit !== INTEGRITY) throw error
+  if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.DAMAGED) throw error
   const { code, message, hint } = error
   return { code, level: "error", message, ...(hint === undefined ? {} : { hint }) }
 }
-
-const INTEGRITY = EXIT_CODES.DAMAGED
 
 /** Looks at everything. @param request.values - whether values are opened too. */
 export async function examineStore(
@@ -153,8 +151,8 @@ async function checkValues(
     const access = await openGroup(store, { keyring }, group).catch(error => {
       if (!(error instanceof CofferError)) throw error
       // A broken wrap is a finding. Not to be a member is none, and a setting of the user's is not the store's fault.
-      if (error.exit === INTEGRITY) addFinding(result, `${KEYS_FOLDER}/${group}`, error)
-      else if (error.exit !== 11) throw error
+      if (error.exit === EXIT_CODES.DAMAGED) addFinding(result, `${KEYS_FOLDER}/${group}`, error)
+      else if (error.exit !== EXIT_CODES.NOT_A_MEMBER) throw error
       return undefined
     })
     if (access !== undefined) opened += await openAll(access, members, result)
@@ -256,8 +254,8 @@ async function checkHistory(store: Store, view: HistoryView): Promise<Finding[]>
     return await compareHistory(store, await store.git(), view)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
-    if (error.exit === INTEGRITY) return [refusalOf(error)]
-    if (view.since !== undefined || error.exit !== 14) throw error
+    if (error.exit === EXIT_CODES.DAMAGED) return [refusalOf(error)]
+    if (view.since !== undefined || error.exit !== EXIT_CODES.GIT_FAILED) throw error
     const message = `history was not looked at: ${error.message}`
     return [{ code: "CHECK_INCOMPLETE", level: "note", path: store.folder, message }]
   }

@@ -1,5 +1,5 @@
 /** `coffer status`: one screen about a store, and the exposure list. */
-import { CofferError } from "../errors.js"
+import { CofferError, EXIT_CODES } from "../errors.js"
 import type { SecretName } from "../format/names.js"
 import { type Exposure, exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
@@ -132,7 +132,8 @@ async function findHooks(store: Store): Promise<Pick<StatusReport, "hooks" | "ho
     return { hooks: { installed, live }, hooksUnknown: null }
   } catch (error) {
     // Where git refuses this repository, it runs no hooks here either.
-    if (error instanceof CofferError && error.exit === 14) return { hooks: null, hooksUnknown: error.message }
+    if (error instanceof CofferError && error.exit === EXIT_CODES.GIT_FAILED)
+      return { hooks: null, hooksUnknown: error.message }
     throw error
   }
 }

@@ -1,7 +1,7 @@
 /** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
 import { existsSync } from "node:fs"
 import { join, relative, sep } from "node:path"
-import { CofferError } from "../errors.js"
+import { CofferError, EXIT_CODES } from "../errors.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Environment } from "../storage/environment.js"
@@ -182,7 +182,7 @@ async function askGit<T>(
   try {
     return await ask(await git())
   } catch (error) {
-    if (!(error instanceof CofferError) || error.exit !== 14) throw error
+    if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.GIT_FAILED) throw error
     return otherwise
   }
 }
