@@ -7,6 +7,8 @@ import { isGroupName, isMemberName, ROOT_GROUP } from "./names.js"
 import { isStoreId } from "./store-file.js"
 import { isTime } from "./times.js"
 
+/** All roles, as records spell them. */
+export const ROLES = ["reader", "writer", "rotator", "admin"] as const
 /** What a member may do, each role all that the one before may, except that a rotator signs no secrets. */
 export type Role = (typeof ROLES)[number]
 /** Why a record was made: information only. */
@@ -72,7 +74,6 @@ export interface KeyRecord {
   readonly signature: Uint8Array
 }
 
-const ROLES = ["reader", "writer", "rotator", "admin"] as const
 const REASONS = ["init", "add", "remove", "replace", "rotate", "merge", "policy", "group"] as const
 const FIELDS: ReadonlySet<string> = new Set([
   "coffer",
