@@ -88,7 +88,7 @@ function readEntries({ content, prefix = "." }: ImportRequest): Entry[] {
       hint: "save it as UTF-8 without a conversion of its values, then again",
     })
   }
-  return parseDotenv(text).entries.map(entry => {
+  return parseDotenv(text).map(entry => {
     if (isRefusedVariable(entry.key)) {
       throw invalid(entry, `${entry.key}, which decides what programs do and is never taken from a secret`)
     }

@@ -1,5 +1,6 @@
 /** Secrets' files found, parsed and checked as far as that needs no key: one, or many at once. */
 import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
+import type { OpenedValue } from "../crypto/value.js"
 import { CofferError } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
@@ -7,7 +8,7 @@ import { badSignature, placeSecret, verifySecret } from "../keyring/secret.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
 import type { GroupAccess } from "./access.js"
-import { type OpenedValue, openFile } from "./seal.js"
+import { openFile } from "./seal.js"
 import type { View } from "./view.js"
 
 /** So many files are in memory, and so many signatures verified at once on the thread pool. */

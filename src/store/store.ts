@@ -1,6 +1,6 @@
 /** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
 import { existsSync } from "node:fs"
-import { join, relative, sep } from "node:path"
+import { join } from "node:path"
 import { CofferError, EXIT_CODES } from "../errors.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
@@ -77,7 +77,7 @@ export interface Store {
 export async function openStore(options: OpenOptions): Promise<Store> {
   const preference = gitPreference(options)
   const repository = findRepository(options.directory)
-  const { top, root } = await locateStore({
+  const { root, folder } = await locateStore({
     directory: options.directory,
     workTree: repository?.workTree,
     wanted: options.store ?? (options.env.COFFER_STORE || undefined),
@@ -85,7 +85,6 @@ export async function openStore(options: OpenOptions): Promise<Store> {
   const bytes = openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
   if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
-  const folder = relative(top, root).split(sep).join("/")
   const git = once(() => openGit(options.directory, options.env, preference))
   // A killed write may have left the files half way: opening git puts them right before they are read.
   const isHalfWay = repository !== undefined && existsSync(join(repository.gitDir, JOURNAL_PATH))
