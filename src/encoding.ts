@@ -19,6 +19,11 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   return isUtf8(bytes) ? asBuffer(bytes).toString("utf8") : undefined
 }
 
+/** One UTF-16 unit as JSON, YAML and JavaScript escape it: `\u00e9`. */
+export function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
+}
+
 /** Lower-case hex. */
 export function encodeHex(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("hex")

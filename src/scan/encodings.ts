@@ -1,5 +1,5 @@
 /** The forms in which a value turns up in files: as it is, and encoded as tools encode it. */
-import { decodeUtf8, encodeHex } from "../encoding.js"
+import { decodeUtf8, encodeHex, escapeUnit } from "../encoding.js"
 
 /**
  * All byte strings of which one occurs wherever `value` was written raw, with other line ends, as
@@ -44,7 +44,7 @@ function percentEncode(byte: string): string {
 function textForms(text: string): string[] {
   const json = JSON.stringify(text).slice(1, -1)
   // Python and PHP write everything beyond ASCII as \u escapes, PHP also "/" as "\/".
-  const ascii = json.replace(/[^\0-\x7f]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  const ascii = json.replace(/[^\0-\x7f]/g, escapeUnit)
   const slashed = [json, ascii].map(form => form.replace(/\//g, "\\/"))
   const lines = text.replace(/\r\n/g, "\n")
   const forms = [json, ascii, ...slashed, lines, lines.replace(/\n/g, "\r\n")]

@@ -13,6 +13,7 @@ import {
 } from "node:fs"
 import { basename, dirname, join, relative, sep } from "node:path"
 import { CofferError } from "../errors.js"
+import { quoteForShell } from "../format/shell.js"
 import { errnoOf, ioError } from "./files.js"
 import type { GitReader } from "./git/git.js"
 
@@ -107,11 +108,6 @@ export function writeExecutable(path: string, text: string): void {
   writeFileSync(temporary, text)
   chmodSync(temporary, 0o755)
   renameSync(temporary, path)
-}
-
-/** Quotes text as one word of a POSIX shell. */
-export function quoteForShell(text: string): string {
-  return `'${text.replace(/'/g, "'\\''")}'`
 }
 
 function printHook(hook: HookName, program: HookProgram): string {
