@@ -12,9 +12,6 @@ import { inBatches } from "./gather.js"
 import { BATCH, type PathFile, parseFile } from "./reading.js"
 import { isBadFile, type Tree, type TreeFile } from "./tree.js"
 
-/** A secret's file that passed every check that needs no key. */
-export type CheckedSecret = PathFile
-
 export interface FileCheck {
   /** How many files there are, good and bad. */
   files: number
@@ -26,13 +23,13 @@ export interface FileCheck {
  *
  * @param keyring - undefined where it was refused: then files are only parsed.
  * @param result - takes the findings.
- * @returns the secrets that are sound.
+ * @returns the secrets that are sound: they passed every check that needs no key.
  */
 export async function* checkFiles(
   tree: Tree,
   keyring: Keyring | undefined,
   result: FileCheck,
-): AsyncGenerator<CheckedSecret> {
+): AsyncGenerator<PathFile> {
   const missing = new Set([".gitattributes", STORE_FILE_PATH])
   for await (const batch of inBatches(readSecretFiles(tree, missing, result), BATCH)) {
     yield* checkBatch(keyring, batch, result)
@@ -45,7 +42,7 @@ async function* readSecretFiles(
   tree: Tree,
   missing: Set<string>,
   result: FileCheck,
-): AsyncGenerator<CheckedSecret> {
+): AsyncGenerator<PathFile> {
   const names = new NameIndex()
   for await (const file of tree.files("")) {
     result.files++
@@ -59,7 +56,7 @@ async function* readSecretFiles(
 function checkFile(
   file: TreeFile | { path: string; error: CofferError },
   names: NameIndex,
-): CheckedSecret | undefined {
+): PathFile | undefined {
   const { path } = file
   if (path.startsWith(".coffer/") && !path.startsWith(`${KEYS_FOLDER}/`) && path !== STORE_FILE_PATH) {
     throw unknownFolder(path)
@@ -83,11 +80,11 @@ function checkFile(
 /** Steps 15–17 for many files. */
 async function* checkBatch(
   keyring: Keyring | undefined,
-  batch: readonly CheckedSecret[],
+  batch: readonly PathFile[],
   result: FileCheck,
-): AsyncGenerator<CheckedSecret> {
+): AsyncGenerator<PathFile> {
   if (keyring === undefined) return
-  const placed: (CheckedSecret & { write: SignedWrite })[] = []
+  const placed: (PathFile & { write: SignedWrite })[] = []
   for (const secret of batch) {
     const place = collect(result, secret.path, () => placeSecret(keyring, secret.file, { path: secret.path }))
     if (place !== undefined) placed.push({ ...secret, write: place.write })

@@ -8,15 +8,15 @@ import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { byGroup, type GroupAccess, openGroup } from "./access.js"
-import { addFinding, type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
+import { addFinding, checkFiles, type FileCheck } from "./check-files.js"
 import { compareWorkTree } from "./check-worktree.js"
 import { compareCommits } from "./compare-commits.js"
 import { findKeyDue, findSecretDue } from "./due.js"
 import { findLostUpdates } from "./merge-audit.js"
-import { openSecret } from "./reading.js"
+import { openSecret, type PathFile } from "./reading.js"
 import { readRecords } from "./records.js"
 import { requireCommit } from "./revision.js"
-import { groupsBehind, reportBranch } from "./rollback.js"
+import { comparedIn, groupsBehind, reportBranch } from "./rollback.js"
 import { type OpenOptions, openStore, type Store } from "./store.js"
 import type { Tree } from "./tree.js"
 import { choosePin } from "./trust.js"
@@ -54,7 +54,7 @@ export interface Examination {
   /** Undefined where the key records were refused. */
   readonly keyring: Keyring | undefined
   /** Secrets whose file is sound, by path. */
-  readonly secrets: readonly CheckedSecret[]
+  readonly secrets: readonly PathFile[]
   readonly checked: { readonly files: number; readonly opened: number }
   readonly problems: readonly Finding[]
 }
@@ -101,7 +101,7 @@ export async function examineStore(
   const { tree } = store
   const result: FileCheck = { files: 0, findings: [] }
   const keyring = await checkKeyring(store, tree, result)
-  const secrets: CheckedSecret[] = []
+  const secrets: PathFile[] = []
   for await (const secret of checkFiles(tree, keyring, result)) secrets.push(secret)
   let opened = 0
   let losses: readonly Finding[] = []
@@ -143,7 +143,7 @@ export async function checkKeyring(
 async function checkValues(
   store: Store,
   keyring: Keyring,
-  secrets: readonly CheckedSecret[],
+  secrets: readonly PathFile[],
   result: FileCheck,
 ): Promise<number> {
   let opened = 0
@@ -162,7 +162,7 @@ async function checkValues(
 
 async function openAll(
   access: GroupAccess,
-  members: readonly CheckedSecret[],
+  members: readonly PathFile[],
   result: FileCheck,
 ): Promise<number> {
   let opened = 0
@@ -179,7 +179,7 @@ async function openAll(
 }
 
 /** What is in order and should still be taken care of. */
-export function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date): Finding[] {
+export function findCares(keyring: Keyring, secrets: readonly PathFile[], at: Date): Finding[] {
   const findings: Finding[] = []
   const exposed = exposureOf(keyring)
   for (const { path, file } of secrets) {
@@ -223,7 +223,7 @@ export function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], a
  * Groups with files under an older data key than the newest. It is so after every addition, and nothing to take care
  * of: it is said to whoever asks for it.
  */
-function findOlderKeys(keyring: Keyring, secrets: readonly CheckedSecret[]): Finding[] {
+function findOlderKeys(keyring: Keyring, secrets: readonly PathFile[]): Finding[] {
   return [...keyring.groups.values()].flatMap(({ group, current }) => {
     const own = secrets.filter(({ file }) => file.group === group)
     const older = own.filter(({ file }) => current.every(({ id }) => id !== file.key))
@@ -241,7 +241,7 @@ function findOlderKeys(keyring: Keyring, secrets: readonly CheckedSecret[]): Fin
 interface HistoryView {
   readonly tree: Tree
   readonly keyring: Keyring
-  readonly secrets: readonly CheckedSecret[]
+  readonly secrets: readonly PathFile[]
   readonly since: string | undefined
   /** Whether all else is in order: then what is found here decides whether the branch counts as seen. */
   readonly isSound: boolean
@@ -297,9 +297,7 @@ async function findSince(
   const parted = await git.mergeBase(commit, head)
   const isId = /^[0-9a-f]{7,64}$/.test(since)
   const from = isId ? commit : (parted ?? commit)
-  const { pin } = choosePin(store, "look")
-  const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
-  const { losses: lost } = await compareCommits(compared, from, head)
+  const { losses: lost } = await compareCommits(comparedIn(store, keyring, git), from, head)
   const losses = lost.map(loss => errorFinding(loss, loss.path))
   if (losses.length === 0 || from === parted) return losses
   const rewritten: Finding = {

@@ -10,10 +10,12 @@ import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { findRepository } from "../storage/repository.js"
 import { checkKeyring, findCares, noPin } from "./check.js"
-import { type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
+import { checkFiles, type FileCheck } from "./check-files.js"
 import { compareCommits } from "./compare-commits.js"
-import { type Collector, type GuardDemands, newCollector } from "./guard-report.js"
+import { type Collector, type GuardDemands, type GuardFinding, newCollector } from "./guard-report.js"
 import { findLostUpdates } from "./merge-audit.js"
+import type { PathFile } from "./reading.js"
+import { comparedIn } from "./rollback.js"
 import { assembleStore, type OpenOptions, type Store } from "./store.js"
 import { gitTree, type Tree } from "./tree.js"
 import { choosePin } from "./trust.js"
@@ -77,7 +79,7 @@ export async function checkStoreAt(
   const result: FileCheck = { files: 0, findings: [] }
   const keyring = await checkKeyring(store, tree, result)
   const limited = only && new Set([...only, STORE_FILE_PATH, ".gitattributes"])
-  const secrets: CheckedSecret[] = []
+  const secrets: PathFile[] = []
   for await (const secret of checkFiles(gitTree(state.git, state.at, folder, limited), keyring, result))
     secrets.push(secret)
   const findings = [...result.findings, ...(await compare(store, state, keyring))]
@@ -129,8 +131,7 @@ async function compare(
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   if (keyring !== undefined) {
-    const { pin } = choosePin(store, "look")
-    const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
+    const compared = comparedIn(store, keyring, git)
     for (const commit of before) {
       const { losses } = await compareCommits(compared, commit, at, at === "index" ? before : [at])
       findings.push(...losses.map(loss => errorFinding(loss, loss.path)))
@@ -150,7 +151,7 @@ async function judge(
   { tree, keyring, store }: GuardedStore,
   { isMerge, at }: GuardedState,
   finding: Finding,
-): Promise<Collector["findings"][number]> {
+): Promise<GuardFinding> {
   const { path: inStore = "" } = finding
   const path = inStore === store.folder ? inStore : `${store.folder}/${inStore}`
   // People see this beside git's own output: paths are git's.

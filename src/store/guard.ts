@@ -11,6 +11,7 @@ import {
   type Collector,
   finishReport,
   type GuardDemands,
+  type GuardFinding,
   type GuardReport,
   newCollector,
 } from "./guard-report.js"
@@ -113,7 +114,7 @@ function isOid(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
 }
 
-function openJournal(): Collector["findings"][number] {
+function openJournal(): GuardFinding {
   return {
     code: "STORE_LOCKED",
     level: "error",
@@ -123,7 +124,7 @@ function openJournal(): Collector["findings"][number] {
   }
 }
 
-function storeGone(folder: string): Collector["findings"][number] {
+function storeGone(folder: string): GuardFinding {
   return {
     code: "SECRET_MISSING",
     level: "error",

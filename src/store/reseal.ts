@@ -7,7 +7,7 @@ import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember } from "../keyring/roles.js"
 import { inBatches } from "./gather.js"
 import { BATCH, type CheckedFile, type PathFile, parseFile, verifyFiles } from "./reading.js"
-import { openFile, resealFile, type SealKey, type Signer } from "./seal.js"
+import { openFile, resealFile, type SealKey, type SignedAnew, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
 import { isBadFile, namesOf } from "./tree.js"
@@ -86,7 +86,7 @@ function signAnew(
   file: SecretFile,
   signingKey: string,
   { group, record, sealKey, signer }: Resealing,
-): Parameters<typeof resealFile>[3] {
+): SignedAnew | undefined {
   const entry = findMember(record, file.signer)
   const holds = entry !== undefined && canWrite(entry.role) && entry.signingKey === signingKey
   if (file.group === group && holds) return undefined

@@ -9,11 +9,11 @@ import { ROOT_GROUP, type SecretName } from "../format/names.js"
 import { hashRecord } from "../keyring/graph.js"
 import { groupOfRecord } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import type { Oid } from "../storage/git/git.js"
+import type { Git, Oid } from "../storage/git/git.js"
 import { type LocalState, READ_PATIENCE_MS, WRITE_PATIENCE_MS } from "../storage/local-state.js"
 import { readHead } from "../storage/repository.js"
 import { readSeen, type SeenBranch, writeSeen } from "../storage/seen.js"
-import type { Comparison, Loss } from "./compare-commits.js"
+import type { Compared, Comparison, Loss } from "./compare-commits.js"
 import { readRecords } from "./records.js"
 import type { Store } from "./store.js"
 import { gitTree, type Tree } from "./tree.js"
@@ -44,13 +44,18 @@ export async function reportBranch(store: Store, keyring: Keyring): Promise<Bran
   const seen = readSeen(store.repository!.commonDir, store.id, head.ref)
   const unchanged = seen === undefined || head.commit === null || seen.commit === head.commit
   if (unchanged) return { position: { ...head, seen, settled: true }, losses: [], unjudged: [] }
-  const { pin } = choosePin(store, "look")
-  const compared = { git: await store.git(), folder: store.folder, keyring, pin, known: store.state() }
+  const compared = comparedIn(store, keyring, await store.git())
   const { compareWithSeen } = await import("./compare-seen.js")
   const { losses, unjudged } = await compareWithSeen(compared, seen, head.commit!)
   const open = losses.filter(({ name, state }) => name === undefined || seen.accepted.get(name) !== state)
   const settled = open.length === 0 && unjudged.length === 0
   return { position: { ...head, seen, settled }, losses: open, unjudged }
+}
+
+/** What a comparison of two commits needs to know of an open store. */
+export function comparedIn(store: Store, keyring: Keyring, git: Git): Compared {
+  const { pin } = choosePin(store, "look")
+  return { git, folder: store.folder, keyring, pin, known: store.state() }
 }
 
 /**

@@ -20,6 +20,13 @@ export interface Signer {
 /** All of a new version that is not derived from its value, its signer or its data key. */
 export type VersionHeader = Omit<SecretHeader, "digest" | "author" | "signer">
 
+/** What signing a file again puts into it: who signs, and where it is now, if that is elsewhere. */
+export interface SignedAnew {
+  readonly signer: Signer
+  readonly group?: string
+  readonly valueKeys?: readonly string[]
+}
+
 /** Seals a new version: new salt, `author` = `signer` = who runs it. */
 export function sealVersion(
   header: VersionHeader,
@@ -42,7 +49,7 @@ export function resealFile(
   file: SecretFile,
   opened: OpenedValue,
   key: SealKey,
-  change?: { signer: Signer; group?: string; valueKeys?: readonly string[] },
+  change?: SignedAnew,
 ): SecretFile {
   if (change === undefined) return sealSigned(file, opened, key)
   const group = change.group ?? file.group
