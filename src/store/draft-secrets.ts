@@ -23,8 +23,9 @@ export interface StepResult {
 /** A value to store. Left out: value, type or meta stay as they are. */
 export interface SetRequest {
   readonly name: SecretName
+  /** At most 1 MiB. */
   readonly value?: Uint8Array | undefined
-  /** Entries to add or replace; an empty value removes one. */
+  /** Public entries to add or replace, 32 of at most 1 KiB each; an empty value removes one. */
   readonly meta?: ReadonlyMap<string, string> | undefined
   /** Only if the current version is this; 0: only if there never was one. */
   readonly cas?: number | undefined

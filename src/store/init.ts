@@ -67,7 +67,7 @@ export async function createStore(
   return { folder, storeId, member: request.member, pin: printPin(storeId, first.node), commit }
 }
 
-/** Your identity, or a new one in the default file. */
+/** Your identity, or a new one in the default file. @throws CofferError `IDENTITY_INVALID`, `IO_FAILED` */
 export async function ensureIdentity(options: OpenOptions): Promise<OwnIdentity> {
   const workTree = findRepository(options.directory)?.workTree
   const { identities } = await loadIdentities({

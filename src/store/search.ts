@@ -9,7 +9,7 @@ import { listFiles, listSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
 import { remember, viewStore } from "./view.js"
 
-/** Names that contain `text`, upper and lower case alike. */
+/** Names that contain `text`, upper and lower case alike. @throws CofferError as listSecrets */
 export async function findSecrets(store: Store, request: { text: string }): Promise<SecretName[]> {
   const text = request.text.toLowerCase()
   return (await listSecrets(store)).map(file => file.name).filter(name => name.toLowerCase().includes(text))

@@ -90,7 +90,13 @@ export async function openSecrets(store: Store, view: View, names: Iterable<Secr
   return secrets
 }
 
-/** Every secret's verified header below `prefix`, sorted by name. A file that is refused is named in a note. */
+/**
+ * Every secret's verified file below `prefix` (default: all), sorted by name. Needs no identity. A file that is refused is
+ * named in a note.
+ *
+ * @param request.deleted - tombstones too.
+ * @throws CofferError every refusal of the key records, `HISTORY_REWRITTEN`
+ */
 export async function listSecrets(
   store: Store,
   request: { prefix?: string | undefined; deleted?: boolean | undefined } = {},
@@ -121,7 +127,12 @@ export async function listFiles(
   return listed
 }
 
-/** Stores a value as the next version. */
+/**
+ * Stores a value as the next version; unchanged where value and meta are as wanted.
+ *
+ * @throws CofferError `VERSION_CONFLICT` against `cas`, `NAME_INVALID` beside a name that differs in case alone,
+ * `NOT_FOUND` without a value where there is none, `VALUE_INVALID` for meta, `LIMIT_EXCEEDED`
+ */
 export async function setSecret(store: Store, request: SetRequest & WriteOptions): Promise<SecretWritten> {
   return changeOne(
     store,
@@ -131,7 +142,11 @@ export async function setSecret(store: Store, request: SetRequest & WriteOptions
   )
 }
 
-/** Stores several values in one commit, all or nothing. */
+/**
+ * Stores several values in one commit, all or nothing, and leaves tombstones of what is to be deleted.
+ *
+ * @throws CofferError as {@link setSecret} and {@link deleteSecret}; `USAGE` for a name that is given twice
+ */
 export async function setSecrets(
   store: Store,
   request: WriteOptions & { secrets: readonly SetRequest[]; deletions?: readonly Deletion[] | undefined },
@@ -151,7 +166,12 @@ export interface Deletion {
   readonly cas?: number | undefined
 }
 
-/** Leaves a tombstone, or with `purge` takes away one that HEAD already has. */
+/**
+ * Leaves a tombstone, or with `purge` takes away one that HEAD already has.
+ *
+ * @throws CofferError `NOT_FOUND` where nothing ever was, `VERSION_CONFLICT` against `cas`, `USAGE` for a purge of a secret
+ * that is not deleted
+ */
 export async function deleteSecret(
   store: Store,
   request: WriteOptions & Deletion & { purge?: boolean | undefined },
@@ -168,6 +188,8 @@ export async function deleteSecret(
 /**
  * Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. A name that is given twice counts
  * once.
+ *
+ * @throws CofferError as {@link deleteSecret}
  */
 export async function deleteSecrets(
   store: Store,
@@ -226,7 +248,11 @@ async function chooseBelow(draft: Draft, paths: readonly string[], purge: boolea
   return [...chosen.values()]
 }
 
-/** Brings a deleted secret back to its last live value, as a new version. */
+/**
+ * Brings a deleted secret back to its last live value, as a new version; unchanged where it is not deleted.
+ *
+ * @throws CofferError `NOT_FOUND` where nothing ever was, `HISTORY_MISSING` where this clone lacks that value
+ */
 export async function undeleteSecret(
   store: Store,
   request: WriteOptions & { name: SecretName },
@@ -245,7 +271,12 @@ export async function undeleteSecret(
   )
 }
 
-/** Writes an old value as the next version, without showing it. */
+/**
+ * Writes an old value as the next version, without showing it; unchanged where the secret holds it already.
+ *
+ * @throws CofferError `NOT_FOUND` for a version that never was, `HISTORY_MISSING` for one that this clone lacks,
+ * `VERSION_TWICE` for a number that two values bear
+ */
 export async function rollbackSecret(
   store: Store,
   request: WriteOptions & { name: SecretName; choice: VersionChoice },

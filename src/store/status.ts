@@ -51,7 +51,12 @@ export interface ExposedSecret {
   readonly by: readonly Exposure[]
 }
 
-/** Everything about a store that can be told without opening a value. */
+/**
+ * Everything about a store that can be told without opening a value.
+ *
+ * @throws CofferError `SETTING_INVALID` for COFFER_PIN, `STORE_CHANGED` and `DAMAGED` for what this machine remembers; what is
+ * wrong with the store's files is in the report
+ */
 export async function reportStatus(
   store: Store,
   request: { at: Date; failOn?: readonly FailOn[] | undefined },
@@ -92,7 +97,7 @@ export async function openAndReport(
   }
 }
 
-/** The exposure list: what should be changed because of who left. */
+/** The exposure list: what should be changed because of who left. @throws CofferError every refusal of the key records */
 export async function listExposed(store: Store): Promise<readonly ExposedSecret[]> {
   const view = await viewStore(store, { use: "look" })
   const exposedTo = exposureOf(view.keyring)

@@ -22,7 +22,7 @@ export interface TrustReport {
   readonly from: PinChoice["from"]
 }
 
-/** What of a store is pinned here. */
+/** What of a store is pinned here. @throws CofferError `PIN_MISMATCH` and every other refusal of the key records */
 export async function showTrust(store: Store): Promise<TrustReport> {
   const { from } = choosePin(store, "look")
   const { keyring } = await viewStore(store, { use: "look" })
@@ -60,7 +60,11 @@ export async function acceptChanges(
   return { storeId: store.id, accepted }
 }
 
-/** Forgets pin, records and everything else this machine knows of the store in this folder. */
+/**
+ * Forgets pin, records and everything else this machine knows of the store in this folder.
+ *
+ * @throws CofferError `STORE_LOCKED`, `IO_FAILED`
+ */
 export function resetTrust(store: Store): { storeId: string; accepted: readonly string[] } {
   if (store.stateLocation !== undefined)
     forgetStore(store.stateLocation, { id: store.id, folder: store.folder })
