@@ -21,7 +21,7 @@ export function writtenLine(written: SecretWritten, remark = ""): string {
 }
 
 /** Several secrets, one a line, and what became of all of them. */
-export function writtenLines(written: SecretsWritten): string {
+function writtenLines(written: SecretsWritten): string {
   const lines = written.secrets.map(({ name, version }) => `${name}: version ${version}\n`)
   return `${lines.join("")}${counted(written.secrets.length, "secret")}${outcome(written)}\n`
 }

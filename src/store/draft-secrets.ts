@@ -32,7 +32,7 @@ export interface SetRequest {
 }
 
 /** What a version holds. */
-export interface Content {
+interface Content {
   readonly state: "current" | "deleted"
   readonly type: "text" | "binary"
   readonly value: Uint8Array
@@ -162,7 +162,7 @@ export async function holds(draft: Draft, file: SecretFile, source: Secret): Pro
 }
 
 /** Seals `content` as the version after `predecessors`, the most direct one first. */
-export async function putVersion(
+async function putVersion(
   draft: Draft,
   access: GroupAccess,
   name: SecretName,

@@ -52,7 +52,7 @@ export type VersionChoice =
   | { readonly at: Date }
 
 /** All versions, newest first, with the commits that brought them. @throws CofferError `NOT_FOUND` */
-export async function readHistory(context: HistoryContext, name: SecretName): Promise<History> {
+async function readHistory(context: HistoryContext, name: SecretName): Promise<History> {
   const current = await requireFile(context, name)
   const collected = await followChain(context, name, current)
   const log = await followLog(context, name, collected)

@@ -42,7 +42,7 @@ export interface Written<T> {
 }
 
 /** What is staged of a secret where that is not what HEAD has. */
-export type StagedSecret =
+type StagedSecret =
   | { readonly is: "conflicted" | "removed" | "refused" }
   | { readonly is: "verified"; readonly file: SecretFile }
 
