@@ -19,6 +19,11 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   return isUtf8(bytes) ? asBuffer(bytes).toString("utf8") : undefined
 }
 
+/** One UTF-16 unit as JSON, YAML and JavaScript escape it: `\u00e9`. */
+export function escapeUnit(unit: string): string {
+  return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`
+}
+
 /** Lower-case hex. */
 export function encodeHex(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("hex")
@@ -27,6 +32,11 @@ export function encodeHex(bytes: Uint8Array): string {
 /** Bytes of lower-case hex, or undefined for anything else. */
 export function decodeHex(text: string): Uint8Array | undefined {
   return text.length % 2 === 0 && /^[0-9a-f]*$/.test(text) ? Buffer.from(text, "hex") : undefined
+}
+
+/** Whether `text` is 256 bits in lower-case hex, as hashes and public keys are written. */
+export function isHex256(text: string): boolean {
+  return /^[0-9a-f]{64}$/.test(text)
 }
 
 /** Padded standard base64 without line breaks. */
@@ -42,7 +52,16 @@ export function decodeBase64(text: string): Uint8Array | undefined {
 
 /** Base32 of RFC 4648 in lower case without padding. */
 export function encodeBase32(bytes: Uint8Array): string {
-  let text = ""
+  return toFiveBits(bytes)
+    .map(word => BASE32[word])
+    .join("")
+}
+
+const BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+/** Eight bits to five, the last ones padded with zeros. */
+export function toFiveBits(bytes: Uint8Array): number[] {
+  const words: number[] = []
   let buffer = 0
   let bits = 0
   for (const byte of bytes) {
@@ -50,14 +69,13 @@ export function encodeBase32(bytes: Uint8Array): string {
     bits += 8
     while (bits >= 5) {
       bits -= 5
-      text += BASE32[(buffer >>> bits) & 31]
+      words.push((buffer >>> bits) & 31)
     }
     buffer &= (1 << bits) - 1
   }
-  return bits > 0 ? text + BASE32[(buffer << (5 - bits)) & 31] : text
+  if (bits > 0) words.push((buffer << (5 - bits)) & 31)
+  return words
 }
-
-const BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
 /**
  * Joins parts so that no two different lists give the same bytes: u64be(count), then u64be(length)

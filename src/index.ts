@@ -58,6 +58,7 @@ export {
   removeRecipient,
 } from "./store/members.js"
 export { type MergeRequest, mergeKeyrings } from "./store/merge-groups.js"
+export type { Secret } from "./store/reading.js"
 export { type Conflict, type Resolution, resolveMerge, resolveSecret } from "./store/resolve.js"
 export { type Rotated, type RotatedGroup, type RotateRequest, rotateGroups } from "./store/rotate.js"
 export { findSecrets, grepSecrets } from "./store/search.js"
@@ -69,7 +70,6 @@ export {
   getSecret,
   listSecrets,
   rollbackSecret,
-  type Secret,
   type SecretsWritten,
   type SecretWritten,
   setSecret,

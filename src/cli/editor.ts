@@ -1,7 +1,7 @@
 /** Text in the user's editor, until it is accepted. */
 import { writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
-import { CofferError } from "../errors.js"
+import { CofferError, EXIT_CODES } from "../errors.js"
 import { readPlainFile } from "../storage/files.js"
 import { makeTemporaryFolder } from "../storage/temporary-folder.js"
 import { readUserConfig } from "../storage/user-config.js"
@@ -53,7 +53,7 @@ export async function editUntilAccepted<T>(
 }
 
 async function wantsToGoOn(session: Session, error: unknown): Promise<boolean> {
-  if (!(error instanceof CofferError) || error.exit !== 2 || !session.interactive) return false
+  if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.USAGE || !session.interactive) return false
   session.warn(error.message)
   return askYesNo(session, "edit again?")
 }

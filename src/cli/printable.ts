@@ -1,4 +1,5 @@
 /** Text from a repository, a remote or a colleague, made safe to show on a terminal. */
+import { escapeUnit } from "../encoding.js"
 
 /**
  * C0 and C1 controls (ESC among them), DEL, line separators, and the characters that turn the
@@ -23,15 +24,9 @@ export function printableLines(text: string): string {
 
 /** The same for JSON text, in which `\uXXXX` stands for the character itself. */
 export function printableJson(json: string): string {
-  return json.replace(UNSAFE, character =>
-    Array.from({ length: character.length }, (_, i) => unit(character.charCodeAt(i))).join(""),
-  )
+  return json.replace(UNSAFE, character => character.split("").map(escapeUnit).join(""))
 }
 
 function spell(character: string): string {
   return `\\u{${character.codePointAt(0)!.toString(16)}}`
-}
-
-function unit(code: number): string {
-  return `\\u${code.toString(16).padStart(4, "0")}`
 }

@@ -19,7 +19,7 @@ export async function askYesNo(session: Asking, question: string): Promise<boole
 }
 
 /** Asks for one line that may be seen. */
-export async function askLine(session: Asking, question: string): Promise<string> {
+async function askLine(session: Asking, question: string): Promise<string> {
   requirePerson(session)
   session.host.stderr.write(printableLines(question))
   const line: Uint8Array[] = []

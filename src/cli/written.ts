@@ -1,6 +1,7 @@
-/** What commands that write print: which secrets, which version, which commit. */
+/** What commands print of secrets: which ones, which version, who wrote it, which commit. */
 import { counted } from "../format/counted.js"
 import type { SecretName } from "../format/names.js"
+import type { SecretHeader } from "../format/secret-file.js"
 import type { SecretsWritten, SecretWritten } from "../store/secrets.js"
 
 interface Outcome {
@@ -20,7 +21,7 @@ export function writtenLine(written: SecretWritten, remark = ""): string {
 }
 
 /** Several secrets, one a line, and what became of all of them. */
-export function writtenLines(written: SecretsWritten): string {
+function writtenLines(written: SecretsWritten): string {
   const lines = written.secrets.map(({ name, version }) => `${name}: version ${version}\n`)
   return `${lines.join("")}${counted(written.secrets.length, "secret")}${outcome(written)}\n`
 }
@@ -28,6 +29,11 @@ export function writtenLines(written: SecretsWritten): string {
 /** Either form. */
 export function writtenText(written: SecretWritten | SecretsWritten): string {
   return "name" in written ? writtenLine(written) : writtenLines(written)
+}
+
+/** Who wrote a version: `ana`, or `ana (sealed by tom)` where somebody else signed it. */
+export function authorText({ author, signer }: Pick<SecretHeader, "author" | "signer">): string {
+  return author === signer ? author : `${author} (sealed by ${signer})`
 }
 
 /** A name a line. */

@@ -1,4 +1,5 @@
 /** Bech32 of BIP 173, without its limit of 90 characters: the spelling of age's keys and of cards. */
+import { toFiveBits } from "../encoding.js"
 
 const ALPHABET = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 const GENERATOR = [0x3b6a57b2, 0x26508e6d, 0x1ea119fa, 0x3d4233dd, 0x2a1462b3]
@@ -10,7 +11,7 @@ const CHECKSUM_CHARACTERS = 6
  * @param hrp - the lower-case part before the separator `1`, such as `age`.
  */
 export function encodeBech32(hrp: string, bytes: Uint8Array): string {
-  const words = toWords(bytes)
+  const words = toFiveBits(bytes)
   const check = polymod([...expand(hrp), ...words, 0, 0, 0, 0, 0, 0]) ^ 1
   for (let i = 0; i < CHECKSUM_CHARACTERS; i++) words.push((check >>> (5 * (5 - i))) & 31)
   return `${hrp}1${words.map(word => ALPHABET[word]).join("")}`
@@ -30,7 +31,7 @@ export function decodeBech32(text: string): { hrp: string; bytes: Uint8Array } |
     words.push(word)
   }
   if (words.length < CHECKSUM_CHARACTERS || polymod([...expand(hrp), ...words]) !== 1) return undefined
-  const bytes = fromWords(words.slice(0, -CHECKSUM_CHARACTERS))
+  const bytes = fromFiveBits(words.slice(0, -CHECKSUM_CHARACTERS))
   return bytes === undefined ? undefined : { hrp, bytes }
 }
 
@@ -51,26 +52,8 @@ function expand(hrp: string): number[] {
   return [...codes.map(code => code >>> 5), 0, ...codes.map(code => code & 31)]
 }
 
-/** Eight bits to five, padded with zeros. */
-function toWords(bytes: Uint8Array): number[] {
-  const words: number[] = []
-  let buffer = 0
-  let bits = 0
-  for (const byte of bytes) {
-    buffer = (buffer << 8) | byte
-    bits += 8
-    while (bits >= 5) {
-      bits -= 5
-      words.push((buffer >>> bits) & 31)
-    }
-    buffer &= (1 << bits) - 1
-  }
-  if (bits > 0) words.push((buffer << (5 - bits)) & 31)
-  return words
-}
-
 /** Five bits to eight; padding must be shorter than a word and zero, so that each text has one meaning. */
-function fromWords(words: readonly number[]): Uint8Array | undefined {
+function fromFiveBits(words: readonly number[]): Uint8Array | undefined {
   const bytes: number[] = []
   let buffer = 0
   let bits = 0

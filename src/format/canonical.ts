@@ -4,7 +4,7 @@
  *
  * @see docs/format.md §1
  */
-import { encodeBase64, encodeUtf8 } from "../encoding.js"
+import { encodeBase64, escapeUnit } from "../encoding.js"
 
 /** Characters of base64 in one line: short of 80 with any indent that occurs. */
 export const LINE_CHARACTERS = 76
@@ -24,7 +24,7 @@ export function quote(text: string): string {
 
 function escapeCharacter(character: string): string {
   if (character === '"' || character === "\\") return `\\${character}`
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`
+  return escapeUnit(character)
 }
 
 /** A line `field: value`, the value as it is. */
@@ -73,9 +73,4 @@ function blockLines(bytes: Uint8Array, indent: string): string {
     lines += `${indent}${text.slice(i, i + LINE_CHARACTERS)}\n`
   }
   return lines
-}
-
-/** The bytes of a printed file. */
-export function toBytes(text: string): Uint8Array {
-  return encodeUtf8(text)
 }

@@ -23,7 +23,7 @@ export interface DotenvEntry {
  *
  * @throws CofferError `IMPORT_INVALID` naming the line, never its text: what cannot be parsed may be a value.
  */
-export function parseDotenv(text: string): { entries: DotenvEntry[] } {
+export function parseDotenv(text: string): DotenvEntry[] {
   const reader = { text: text.replace(/^\uFEFF/, "").replace(/\r\n/g, "\n"), at: 0, line: 1 }
   if (/[\0\r]/.test(reader.text)) {
     reader.line += countLines(reader.text.slice(0, reader.text.search(/[\0\r]/)))
@@ -41,7 +41,7 @@ export function parseDotenv(text: string): { entries: DotenvEntry[] } {
     lines.set(entry.key, entry.line)
     entries.push(entry)
   }
-  return { entries }
+  return entries
 }
 
 interface Reader {

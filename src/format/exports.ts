@@ -1,5 +1,7 @@
 /** Prints variables for other programs: JSON, POSIX shell, and masks for GitHub's logs. */
+import { escapeUnit } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import { quoteForShell } from "./shell.js"
 
 /** What `export` can print. */
 export const EXPORT_FORMATS = ["json", "sh", "github-mask"] as const
@@ -25,13 +27,10 @@ export function printVariables(variables: ReadonlyMap<string, string>, format: E
 /** One flat object of strings, safe to paste into JavaScript and for readers that dislike raw controls. */
 function printJson(variables: ReadonlyMap<string, string>): string {
   const text = JSON.stringify(Object.fromEntries(variables), null, 2)
-  return `${text.replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)}\n`
+  return `${text.replace(/[\u007f-\u009f\u2028\u2029\ufeff]/g, escapeUnit)}\n`
 }
 
-/**
- * `export NAME='value'` lines for `eval "$(coffer export --format sh)"`. Single quotes are the one
- * quoting that bash, dash and zsh all read exactly, whatever is inside.
- */
+/** `export NAME='value'` lines for `eval "$(coffer export --format sh)"`. */
 function printShell(variables: ReadonlyMap<string, string>): string {
   return Array.from(variables, ([variable, value]) => {
     if (value.includes("\0")) {
@@ -39,7 +38,7 @@ function printShell(variables: ReadonlyMap<string, string>): string {
         hint: "use --format json, or coffer get -o FILE",
       })
     }
-    return `export ${variable}='${value.replace(/'/g, "'\\''")}'\n`
+    return `export ${variable}=${quoteForShell(value)}\n`
   }).join("")
 }
 

@@ -1,21 +1,14 @@
 /** The file that publishes a data key: its members, its rules, and the text form of both. */
-import { equalBytes } from "../encoding.js"
-import {
-  printBlock,
-  printBlocks,
-  printItems,
-  printMap,
-  printPlain,
-  printText,
-  quote,
-  toBytes,
-} from "./canonical.js"
+import { encodeUtf8, equalBytes, isHex256 } from "../encoding.js"
+import { printBlock, printBlocks, printItems, printMap, printPlain, printText, quote } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
 import { LIMITS } from "./limits.js"
 import { isGroupName, isMemberName, ROOT_GROUP } from "./names.js"
 import { isStoreId } from "./store-file.js"
 import { isTime } from "./times.js"
 
+/** All roles, as records spell them. */
+export const ROLES = ["reader", "writer", "rotator", "admin"] as const
 /** What a member may do, each role all that the one before may, except that a rotator signs no secrets. */
 export type Role = (typeof ROLES)[number]
 /** Why a record was made: information only. */
@@ -81,7 +74,6 @@ export interface KeyRecord {
   readonly signature: Uint8Array
 }
 
-const ROLES = ["reader", "writer", "rotator", "admin"] as const
 const REASONS = ["init", "add", "remove", "replace", "rotate", "merge", "policy", "group"] as const
 const FIELDS: ReadonlySet<string> = new Set([
   "coffer",
@@ -103,7 +95,6 @@ const FIELDS: ReadonlySet<string> = new Set([
 ])
 const ROTATION = ["interval", "maxOperations", "maxVersions"] as const
 const RETENTION = ["maxVersions", "maxAge"] as const
-const HASH = /^[0-9a-f]{64}$/
 const KEY_ID = /^([1-9][0-9]{0,9})-[0-9a-f]{8}$/
 /** Bech32, ssh keys and plugin names; whether it is a key is for the rules of members to say. */
 const RECIPIENT = /^[!-~]+( [!-~]+)*$/
@@ -146,7 +137,7 @@ function readRecord(reader: CanonicalReader): KeyRecord {
     store,
     group,
     number: reader.integer("number"),
-    commitment: reader.textThat("commitment", isHash),
+    commitment: reader.textThat("commitment", isHex256),
     parents: readParents(reader),
     reason: reader.word("reason", REASONS),
     members: readMembers(reader),
@@ -164,7 +155,7 @@ function readRecord(reader: CanonicalReader): KeyRecord {
 function readParents(reader: CanonicalReader): readonly ParentRef[] {
   const parents = reader.list("parents", LIMITS.parents, (first, rest) => ({
     id: reader.textThat("id", isKeyId, first),
-    sha256: reader.textThat("sha256", isHash, rest),
+    sha256: reader.textThat("sha256", isHex256, rest),
   }))
   const order = parents.map(({ id, sha256 }) => `${id} ${sha256}`)
   if (!isRising(order)) throw reader.fault('"parents" is not sorted')
@@ -179,7 +170,7 @@ function readMembers(reader: CanonicalReader): readonly Member[] {
       recipient: reader.textThat("recipient", text => RECIPIENT.test(text), rest),
     }
     if (!reader.has("signingKey", rest)) return member
-    return { ...member, signingKey: reader.textThat("signingKey", isHash, rest) }
+    return { ...member, signingKey: reader.textThat("signingKey", isHex256, rest) }
   })
   // Equal names are for the rules of members to refuse, by their own code.
   const names = members.map(({ name }) => name)
@@ -215,7 +206,7 @@ function readIntegers<F extends string>(
 function readGroups(reader: CanonicalReader): ReadonlyMap<string, string> {
   const groups = reader.map("groups", LIMITS.groups)
   for (const [group, sha256] of groups) {
-    if (group === ROOT_GROUP || !isGroupName(group) || !isHash(sha256)) {
+    if (group === ROOT_GROUP || !isGroupName(group) || !isHex256(sha256)) {
       throw reader.fault('"groups" has an entry that is not a group and a hash')
     }
   }
@@ -237,10 +228,6 @@ export function isKeyId(text: string): boolean {
   return Number(KEY_ID.exec(text)?.[1] ?? Number.NaN) <= LIMITS.integer
 }
 
-function isHash(text: string): boolean {
-  return HASH.test(text)
-}
-
 function isRising(texts: readonly string[]): boolean {
   return texts.every((text, index) => index === 0 || text > texts[index - 1]!)
 }
@@ -251,12 +238,12 @@ function isRising(texts: readonly string[]): boolean {
  * @see docs/format.md §5
  */
 export function printKeyRecord(record: KeyRecord): Uint8Array {
-  return toBytes(printUnsigned(record) + printBlock("signature", record.signature))
+  return encodeUtf8(printUnsigned(record) + printBlock("signature", record.signature))
 }
 
 /** The bytes that a record is signed over: all above `signature`. */
 export function recordContext(record: Omit<KeyRecord, "signature">): Uint8Array {
-  return toBytes(printUnsigned(record))
+  return encodeUtf8(printUnsigned(record))
 }
 
 function printUnsigned(record: Omit<KeyRecord, "signature">): string {

@@ -17,13 +17,15 @@ const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)/
 /**
  * Checks the name of a secret.
  *
- * @throws CofferError `NAME_INVALID`, without the text: people paste values where a name belongs.
+ * @throws CofferError `NAME_INVALID`, without the text: people type NAME=VALUE and paste values where a name belongs.
  * @see docs/format.md §2.1
  */
 export function parseSecretName(text: string): SecretName {
   const fault = findNameFault(text)
   if (fault === undefined) return text as SecretName
-  throw nameInvalid("name", fault)
+  throw new CofferError("NAME_INVALID", `the name is not valid: ${fault}`, {
+    hint: "a name looks like prod/db/PASSWORD: letters, digits and . _ - in parts with / between them",
+  })
 }
 
 export function isSecretName(text: string): text is SecretName {
@@ -33,13 +35,15 @@ export function isSecretName(text: string): text is SecretName {
 /**
  * Checks the name of a group: a path that can stand above a secret's name, or `default`.
  *
- * @throws CofferError `NAME_INVALID`
+ * @throws CofferError `NAME_INVALID`, without the text, as for secrets
  * @see docs/format.md §2.2
  */
 export function parseGroupName(text: string): string {
   const fault = findGroupFault(text)
   if (fault === undefined) return text
-  throw nameInvalid("group", fault)
+  throw new CofferError("NAME_INVALID", `the name of the group is not valid: ${fault}`, {
+    hint: "a group looks like prod or prod/db",
+  })
 }
 
 export function isGroupName(text: string): boolean {
@@ -79,6 +83,11 @@ export function isBelow(name: string, path: string): boolean {
   return path === "" ? name !== "" : name.startsWith(`${path}/`)
 }
 
+/** The same with the path itself, and everything for "". */
+export function isAtOrBelow(name: string, path: string): boolean {
+  return path === "" || name === path || name.startsWith(`${path}/`)
+}
+
 /**
  * Names by their spelling without case: finds those that cannot stand beside each other on a file system
  * that ignores case, because they, or folders of theirs, differ in case alone.
@@ -114,6 +123,12 @@ export class NameIndex {
     }
     return undefined
   }
+}
+
+/** The refusal of a name for one that {@link NameIndex} finds. */
+export function nameClash(name: string, clash: string, hint?: string): CofferError {
+  const message = `"${name}" and "${clash}" cannot stand side by side on every file system`
+  return new CofferError("NAME_INVALID", message, { hint })
 }
 
 /** The folders on the way to a name, then the name itself. */
@@ -198,15 +213,4 @@ function findGroupFault(text: string): string | undefined {
   // Also in capitals: its folder of key records would be that of the root group on some file systems.
   if (segments[0]!.toLowerCase() === ROOT_GROUP) return `"${ROOT_GROUP}" is the root group`
   return findNameFault(text)
-}
-
-/** People type NAME=VALUE and paste values where a name belongs: what is no name must not reach a log. */
-function nameInvalid(what: "name" | "group", fault: string): CofferError {
-  return what === "name"
-    ? new CofferError("NAME_INVALID", `the name is not valid: ${fault}`, {
-        hint: "a name looks like prod/db/PASSWORD: letters, digits and . _ - in parts with / between them",
-      })
-    : new CofferError("NAME_INVALID", `the name of the group is not valid: ${fault}`, {
-        hint: "a group looks like prod or prod/db",
-      })
 }

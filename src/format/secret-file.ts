@@ -1,8 +1,8 @@
 /** The file of one secret: what is signed, what is sealed, and the text form of both. */
 import { sha256Of } from "../encoding/sha256.js"
-import { equalBytes } from "../encoding.js"
+import { encodeUtf8, equalBytes, isHex256 } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { printBlock, printMap, printPlain, printText, printTexts, toBytes } from "./canonical.js"
+import { printBlock, printMap, printPlain, printText, printTexts } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
 import { isKeyId } from "./key-record.js"
 import { LIMITS } from "./limits.js"
@@ -10,9 +10,6 @@ import { findMetaFault } from "./meta.js"
 import { isGroupName, isMemberName, isSecretName, type SecretName } from "./names.js"
 import { isStoreId } from "./store-file.js"
 import { isTime } from "./times.js"
-
-export { LIMITS } from "./limits.js"
-export { checkMeta } from "./meta.js"
 
 /** What the signer vouches for. */
 export interface SecretHeader {
@@ -65,7 +62,6 @@ const FIELDS: ReadonlySet<string> = new Set([
 ])
 const STATES = ["current", "deleted"] as const
 const TYPES = ["text", "binary"] as const
-const DIGEST = /^[0-9a-f]{64}$/
 const PREVIOUS = /^([1-9][0-9]{0,9})-([0-9a-f]{40}|[0-9a-f]{64})$/
 const SUM = /^[0-9a-f]{16}$/
 const NONCE_BYTES = 24
@@ -95,11 +91,21 @@ export function parseSecretFile(bytes: Uint8Array, path?: string): SecretFile {
   }
   const sum = reader.textThat("sum", text => SUM.test(text))
   reader.end()
-  const body = toBytes(printBody(file))
+  const body = encodeUtf8(printBody(file))
   // The promise of the form, kept whatever the reader overlooks: what was parsed prints to these bytes.
   if (!equalBytes(body, bytes.subarray(0, body.length))) throw reader.fault("printed again, it differs")
   if (sumOf(body) !== sum) throw damaged(what)
   return file
+}
+
+/** The secret's file that bytes are, if there are any and they are one at all. */
+export function findSecretFile(bytes: Uint8Array | undefined): SecretFile | undefined {
+  try {
+    return bytes === undefined ? undefined : parseSecretFile(bytes)
+  } catch (error) {
+    if (error instanceof CofferError) return undefined
+    throw error
+  }
 }
 
 function readHeader(reader: CanonicalReader): SecretHeader {
@@ -115,7 +121,7 @@ function readHeader(reader: CanonicalReader): SecretHeader {
     author: reader.textThat("author", isMemberName),
     previous: readPrevious(reader),
     meta: readMeta(reader),
-    digest: reader.textThat("digest", text => DIGEST.test(text)),
+    digest: reader.textThat("digest", isHex256),
     signer: reader.textThat("signer", isMemberName),
   }
 }
@@ -168,17 +174,17 @@ function findPrevious(entry: string): { version: number; oid: string } | undefin
  */
 export function printSecretFile(file: SecretFile): Uint8Array {
   const body = printBody(file)
-  return toBytes(body + printText("sum", sumOf(toBytes(body))))
+  return encodeUtf8(body + printText("sum", sumOf(encodeUtf8(body))))
 }
 
 /** The bytes that a write is signed over: all above `signature`. */
 export function writeContext(header: SecretHeader): Uint8Array {
-  return toBytes(printHeader(header))
+  return encodeUtf8(printHeader(header))
 }
 
 /** The bytes that a value is sealed to: all above `nonce`. */
 export function sealContext(file: Omit<SecretFile, "nonce" | "value">): Uint8Array {
-  return toBytes(printSigned(file))
+  return encodeUtf8(printSigned(file))
 }
 
 function printHeader(header: SecretHeader): string {

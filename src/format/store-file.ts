@@ -1,5 +1,6 @@
 /** The file that says which store this is, and the attributes that keep git from touching its files. */
-import { printPlain, printText, toBytes } from "./canonical.js"
+import { encodeUtf8 } from "../encoding.js"
+import { printPlain, printText } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
 import { LIMITS } from "./limits.js"
 
@@ -33,5 +34,5 @@ export function parseStoreFile(bytes: Uint8Array): { store: string } {
 }
 
 export function printStoreFile({ store }: { store: string }): Uint8Array {
-  return toBytes(printPlain("coffer", "store/1") + printText("store", store))
+  return encodeUtf8(printPlain("coffer", "store/1") + printText("store", store))
 }

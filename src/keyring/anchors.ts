@@ -2,7 +2,7 @@
 import { ROOT_GROUP } from "../format/names.js"
 import type { Finding } from "./findings.js"
 import { rightsOf } from "./forks.js"
-import type { GroupKeyring } from "./group.js"
+import { acceptedRecords, type GroupKeyring } from "./group.js"
 import { matchesPin, type Pin } from "./pin.js"
 import type { Keyring } from "./verify.js"
 
@@ -41,18 +41,13 @@ export function renewAnchors(keyring: Keyring): ReadonlyMap<string, string> {
 }
 
 /** Names of those who could sign records in the anchor or after it and cannot now. */
-function lostSince({ graph, current }: GroupKeyring, anchor: string): string[] {
-  const has = new Set(current.flatMap(node => rightsOf(node.record.members)))
-  const since = new Set(
-    current
-      .flatMap(tip => [...graph.ancestors(tip.sha256)])
-      .filter(sha256 => graph.ancestors(sha256).has(anchor)),
-  )
-  const names = [...since].flatMap(sha256 => {
-    const node = graph.nodes.get(sha256)!
-    return node.record.members.filter(member => rightsOf([member]).some(right => !has.has(right)))
-  })
-  return [...new Set(names.map(member => member.name))].sort()
+function lostSince(group: GroupKeyring, anchor: string): string[] {
+  const has = new Set(group.current.flatMap(node => rightsOf(node.record.members)))
+  const since = acceptedRecords(group).filter(node => group.graph.ancestors(node.sha256).has(anchor))
+  const lost = since
+    .flatMap(node => node.record.members)
+    .filter(member => rightsOf([member]).some(right => !has.has(right)))
+  return [...new Set(lost.map(member => member.name))].sort()
 }
 
 function oldPin(lost: readonly string[]): Finding {

@@ -1,7 +1,7 @@
 /** The exposure list: who could read a value and is no member of its group now (DESIGN §1.2, §2.2). */
 import type { SecretHeader } from "../format/secret-file.js"
-import { descendants } from "./graph.js"
-import type { GroupKeyring } from "./group.js"
+import { descendants, type RecordNode } from "./graph.js"
+import { acceptedRecords, type GroupKeyring } from "./group.js"
 import type { Keyring } from "./verify.js"
 
 /** Somebody who may know a value. */
@@ -65,14 +65,11 @@ function findReaders(
 }
 
 /** When the recipient was dropped from the group for the last time. */
-function findRemoval({ graph, current }: GroupKeyring, recipient: string): string | null {
-  const has = (sha256: string) =>
-    graph.nodes.get(sha256)!.record.members.some(member => member.recipient === recipient)
-  const accepted = current.flatMap(tip => [...graph.ancestors(tip.sha256)])
-  if (current.some(tip => has(tip.sha256))) return null
-  const removals = accepted
-    .map(sha256 => graph.nodes.get(sha256)!)
-    .filter(node => !has(node.sha256) && node.record.parents.some(parent => has(parent.sha256)))
+function findRemoval(group: GroupKeyring, recipient: string): string | null {
+  const { graph, current } = group
+  const has = (node: RecordNode) => node.record.members.some(member => member.recipient === recipient)
+  if (current.some(has)) return null
+  const removals = acceptedRecords(group).filter(node => !has(node) && graph.parents(node).some(has))
   return (
     removals
       .map(node => node.record.created)

@@ -21,6 +21,19 @@ export interface Refusal {
   readonly hint?: string
 }
 
+/** A refusal, or an error about a path, as a finding; other fields stay behind. */
+export function errorFinding(
+  { code, message, hint }: Pick<CofferError, "code" | "message"> & { readonly hint?: string | undefined },
+  path: string,
+): Finding & { readonly path: string } {
+  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
+}
+
+/** One finding for each code and path: several checks come across the same fault. */
+export function uniqueFindings(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map(finding => [`${finding.code} ${finding.path}`, finding])).values()]
+}
+
 /** Takes a refusal: throws it, or notes it so that the rest is looked at too. */
 export type Refuse = (refusal: Refusal) => void
 

@@ -31,6 +31,31 @@ export interface GroupKeyring {
   readonly undecided?: true
 }
 
+/** The lines of a group that count. */
+export type Lines = Pick<GroupKeyring, "graph" | "current">
+
+/** The records that count: current ones and all they descend from, parents before their children. */
+export function acceptedRecords({ graph, current }: Lines): RecordNode[] {
+  const accepted = new Set(current.flatMap(tip => [...graph.ancestors(tip.sha256)]))
+  return [...graph.nodes.values()].filter(node => accepted.has(node.sha256))
+}
+
+/** The current records that a record is, or that descend from it: none for one of a refused fork. */
+export function holdersOf({ graph, current }: Lines, sha256: string): RecordNode[] {
+  return current.filter(tip => graph.ancestors(tip.sha256).has(sha256))
+}
+
+/** Whether one of those refuses files at HEAD that are sealed under the record's data key. */
+export function isRetired({ record }: RecordNode, holders: readonly RecordNode[]): boolean {
+  return holders.some(tip => record.number < tip.record.oldest)
+}
+
+/** Names of a group's admins, each once: who can help where somebody else cannot. */
+export function adminNames({ current }: Pick<GroupKeyring, "current">): string[] {
+  const members = current.flatMap(node => node.record.members)
+  return [...new Set(members.filter(member => member.role === "admin").map(member => member.name))]
+}
+
 /** @returns undefined after a refusal that did not throw and leaves nothing to trust. */
 export function verifyGroup(task: GroupTask, refuse: Refuse): GroupKeyring | undefined {
   const { files, store, group, known } = task

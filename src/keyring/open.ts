@@ -3,7 +3,7 @@ import { asDataKey, type DataKey, type DerivedKeys, deriveKeys, openPreviousKey 
 import { CofferError, hasCode } from "../errors.js"
 import type { Member } from "../format/key-record.js"
 import type { RecordNode } from "./graph.js"
-import type { GroupKeyring } from "./group.js"
+import { acceptedRecords, adminNames, type GroupKeyring, holdersOf } from "./group.js"
 
 /** What opens an age message: one identity. */
 export interface Unwrapper {
@@ -82,9 +82,9 @@ function findMe(group: GroupKeyring, identities: readonly Unwrapper[]): { node: 
   throw notAMember(group, identities)
 }
 
-function notAMember({ group, graph, current }: GroupKeyring, identities: readonly Unwrapper[]): CofferError {
-  const admins = current.flatMap(node => node.record.members).filter(member => member.role === "admin")
-  const names = [...new Set(admins.map(member => member.name))].join(", ")
+function notAMember(keyring: GroupKeyring, identities: readonly Unwrapper[]): CofferError {
+  const { group, graph, current } = keyring
+  const names = adminNames(keyring).join(", ")
   const ancestors = new Set(current.flatMap(node => [...graph.ancestors(node.sha256)]))
   const former = [...ancestors]
     .map(sha256 => findMine(graph.nodes.get(sha256)!, identities)?.member.name)
@@ -154,11 +154,10 @@ async function reachKey(chain: Chain, id: string): Promise<OpenedKey> {
   throw unreachable(chain, target)
 }
 
-function findTarget({ group, graph, current }: GroupKeyring, id: string): RecordNode {
-  const target = graph.byId.get(id)
-  if (target !== undefined && current.some(tip => graph.ancestors(tip.sha256).has(target.sha256)))
-    return target
-  throw new CofferError("KEY_UNKNOWN", `"${group}" has no data key "${id}"`)
+function findTarget(keyring: GroupKeyring, id: string): RecordNode {
+  const target = keyring.graph.byId.get(id)
+  if (target !== undefined && holdersOf(keyring, target.sha256).length > 0) return target
+  throw new CofferError("KEY_UNKNOWN", `"${keyring.group}" has no data key "${id}"`)
 }
 
 /** Opens links from what is open towards the target; records of lower numbers cannot lead to it. */
@@ -183,11 +182,8 @@ function followLinks(chain: Chain, target: RecordNode): OpenedKey | undefined {
 }
 
 /** The target and its descendants up to the current records, the target first. */
-function descentOf({ graph, current }: GroupKeyring, target: RecordNode): RecordNode[] {
-  const accepted = new Set(current.flatMap(tip => [...graph.ancestors(tip.sha256)]))
-  return [...graph.nodes.values()].filter(
-    node => accepted.has(node.sha256) && graph.ancestors(node.sha256).has(target.sha256),
-  )
+function descentOf(keyring: GroupKeyring, target: RecordNode): RecordNode[] {
+  return acceptedRecords(keyring).filter(node => keyring.graph.ancestors(node.sha256).has(target.sha256))
 }
 
 function unreachable({ group, brokenLinks, brokenWraps }: Chain, target: RecordNode): CofferError {

@@ -60,14 +60,15 @@ function parseNode(
   }
 }
 
+/** Makes refusals of one record, which name its file and its author. */
+function faultOf({ path, record }: RecordNode): (code: Refusal["code"], why: string) => Refusal {
+  return (code, why) => ({ code, path, message: `"${path}" by "${record.author}": ${why}` })
+}
+
 /** Step 3: members and wraps. @returns what is wrong first, if anything. */
 export function findMemberFault(node: RecordNode): Refusal | undefined {
   const { members, wrap } = node.record
-  const fault = (code: Refusal["code"], why: string): Refusal => ({
-    code,
-    path: node.path,
-    message: `"${node.path}" by "${node.record.author}": ${why}`,
-  })
+  const fault = faultOf(node)
   if (!members.some(member => member.role === "admin")) return fault("NO_ADMIN", "no member is an admin")
   const twice = findTwice(members)
   if (twice !== undefined) return fault("MEMBER_TWICE", `${twice} occurs twice`)
@@ -139,11 +140,7 @@ export function findParentFault(
   nodes: ReadonlyMap<string, RecordNode>,
 ): Refusal | undefined {
   const { parents, number, created } = node.record
-  const fault = (code: Refusal["code"], why: string): Refusal => ({
-    code,
-    path: node.path,
-    message: `"${node.path}" by "${node.record.author}": ${why}`,
-  })
+  const fault = faultOf(node)
   const found = parents.map(parent => nodes.get(parent.sha256))
   const missing = parents.findIndex((_, index) => found[index] === undefined)
   // Ids are labels of 32 bits: another record under the same id is not this parent.
@@ -180,11 +177,7 @@ export function findPreviousFault(node: RecordNode, graph: Graph): Refusal | und
     return ancestor === undefined || ancestor === node || !ancestors.has(ancestor.sha256)
   })
   if (stray === undefined) return undefined
-  return {
-    code: "RECORD_INVALID",
-    path: node.path,
-    message: `"${node.path}" by "${node.record.author}": it links the data key ${stray}, which is not of an ancestor`,
-  }
+  return faultOf(node)("RECORD_INVALID", `it links the data key ${stray}, which is not of an ancestor`)
 }
 
 /** Step 8: `author` may sign it, and did. */

@@ -4,7 +4,7 @@ import { CofferError } from "../errors.js"
 import { groupOf, pathOf } from "../format/names.js"
 import { type SecretFile, writeContext } from "../format/secret-file.js"
 import type { RecordNode } from "./graph.js"
-import type { GroupKeyring } from "./group.js"
+import { type GroupKeyring, holdersOf, isRetired } from "./group.js"
 import { canWrite, findMember } from "./roles.js"
 import type { Keyring } from "./verify.js"
 
@@ -99,10 +99,9 @@ function findGroup(keyring: Keyring, file: SecretFile, place: SecretPlace): Grou
 
 /** Step 16: the key it is sealed under is one of the current records' and not retired. */
 function findKey(group: GroupKeyring, file: SecretFile, place: SecretPlace): RecordNode {
-  const { graph, current } = group
-  const record = graph.byId.get(file.key)
-  const holders = record && current.filter(tip => graph.ancestors(tip.sha256).has(record.sha256))
-  if (record === undefined || holders === undefined || holders.length === 0) {
+  const record = group.graph.byId.get(file.key)
+  const holders = record === undefined ? [] : holdersOf(group, record.sha256)
+  if (record === undefined || holders.length === 0) {
     const why = record === undefined ? "is not here" : "is of a refused fork"
     throw refusal(
       "KEY_UNKNOWN",
@@ -112,7 +111,7 @@ function findKey(group: GroupKeyring, file: SecretFile, place: SecretPlace): Rec
     )
   }
   // Who was removed still has that key and could seal any value under it.
-  if (!place.old && holders.some(tip => record.record.number < tip.record.oldest)) {
+  if (!place.old && isRetired(record, holders)) {
     throw refusal(
       "KEY_RETIRED",
       place,

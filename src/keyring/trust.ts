@@ -10,6 +10,11 @@ import type { RecordFile } from "./record-rules.js"
 export const KEYS_FOLDER = ".coffer/keys"
 const FOLDER = `${KEYS_FOLDER}/${ROOT_GROUP}`
 
+/** The group whose folder below {@link KEYS_FOLDER} a path lies in; "" where it lies in none. */
+export function groupOfRecord(path: string): string {
+  return path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/"))
+}
+
 /** What local state remembers of a store. */
 export interface KnownRecords {
   /** Per group the newest record verified on this machine. Diverged records do not move it. */

@@ -5,7 +5,7 @@ import { type Finding, type Refuse, throwRefusal } from "./findings.js"
 import { type GroupKeyring, verifyGroup } from "./group.js"
 import type { Pin } from "./pin.js"
 import type { RecordFile } from "./record-rules.js"
-import { KEYS_FOLDER, type KnownRecords } from "./trust.js"
+import { groupOfRecord, KEYS_FOLDER, type KnownRecords } from "./trust.js"
 
 export interface VerifyInput {
   /** Store id. */
@@ -92,10 +92,7 @@ function splitByGroup(files: readonly RecordFile[], refuse: Refuse): Map<string,
     return folders
   }
   for (const file of files) {
-    const group = file.path.slice(
-      KEYS_FOLDER.length + 1,
-      Math.max(KEYS_FOLDER.length + 1, file.path.lastIndexOf("/")),
-    )
+    const group = groupOfRecord(file.path)
     if (group === "") {
       refuse({
         code: "NOT_CANONICAL",

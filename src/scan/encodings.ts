@@ -1,5 +1,5 @@
 /** The forms in which a value turns up in files: as it is, and encoded as tools encode it. */
-import { asBuffer, decodeUtf8 } from "../encoding.js"
+import { asBuffer, decodeUtf8, escapeUnit } from "../encoding.js"
 
 /**
  * All byte strings of which one occurs wherever `value` was written raw, with other line ends, as
@@ -58,7 +58,7 @@ function textForms(text: string): string[] {
   if (/^[ !#-[\]-~]*$/.test(text)) return [wide, text.replaceAll("/", "\\/")]
   const json = JSON.stringify(text).slice(1, -1)
   // Python and PHP write everything beyond ASCII as \u escapes, PHP also "/" as "\/".
-  const ascii = json.replace(/[^\0-\x7f]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
+  const ascii = json.replace(/[^\0-\x7f]/g, escapeUnit)
   const slashed = [json, ascii].map(form => form.replace(/\//g, "\\/"))
   const lines = text.replace(/\r\n/g, "\n")
   const forms = [json, ascii, ...slashed, lines, lines.replace(/\n/g, "\r\n")]

@@ -1,10 +1,11 @@
 /** Which back end of git is wanted. */
 import { CofferError } from "../errors.js"
+import type { Environment } from "./environment.js"
 import type { GitPreference } from "./git/git.js"
 
 /** Flag or COFFER_GIT, else `auto`. @throws CofferError `USAGE` for any other word */
 export function gitPreference(options: {
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   readonly git?: GitPreference | undefined
 }): GitPreference {
   const wanted = options.git ?? options.env.COFFER_GIT ?? ""

@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process"
 import { accessSync, constants, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
-import { withoutIdentities } from "./environment.js"
+import { type Environment, withoutIdentities } from "./environment.js"
 import type { GitReader } from "./git/git.js"
 import type { HookName } from "./hooks-folder.js"
 
@@ -25,11 +25,7 @@ export function probeAnswer(hook: string): string {
  */
 export async function isLive(
   git: GitReader,
-  {
-    folder,
-    hook,
-    env,
-  }: { folder: string; hook: HookName; env: Readonly<Record<string, string | undefined>> },
+  { folder, hook, env }: { folder: string; hook: HookName; env: Environment },
 ): Promise<boolean> {
   if (!mentionsCoffer(folder, hook)) return false
   const options = {

@@ -13,6 +13,7 @@ import {
 } from "node:fs"
 import { basename, dirname, join, relative, sep } from "node:path"
 import { CofferError } from "../errors.js"
+import { quoteForShell } from "../format/shell.js"
 import { errnoOf, ioError } from "./files.js"
 import type { GitReader } from "./git/git.js"
 
@@ -109,11 +110,6 @@ export function writeExecutable(path: string, text: string): void {
   renameSync(temporary, path)
 }
 
-/** Quotes text as one word of a POSIX shell. */
-export function quoteForShell(text: string): string {
-  return `'${text.replace(/'/g, "'\\''")}'`
-}
-
 function printHook(hook: HookName, program: HookProgram): string {
   const words = { HOOK: hook, NODE: program.node, COFFER: program.folder }
   const template = readFileSync(join(program.folder, "hooks", "check"), "utf8")
@@ -123,9 +119,8 @@ function printHook(hook: HookName, program: HookProgram): string {
 }
 
 async function refusalOf(git: GitReader, path: string): Promise<CofferError | undefined> {
-  const { isHusky, folder } = huskyFolder(path)
-  if (isHusky)
-    return elsewhere(`husky runs the hooks of this repository from "${folder}"`, `${folder}/pre-commit`)
+  if (isHusky(path))
+    return elsewhere('husky runs the hooks of this repository from ".husky"', ".husky/pre-commit")
   const inWorkTree = pathBelow(git.workTree, path)
   if (inWorkTree !== undefined && pathBelow(git.commonDir, path) === undefined) {
     if (!(await hasTrackedFiles(git, inWorkTree))) return undefined
@@ -142,9 +137,9 @@ function elsewhere(why: string, file: string): CofferError {
 }
 
 /** husky 9 regenerates `.husky/_` at every npm install; what is meant to be edited lies one folder up. */
-function huskyFolder(path: string): { isHusky: boolean; folder: string } {
-  const isGenerated = basename(path) === "_" && basename(dirname(path)) === ".husky"
-  return { isHusky: isGenerated || basename(path) === ".husky", folder: ".husky" }
+function isHusky(path: string): boolean {
+  const folder = basename(path) === "_" ? dirname(path) : path
+  return basename(folder) === ".husky"
 }
 
 async function hasTrackedFiles(git: GitReader, prefix: string): Promise<boolean> {

@@ -9,20 +9,20 @@ import {
   readSync,
   realpathSync,
   unlinkSync,
-  writeSync,
 } from "node:fs"
 import { delimiter, dirname, isAbsolute, join, relative, resolve } from "node:path"
 import { newIdentityLine } from "../crypto/age.js"
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { errnoOf, ioError, makePrivateFolder, writePrivateFile } from "./files.js"
+import type { Environment } from "./environment.js"
+import { errnoOf, ioError, makePrivateFolder, syncFolder, writeAll, writePrivateFile } from "./files.js"
 import { type Identity, parseIdentities } from "./identity-lines.js"
 import { configFolder, homeFolder, readUserConfig } from "./user-config.js"
 
 export { type Identity, parseIdentities } from "./identity-lines.js"
 
 export interface IdentityOptions {
-  readonly env: Readonly<Record<string, string | undefined>>
+  readonly env: Environment
   /** Given with `--identity`: these alone are used then. */
   readonly files: readonly string[]
   /** For a warning about private keys that one `git add` would publish. */
@@ -151,7 +151,7 @@ function add(search: Search, found: readonly Identity[]): void {
 }
 
 /** The file that `coffer init` and `coffer identity new` write. @throws CofferError `IDENTITY_INVALID` */
-export function defaultIdentityFile(env: IdentityOptions["env"]): string {
+export function defaultIdentityFile(env: Environment): string {
   const file = findDefaultFile(env)
   if (file !== undefined) return file
   throw new CofferError("IDENTITY_INVALID", "there is no place for an identity: HOME is not set", {
@@ -159,12 +159,12 @@ export function defaultIdentityFile(env: IdentityOptions["env"]): string {
   })
 }
 
-function findDefaultFile(env: IdentityOptions["env"]): string | undefined {
+function findDefaultFile(env: Environment): string | undefined {
   const folder = configFolder(env)
   return folder === undefined ? undefined : join(folder, "identity.txt")
 }
 
-function displayPath(path: string, env: IdentityOptions["env"]): string {
+function displayPath(path: string, env: Environment): string {
   const home = homeFolder(env)
   return home !== undefined && isInside(path, home) ? `~/${relative(home, path)}` : path
 }
@@ -224,7 +224,7 @@ function createPrivateFile(path: string, bytes: Uint8Array): void {
     })
   }
   try {
-    for (let offset = 0; offset < bytes.length; ) offset += writeSync(fd, bytes, offset)
+    writeAll(fd, bytes)
     fsyncSync(fd)
   } catch (error) {
     unlinkSync(path)
@@ -232,20 +232,8 @@ function createPrivateFile(path: string, bytes: Uint8Array): void {
   } finally {
     closeSync(fd)
   }
+  // A key that is lost with the next power cut would take with it what is sealed to it alone.
   syncFolder(dirname(path))
-}
-
-/** A key that is lost with the next power cut would take with it what is sealed to it alone. */
-function syncFolder(folder: string): void {
-  let fd: number | undefined
-  try {
-    fd = openSync(folder, constants.O_RDONLY)
-    fsyncSync(fd)
-  } catch {
-    // Windows and some network file systems cannot sync a folder.
-  } finally {
-    if (fd !== undefined) closeSync(fd)
-  }
 }
 
 /**

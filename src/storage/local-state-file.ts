@@ -1,7 +1,8 @@
 /** The text of a local state file: a first line that every call reads, then one line per kept key record. */
 import { sha256Of } from "../encoding/sha256.js"
-import { decodeUtf8, encodeUtf8 } from "../encoding.js"
+import { decodeUtf8, encodeUtf8, isHex256 } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import { isStoreId } from "../format/store-file.js"
 
 /** A key record kept as text, so that a tree that lacks it can still be judged against it. */
 export interface StateRecord {
@@ -45,7 +46,7 @@ export function parseState(bytes: Uint8Array, location: { path: string; place: s
   if (head === undefined) throw damaged("its first line is not what coffer writes")
   if (head.coffer !== FORMAT) throw unknownFormat(head.coffer, location.path)
   if (head.place !== location.place) throw damaged("it belongs to another folder")
-  const folders = readMap(head.folders, value => (isStoreId(value) ? value : undefined))
+  const folders = readMap(head.folders, value => (isId(value) ? value : undefined))
   const stores = readMap(head.stores, readStore)
   if (folders === undefined || stores === undefined) throw damaged("its first line is incomplete")
   let lines: ReadonlyMap<string, ReadonlyMap<string, StateRecord>> | undefined
@@ -125,7 +126,7 @@ function readRecord(value: unknown): { store: string; record: StateRecord } | un
   const fields = asObject(value)
   const parents = readHashes(fields?.parents)
   if (typeof fields?.text !== "string" || parents === undefined) return undefined
-  if (!isStoreId(fields.store) || typeof fields.group !== "string" || !isHash(fields.sha256)) return undefined
+  if (!isId(fields.store) || typeof fields.group !== "string" || !isHash(fields.sha256)) return undefined
   if (!fields.text.isWellFormed()) return undefined
   const bytes = encodeUtf8(fields.text)
   if (sha256Of(bytes).toString("hex") !== fields.sha256) return undefined
@@ -174,11 +175,11 @@ function asObject(value: unknown): Record<string, unknown> | undefined {
 }
 
 function isHash(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value)
+  return typeof value === "string" && isHex256(value)
 }
 
-function isStoreId(value: unknown): value is string {
-  return typeof value === "string" && /^[0-9a-f]{32}$/.test(value)
+function isId(value: unknown): value is string {
+  return typeof value === "string" && isStoreId(value)
 }
 
 function unknownFormat(format: unknown, path: string): CofferError {

@@ -8,7 +8,7 @@ import { realpathSync } from "node:fs"
 import { isAbsolute, join } from "node:path"
 import { sha256Of } from "../encoding/sha256.js"
 import { equalBytes } from "../encoding.js"
-import { CofferError } from "../errors.js"
+import { CofferError, hasCode } from "../errors.js"
 import { ioError, readPlainFile, writePrivateFile } from "./files.js"
 import {
   isComplete,
@@ -93,9 +93,7 @@ export function locateState(request: {
  * way to make this machine forget.
  */
 export function readLocalState(location: StateLocation, key: StoreKey): LocalState {
-  const file = load(location)
-  const known = file.folders.get(key.folder)
-  if (known !== undefined && known !== key.id) throw storeChanged(key)
+  const file = loadFor(location, key)
   const store = file.stores.get(key.id)
   return {
     pin: store?.pin,
@@ -121,9 +119,7 @@ export function updateLocalState(
   patienceMs: number,
 ): void {
   withShortLock(`${location.path}.lock`, patienceMs, lock => {
-    const file = load(location)
-    const known = file.folders.get(key.folder)
-    if (known !== undefined && known !== key.id) throw storeChanged(key)
+    const file = loadFor(location, key)
     const text = printState(merge(file, key, change))
     if (equalBytes(text, printState(file))) return
     lock.confirm()
@@ -143,9 +139,7 @@ export function forgetStore(location: StateLocation, key: StoreKey): void {
     try {
       file = load(location)
     } catch (error) {
-      if (!(error instanceof CofferError && (error.code === "DAMAGED" || error.code === "NEWER_FORMAT"))) {
-        throw error
-      }
+      if (!hasCode(error, "DAMAGED", "NEWER_FORMAT")) throw error
     }
     lock.confirm()
     writePrivateFile(location.path, printState(withoutStore(file, key)))
@@ -155,6 +149,14 @@ export function forgetStore(location: StateLocation, key: StoreKey): void {
 function load(location: StateLocation): StateFile {
   const bytes = readPlainFile(location.path, MAX_BYTES)
   return bytes === undefined ? empty(location) : parseState(bytes, location)
+}
+
+/** The state that `key` may use. @throws CofferError `STORE_CHANGED` where its folder is known for another store */
+function loadFor(location: StateLocation, key: StoreKey): StateFile {
+  const file = load(location)
+  const known = file.folders.get(key.folder)
+  if (known !== undefined && known !== key.id) throw storeChanged(key)
+  return file
 }
 
 function empty({ place }: StateLocation): StateFile {

@@ -1,8 +1,9 @@
 /** Registers the keyless merge rule with git, on this machine only: a committed file never names a program. */
 import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
+import { quoteForShell } from "../format/shell.js"
 import { ioError } from "./files.js"
-import { quoteForShell, writeExecutable } from "./hooks-folder.js"
+import { writeExecutable } from "./hooks-folder.js"
 import { readBlock, writeBlock } from "./marked-block.js"
 
 /**

@@ -6,7 +6,7 @@
  */
 import { join } from "node:path"
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
-import { CofferError } from "../errors.js"
+import { CofferError, hasCode } from "../errors.js"
 import { readPlainFile, writePrivateFile } from "./files.js"
 import { withShortLock } from "./short-lock.js"
 
@@ -71,9 +71,7 @@ function loadOrForget(path: string): SeenFile {
   try {
     return load(path)
   } catch (error) {
-    if (error instanceof CofferError && (error.code === "DAMAGED" || error.code === "NEWER_FORMAT")) {
-      return new Map()
-    }
+    if (hasCode(error, "DAMAGED", "NEWER_FORMAT")) return new Map()
     throw error
   }
 }

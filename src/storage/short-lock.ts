@@ -1,6 +1,6 @@
 /**
  * The lock around one rewrite of a small private file: held for milliseconds, never while a person is asked.
- * (The lock of whole operations on a store is another: lock.ts.)
+ * (The lock of whole operations on a store is another: git/store-lock.ts.)
  */
 import {
   closeSync,

@@ -1,17 +1,9 @@
 /** Folders for text that nobody else may see: mode 0700, in memory where there is such storage, swept if left over. */
-import {
-  accessSync,
-  constants,
-  lstatSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  rmSync,
-  statfsSync,
-} from "node:fs"
+import { accessSync, constants, lstatSync, mkdtempSync, readdirSync, rmSync, statfsSync } from "node:fs"
 import { join } from "node:path"
+import type { Environment } from "./environment.js"
 import { ioError } from "./files.js"
+import { hasEnded, pidSpace, startOf } from "./process-facts.js"
 
 export interface TemporaryFolder {
   readonly path: string
@@ -27,7 +19,7 @@ export interface TemporaryFolder {
  *
  * @throws CofferError `IO_FAILED`
  */
-export function makeTemporaryFolder(env: Readonly<Record<string, string | undefined>>): TemporaryFolder {
+export function makeTemporaryFolder(env: Environment): TemporaryFolder {
   const memory = [env.XDG_RUNTIME_DIR, "/dev/shm"].filter(path => path && isMemoryBacked(path)) as string[]
   const base = memory[0] ?? (env.TMPDIR || "/tmp")
   try {
@@ -68,35 +60,17 @@ function sweep(base: string): void {
 
 /** Tells a process from a later one with its number, and from one that only another container sees. */
 function markOf(pid: number): string {
-  return [pid, startOf(pid), namespaceOf("self")].join(".")
+  return [pid, startOf(pid) || UNKNOWN, spaceNumber()].join(".")
 }
 
 /** Whether the process of a mark can be seen from here and has ended. */
 function isOver(mark: string): boolean {
-  const [pid, start, namespace] = mark.split(".")
-  if (namespace !== namespaceOf("self")) return false
-  try {
-    process.kill(Number(pid), 0)
-    return startOf(Number(pid)) !== start
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "ESRCH"
-  }
+  const [pid, start = UNKNOWN, space] = mark.split(".")
+  return space === spaceNumber() && hasEnded(Number(pid), start === UNKNOWN ? "" : start)
 }
 
-/** Start time in clock ticks since boot (proc(5), field 22); "0" where there is no /proc. */
-function startOf(pid: number): string {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1")
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "0"
-  } catch {
-    return "0"
-  }
-}
+const UNKNOWN = "0"
 
-function namespaceOf(process: string): string {
-  try {
-    return /\d+/.exec(readlinkSync(`/proc/${process}/ns/pid`))?.[0] ?? "0"
-  } catch {
-    return "0"
-  }
+function spaceNumber(): string {
+  return /\d+/.exec(pidSpace())?.[0] ?? UNKNOWN
 }

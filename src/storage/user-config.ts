@@ -17,6 +17,7 @@ export function configFolder(env: Environment): string | undefined {
   return home === undefined ? undefined : join(home, ".config", "coffer")
 }
 
+/** The user's home folder; undefined where the environment names none. */
 export function homeFolder({ HOME, USERPROFILE }: Environment): string | undefined {
   return HOME || USERPROFILE || undefined
 }
@@ -28,18 +29,21 @@ export function homeFolder({ HOME, USERPROFILE }: Environment): string | undefin
  * @throws CofferError `SETTING_UNKNOWN`, `SETTING_INVALID`, `IO_FAILED`
  */
 export async function readUserConfig(env: Environment): Promise<UserConfig> {
-  requireNamedConfig(env)
   const named = env.COFFER_CONFIG || undefined
   const folder = configFolder(env)
   const path = named ?? (folder === undefined ? undefined : join(folder, "config.yaml"))
   const bytes = path === undefined ? undefined : readPlainFile(path, MAX_BYTES)
+  if (bytes === undefined && named !== undefined) throw namesNothing()
   return bytes === undefined ? {} : parseUserConfig(bytes)
 }
 
 /** Also for what needs no configuration: a name that is wrong is to be seen. @throws CofferError `SETTING_INVALID` */
 export function requireNamedConfig({ COFFER_CONFIG: named }: Environment): void {
-  if (!named || existsSync(named)) return
-  throw new CofferError("SETTING_INVALID", "COFFER_CONFIG names a file that is not there", {
+  if (named && !existsSync(named)) throw namesNothing()
+}
+
+function namesNothing(): CofferError {
+  return new CofferError("SETTING_INVALID", "COFFER_CONFIG names a file that is not there", {
     hint: "unset COFFER_CONFIG, or name the file that you mean",
   })
 }

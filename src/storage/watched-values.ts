@@ -7,7 +7,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { deriveLocalKey, openLocally, sealLocally } from "../crypto/local.js"
 import { decodeBase64, decodeUtf8, encodeBase64, encodeUtf8 } from "../encoding.js"
-import { CofferError } from "../errors.js"
+import { hasCode } from "../errors.js"
 import { ioError, readPlainFile, writePrivateFile } from "./files.js"
 import type { Oid } from "./git/git.js"
 import type { Identity } from "./identity-lines.js"
@@ -82,7 +82,7 @@ function ignoring<T>(work: () => T): T | undefined {
   try {
     return work()
   } catch (error) {
-    if (error instanceof CofferError && error.code === "IO_FAILED") return undefined
+    if (hasCode(error, "IO_FAILED")) return undefined
     throw error
   }
 }

@@ -1,6 +1,8 @@
 /** A group opened with one of this machine's identities: who I am there and the keys that are mine to use. */
 import { CofferError } from "../errors.js"
 import type { Member } from "../format/key-record.js"
+import type { SecretHeader } from "../format/secret-file.js"
+import { adminNames } from "../keyring/group.js"
 import { type OpenKeyring, openKeys } from "../keyring/open.js"
 import type { Identity } from "../storage/identities.js"
 import type { SealKey, Signer } from "./seal.js"
@@ -27,7 +29,11 @@ export interface GroupAccess extends MemberAccess {
  * @throws CofferError `NO_IDENTITY`, `NOT_A_MEMBER`, `REMOVED`, `WRAP_BROKEN`
  * @see DESIGN §2.4, 19
  */
-export async function openGroup(store: Store, view: View, group: string): Promise<GroupAccess> {
+export async function openGroup(
+  store: Store,
+  view: Pick<View, "keyring">,
+  group: string,
+): Promise<GroupAccess> {
   const access = await openMember(store, view, group)
   const { newest, keyFor } = access.keys
   return { ...access, sealKey: { id: newest.id, seal: (await keyFor(newest.id)).keys.seal } }
@@ -46,7 +52,7 @@ export async function openMember(
   const keyring = view.keyring.groups.get(group)!
   const { identities, looked, warnings } = await store.identities()
   for (const warning of warnings) store.note(warning)
-  if (identities.length === 0) throw noIdentity(group, looked, adminsOf(view, group))
+  if (identities.length === 0) throw noIdentity(group, looked, adminNames(keyring))
   const keys = await openKeys(keyring, identities, options)
   const identity = identities.find(candidate => candidate.recipient === keys.member.recipient) as Identity
   return {
@@ -63,7 +69,10 @@ export async function openMember(
 }
 
 /** {@link openGroup} for many secrets: each group is opened once. */
-export function groupOpener(store: Store, view: View): (group: string) => Promise<GroupAccess> {
+export function groupOpener(
+  store: Store,
+  view: Pick<View, "keyring">,
+): (group: string) => Promise<GroupAccess> {
   const opened = new Map<string, Promise<GroupAccess>>()
   return group => {
     const access = opened.get(group) ?? openGroup(store, view, group)
@@ -72,9 +81,17 @@ export function groupOpener(store: Store, view: View): (group: string) => Promis
   }
 }
 
-function adminsOf(view: Pick<View, "keyring">, group: string): string[] {
-  const members = view.keyring.groups.get(group)!.current.flatMap(node => node.record.members)
-  return [...new Set(members.filter(member => member.role === "admin").map(member => member.name))]
+/** Secrets by their groups, groups and secrets in the order they come in. */
+export function byGroup<S extends { readonly file: SecretHeader }>(
+  secrets: readonly S[],
+): ReadonlyMap<string, readonly S[]> {
+  const groups = new Map<string, S[]>()
+  for (const secret of secrets) {
+    const members = groups.get(secret.file.group)
+    if (members === undefined) groups.set(secret.file.group, [secret])
+    else members.push(secret)
+  }
+  return groups
 }
 
 function noIdentity(group: string, looked: readonly string[], admins: readonly string[]): CofferError {

@@ -2,17 +2,15 @@
 import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { NameIndex, nameOfPath } from "../format/names.js"
+import { NameIndex, nameClash, nameOfPath } from "../format/names.js"
 import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
-import type { Finding } from "../keyring/findings.js"
+import { errorFinding, type Finding } from "../keyring/findings.js"
 import { badSignature, placeSecret } from "../keyring/secret.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import { type PathFile, parseFile } from "./reading.js"
+import { inBatches } from "./gather.js"
+import { BATCH, type PathFile, parseFile } from "./reading.js"
 import { isBadFile, type Tree, type TreeFile } from "./tree.js"
-
-/** A secret's file that passed every check that needs no key. */
-export type CheckedSecret = PathFile
 
 export interface FileCheck {
   /** How many files there are, good and bad. */
@@ -20,43 +18,45 @@ export interface FileCheck {
   readonly findings: Finding[]
 }
 
-/** So many signatures are verified at once on the thread pool, and so many files are in memory. */
-const BATCH = 256
-
 /**
  * Looks at every file of a tree except key records, which {@link Keyring} verification reads itself.
  *
  * @param keyring - undefined where it was refused: then files are only parsed.
  * @param result - takes the findings.
- * @returns the secrets that are sound.
+ * @returns the secrets that are sound: they passed every check that needs no key.
  */
 export async function* checkFiles(
   tree: Tree,
   keyring: Keyring | undefined,
   result: FileCheck,
-): AsyncGenerator<CheckedSecret> {
+): AsyncGenerator<PathFile> {
+  const missing = new Set([".gitattributes", STORE_FILE_PATH])
+  for await (const batch of inBatches(readSecretFiles(tree, missing, result), BATCH)) {
+    yield* checkBatch(keyring, batch, result)
+  }
+  for (const path of missing) result.findings.push(missingFile(path))
+}
+
+/** The secrets among the files of a tree, parsed; all else is looked at on the way, and what is there is not `missing`. */
+async function* readSecretFiles(
+  tree: Tree,
+  missing: Set<string>,
+  result: FileCheck,
+): AsyncGenerator<PathFile> {
   const names = new NameIndex()
-  const required = new Set([".gitattributes", STORE_FILE_PATH])
-  let batch: CheckedSecret[] = []
   for await (const file of tree.files("")) {
     result.files++
-    required.delete(file.path)
+    missing.delete(file.path)
     const secret = collect(result, file.path, () => checkFile(file, names))
-    if (secret === undefined) continue
-    batch.push(secret)
-    if (batch.length < BATCH) continue
-    yield* checkBatch(keyring, batch, result)
-    batch = []
+    if (secret !== undefined) yield secret
   }
-  yield* checkBatch(keyring, batch, result)
-  for (const path of required) result.findings.push(missingFile(path))
 }
 
 /** What a file is by its path. @returns a secret's file, parsed */
 function checkFile(
   file: TreeFile | { path: string; error: CofferError },
   names: NameIndex,
-): CheckedSecret | undefined {
+): PathFile | undefined {
   const { path } = file
   if (path.startsWith(".coffer/") && !path.startsWith(`${KEYS_FOLDER}/`) && path !== STORE_FILE_PATH) {
     throw unknownFolder(path)
@@ -73,22 +73,18 @@ function checkFile(
   if (name === undefined) throw notASecret(path)
   const clash = names.findClash(name)
   names.add(name)
-  if (clash !== undefined)
-    throw new CofferError(
-      "NAME_INVALID",
-      `"${name}" and "${clash}" cannot stand side by side on every file system`,
-    )
+  if (clash !== undefined) throw nameClash(name, clash)
   return parseFile(file)
 }
 
 /** Steps 15–17 for many files. */
 async function* checkBatch(
   keyring: Keyring | undefined,
-  batch: readonly CheckedSecret[],
+  batch: readonly PathFile[],
   result: FileCheck,
-): AsyncGenerator<CheckedSecret> {
+): AsyncGenerator<PathFile> {
   if (keyring === undefined) return
-  const placed: (CheckedSecret & { write: SignedWrite })[] = []
+  const placed: (PathFile & { write: SignedWrite })[] = []
   for (const secret of batch) {
     const place = collect(result, secret.path, () => placeSecret(keyring, secret.file, { path: secret.path }))
     if (place !== undefined) placed.push({ ...secret, write: place.write })
@@ -110,10 +106,10 @@ function collect<T>(result: FileCheck, path: string, check: () => T): T | undefi
   }
 }
 
-/** A refusal as a finding. */
-export function addFinding(result: FileCheck, path: string, { code, message, hint }: CofferError): void {
-  const level = code === "CHECK_INCOMPLETE" ? "note" : "error"
-  result.findings.push({ code, level, path, message, ...(hint === undefined ? {} : { hint }) })
+/** Notes what stands against a file; what could only not be looked at is no error. */
+export function addFinding(result: FileCheck, path: string, error: CofferError): void {
+  const finding = errorFinding(error, path)
+  result.findings.push(error.code === "CHECK_INCOMPLETE" ? { ...finding, level: "note" } : finding)
 }
 
 // Readers ignore what a later coffer keeps there; somebody should still know that it is there.

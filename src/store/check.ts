@@ -2,21 +2,21 @@
 import { CofferError, EXIT_CODES } from "../errors.js"
 import { findOldAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
-import type { Finding } from "../keyring/findings.js"
+import { errorFinding, type Finding, uniqueFindings } from "../keyring/findings.js"
 import { isStale } from "../keyring/stale.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
-import { type GroupAccess, openGroup } from "./access.js"
-import { addFinding, type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
+import { byGroup, type GroupAccess, openGroup } from "./access.js"
+import { addFinding, checkFiles, type FileCheck } from "./check-files.js"
 import { compareWorkTree } from "./check-worktree.js"
-import { compareCommits, type Loss } from "./compare-commits.js"
+import { compareCommits } from "./compare-commits.js"
 import { findKeyDue, findSecretDue } from "./due.js"
 import { findLostUpdates } from "./merge-audit.js"
-import { openSecret } from "./reading.js"
+import { openSecret, type PathFile } from "./reading.js"
 import { readRecords } from "./records.js"
 import { requireCommit } from "./revision.js"
-import { groupsBehind, reportBranch } from "./rollback.js"
+import { comparedIn, groupsBehind, reportBranch } from "./rollback.js"
 import { type OpenOptions, openStore, type Store } from "./store.js"
 import type { Tree } from "./tree.js"
 import { choosePin } from "./trust.js"
@@ -54,7 +54,7 @@ export interface Examination {
   /** Undefined where the key records were refused. */
   readonly keyring: Keyring | undefined
   /** Secrets whose file is sound, by path. */
-  readonly secrets: readonly CheckedSecret[]
+  readonly secrets: readonly PathFile[]
   readonly checked: { readonly files: number; readonly opened: number }
   readonly problems: readonly Finding[]
 }
@@ -88,12 +88,10 @@ export async function openAndCheck(options: OpenOptions, request: CheckRequest):
  * @throws the error itself where it is no finding (no store, wrong usage, git)
  */
 export function refusalOf(error: unknown): Finding {
-  if (!(error instanceof CofferError) || error.exit !== INTEGRITY) throw error
+  if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.DAMAGED) throw error
   const { code, message, hint } = error
   return { code, level: "error", message, ...(hint === undefined ? {} : { hint }) }
 }
-
-const INTEGRITY = EXIT_CODES.DAMAGED
 
 /** Looks at everything. @param request.values - whether values are opened too. */
 export async function examineStore(
@@ -103,12 +101,12 @@ export async function examineStore(
   const { tree } = store
   const result: FileCheck = { files: 0, findings: [] }
   const keyring = await checkKeyring(store, tree, result)
-  const secrets: CheckedSecret[] = []
+  const secrets: PathFile[] = []
   for await (const secret of checkFiles(tree, keyring, result)) secrets.push(secret)
   let opened = 0
   let losses: readonly Finding[] = []
   if (keyring !== undefined) {
-    if (request.values) opened = await checkValues(store, { tree, keyring }, secrets, result)
+    if (request.values) opened = await checkValues(store, keyring, secrets, result)
     const { pin } = choosePin(store, "look")
     result.findings.push(...findOldAnchors(keyring, pin), ...findCares(keyring, secrets, request.at))
     if (request.failOn?.includes("stale")) result.findings.push(...findOlderKeys(keyring, secrets))
@@ -116,13 +114,8 @@ export async function examineStore(
     losses = await checkHistory(store, { tree, keyring, secrets, since: request.since, isSound })
   }
   // What was lost comes first: until it is back, every command that would put something else right refuses.
-  const problems = unique([...losses, ...result.findings])
+  const problems = uniqueFindings([...losses, ...result.findings])
   return { keyring, secrets, checked: { files: result.files, opened }, problems }
-}
-
-/** What was lost since a commit and since the branch was seen last is often the same. */
-function unique(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map(finding => [`${finding.code} ${finding.path}`, finding])).values()]
 }
 
 /** Whether a finding makes `check` and `status --fail-on` fail. */
@@ -149,23 +142,17 @@ export async function checkKeyring(
 /** Steps 19–23, group by group, for the groups that an identity here opens. */
 async function checkValues(
   store: Store,
-  view: { tree: Tree; keyring: Keyring },
-  secrets: readonly CheckedSecret[],
+  keyring: Keyring,
+  secrets: readonly PathFile[],
   result: FileCheck,
 ): Promise<number> {
-  const groups = new Map<string, CheckedSecret[]>()
-  for (const secret of secrets) {
-    const members = groups.get(secret.file.group) ?? []
-    members.push(secret)
-    groups.set(secret.file.group, members)
-  }
   let opened = 0
-  for (const [group, members] of groups) {
-    const access = await openGroup(store, { ...view, behind: false }, group).catch(error => {
+  for (const [group, members] of byGroup(secrets)) {
+    const access = await openGroup(store, { keyring }, group).catch(error => {
       if (!(error instanceof CofferError)) throw error
       // A broken wrap is a finding. Not to be a member is none, and a setting of the user's is not the store's fault.
-      if (error.exit === INTEGRITY) addFinding(result, `.coffer/keys/${group}`, error)
-      else if (error.exit !== 11) throw error
+      if (error.exit === EXIT_CODES.DAMAGED) addFinding(result, `${KEYS_FOLDER}/${group}`, error)
+      else if (error.exit !== EXIT_CODES.NOT_A_MEMBER) throw error
       return undefined
     })
     if (access !== undefined) opened += await openAll(access, members, result)
@@ -175,7 +162,7 @@ async function checkValues(
 
 async function openAll(
   access: GroupAccess,
-  members: readonly CheckedSecret[],
+  members: readonly PathFile[],
   result: FileCheck,
 ): Promise<number> {
   let opened = 0
@@ -192,7 +179,7 @@ async function openAll(
 }
 
 /** What is in order and should still be taken care of. */
-export function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], at: Date): Finding[] {
+export function findCares(keyring: Keyring, secrets: readonly PathFile[], at: Date): Finding[] {
   const findings: Finding[] = []
   const exposed = exposureOf(keyring)
   for (const { path, file } of secrets) {
@@ -236,7 +223,7 @@ export function findCares(keyring: Keyring, secrets: readonly CheckedSecret[], a
  * Groups with files under an older data key than the newest. It is so after every addition, and nothing to take care
  * of: it is said to whoever asks for it.
  */
-function findOlderKeys(keyring: Keyring, secrets: readonly CheckedSecret[]): Finding[] {
+function findOlderKeys(keyring: Keyring, secrets: readonly PathFile[]): Finding[] {
   return [...keyring.groups.values()].flatMap(({ group, current }) => {
     const own = secrets.filter(({ file }) => file.group === group)
     const older = own.filter(({ file }) => current.every(({ id }) => id !== file.key))
@@ -254,7 +241,7 @@ function findOlderKeys(keyring: Keyring, secrets: readonly CheckedSecret[]): Fin
 interface HistoryView {
   readonly tree: Tree
   readonly keyring: Keyring
-  readonly secrets: readonly CheckedSecret[]
+  readonly secrets: readonly PathFile[]
   readonly since: string | undefined
   /** Whether all else is in order: then what is found here decides whether the branch counts as seen. */
   readonly isSound: boolean
@@ -267,8 +254,8 @@ async function checkHistory(store: Store, view: HistoryView): Promise<Finding[]>
     return await compareHistory(store, await store.git(), view)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
-    if (error.exit === INTEGRITY) return [refusalOf(error)]
-    if (view.since !== undefined || error.exit !== 14) throw error
+    if (error.exit === EXIT_CODES.DAMAGED) return [refusalOf(error)]
+    if (view.since !== undefined || error.exit !== EXIT_CODES.GIT_FAILED) throw error
     const message = `history was not looked at: ${error.message}`
     return [{ code: "CHECK_INCOMPLETE", level: "note", path: store.folder, message }]
   }
@@ -290,9 +277,9 @@ async function compareHistory(
     findings.push(...(await findLostUpdates(git, store.folder, { parents, result: head })))
   }
   const { position, losses, unjudged } = await reportBranch(store, keyring)
-  findings.push(...losses.map(asFinding))
+  findings.push(...losses.map(loss => errorFinding(loss, loss.path)))
   const isClean = isSound && findings.every(({ level }) => level !== "error") && unjudged.length === 0
-  if (isClean) await remember(store, { tree, keyring, behind: false, branch: position })
+  if (isClean) await remember(store, { keyring, branch: position })
   return findings
 }
 
@@ -310,9 +297,8 @@ async function findSince(
   const parted = await git.mergeBase(commit, head)
   const isId = /^[0-9a-f]{7,64}$/.test(since)
   const from = isId ? commit : (parted ?? commit)
-  const { pin } = choosePin(store, "look")
-  const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
-  const losses = (await compareCommits(compared, from, head)).losses.map(asFinding)
+  const { losses: lost } = await compareCommits(comparedIn(store, keyring, git), from, head)
+  const losses = lost.map(loss => errorFinding(loss, loss.path))
   if (losses.length === 0 || from === parted) return losses
   const rewritten: Finding = {
     code: "HISTORY_REWRITTEN",
@@ -331,10 +317,6 @@ async function parentsOf(git: Git, commit: Oid): Promise<readonly Oid[]> {
     if (parent === undefined) return parents
     parents.push(parent)
   }
-}
-
-function asFinding({ code, path, message, hint }: Loss): Finding {
-  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
 }
 
 /** The refusal of `--require-pin`. */

@@ -6,16 +6,18 @@
  */
 import { CofferError } from "../errors.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
-import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { findSecretFile, type SecretFile } from "../format/secret-file.js"
 import { findRollback } from "../keyring/compare.js"
 import type { Refusal } from "../keyring/findings.js"
 import { hashRecord } from "../keyring/graph.js"
+import { holdersOf } from "../keyring/group.js"
 import type { Pin } from "../keyring/pin.js"
 import { verifySecret } from "../keyring/secret.js"
-import { KEYS_FOLDER } from "../keyring/trust.js"
+import { groupOfRecord, KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import type { LocalState } from "../storage/local-state.js"
+import { inBatches } from "./gather.js"
 import { readRecords } from "./records.js"
 import { gitTree } from "./tree.js"
 
@@ -93,11 +95,11 @@ async function judgeSecret(
   compared: Compared,
   { from, name, path, change, before, after, history }: SecretChange,
 ): Promise<Loss | "unjudged" | undefined> {
-  const seen = before === undefined ? "unreadable" : findSecret(before)
+  const seen = before === undefined ? "unreadable" : findSecretFile(before)
   const isThis = (file: SecretFile) => file.name === name && file.store === compared.keyring.store
   // What was not this secret of this store then says nothing about now; what is not now is refused where it is read.
   if (seen === undefined || (seen !== "unreadable" && !isThis(seen))) return undefined
-  const found = change.to === undefined || after === undefined ? undefined : findSecret(after)
+  const found = change.to === undefined || after === undefined ? undefined : findSecretFile(after)
   const present = found && isThis(found) ? found : undefined
   if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
   const side = present && { header: present, oid: change.to!.oid }
@@ -127,7 +129,7 @@ async function findTombstone(
   for (const tip of wanted.history) {
     for await (const { oid } of git.log(`${folder}/${wanted.path}`, tip)) {
       if (oid === wanted.seen.oid) break
-      const file = oid === undefined ? undefined : findSecret(await readBlob(git, oid))
+      const file = oid === undefined ? undefined : findSecretFile(await readBlob(git, oid))
       if (file === undefined || file.name !== wanted.name) continue
       if (file.version <= (last?.header.version ?? wanted.seen.version)) continue
       if (isSigned(keyring, file, wanted.path)) last = { header: file, oid: oid! }
@@ -153,7 +155,7 @@ async function judgeGoneRecords(
   paths: readonly string[],
 ): Promise<Loss[]> {
   const files = await readRecords(gitTree(git, from, folder), { skipBad: true })
-  const groups = new Set(files.map(({ path }) => path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/"))))
+  const groups = new Set(files.map(({ path }) => groupOfRecord(path)))
   const seen = collectKeyring({ store: keyring.store, files, pin, known, behind: groups })
   return paths.filter(path => !isRefused(seen.keyring, files, path)).map(path => recordLoss(path, "is gone"))
 }
@@ -163,11 +165,10 @@ function isRefused(
   files: readonly { path: string; bytes: Uint8Array }[],
   path: string,
 ): boolean {
-  const group = seen?.groups.get(path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/")))
+  const group = seen?.groups.get(groupOfRecord(path))
   const file = files.find(candidate => candidate.path === path)
   if (group === undefined || file === undefined) return false
-  const sha256 = hashRecord(file.bytes)
-  return !group.current.some(tip => group.graph.ancestors(tip.sha256).has(sha256))
+  return holdersOf(group, hashRecord(file.bytes)).length === 0
 }
 
 function recordLoss(path: string, what: string): Loss {
@@ -186,14 +187,7 @@ async function* readChanges(
   git: Git,
   changes: AsyncIterable<Change>,
 ): AsyncGenerator<[Change, Uint8Array | undefined, Uint8Array | undefined]> {
-  let batch: Change[] = []
-  for await (const change of changes) {
-    batch.push(change)
-    if (batch.length < BATCH) continue
-    yield* readBatch(git, batch)
-    batch = []
-  }
-  yield* readBatch(git, batch)
+  for await (const batch of inBatches(changes, BATCH)) yield* readBatch(git, batch)
 }
 
 async function* readBatch(
@@ -212,13 +206,4 @@ async function* readBatch(
 async function readBlob(git: Git, oid: Oid): Promise<Uint8Array | undefined> {
   for await (const { bytes } of git.blobs([oid])) return bytes
   return undefined
-}
-
-function findSecret(bytes: Uint8Array | undefined): SecretFile | undefined {
-  try {
-    return bytes === undefined ? undefined : parseSecretFile(bytes)
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
 }

@@ -2,10 +2,12 @@
 
 import { decodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
-import { pathOf, type SecretName } from "../format/names.js"
-import { checkMeta, LIMITS, printSecretFile, type SecretFile } from "../format/secret-file.js"
+import { LIMITS } from "../format/limits.js"
+import { checkMeta } from "../format/meta.js"
+import { nameClash, pathOf, type SecretName } from "../format/names.js"
+import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
-import { openSecret } from "./reading.js"
+import { openSecret, type Secret } from "./reading.js"
 import { openFile, type SealKey, sealVersion } from "./seal.js"
 import { enterGroup, type Predecessor, succeed } from "./succession.js"
 import type { Draft } from "./transaction.js"
@@ -21,15 +23,16 @@ export interface StepResult {
 /** A value to store. Left out: value, type or meta stay as they are. */
 export interface SetRequest {
   readonly name: SecretName
+  /** At most 1 MiB. */
   readonly value?: Uint8Array | undefined
-  /** Entries to add or replace; an empty value removes one. */
+  /** Public entries to add or replace, 32 of at most 1 KiB each; an empty value removes one. */
   readonly meta?: ReadonlyMap<string, string> | undefined
   /** Only if the current version is this; 0: only if there never was one. */
   readonly cas?: number | undefined
 }
 
 /** What a version holds. */
-export interface Content {
+interface Content {
   readonly state: "current" | "deleted"
   readonly type: "text" | "binary"
   readonly value: Uint8Array
@@ -73,8 +76,7 @@ export async function deleteSecretIn(
 ): Promise<StepResult> {
   const { name } = request
   const access = await draft.openForWriting(draft.groupOf(name))
-  const found = await draft.find(name)
-  if (found === undefined) throw notFound(name)
+  const found = await getFile(draft, name)
   checkCas(name, found, request.cas)
   if (found.file.state === "deleted") return keepIn(draft, found.file)
   const meta = new Map(found.file.meta)
@@ -98,8 +100,7 @@ export async function purgeSecretIn(
   { name, cas }: { name: SecretName; cas?: number | undefined },
 ): Promise<StepResult> {
   await draft.openForWriting(draft.groupOf(name))
-  const found = await draft.find(name)
-  if (found === undefined) throw notFound(name)
+  const found = await getFile(draft, name)
   checkCas(name, found, cas)
   if (found.file.state !== "deleted") {
     throw new CofferError(
@@ -125,23 +126,17 @@ export async function keepIn(draft: Draft, file: SecretFile): Promise<StepResult
   return { name, version, changed: staged !== undefined }
 }
 
-/** What another version, or another secret, holds. */
-export interface Source {
-  readonly file: SecretFile
-  readonly value: Uint8Array
-}
-
-/** Makes a secret hold what `source` does; it is left as it is where it does already. */
-export async function restoreIn(draft: Draft, current: Predecessor, source: Source): Promise<StepResult> {
+/** Makes a secret hold what `source`, another version of it, does; it is left as it is where it does already. */
+export async function restoreIn(draft: Draft, current: Predecessor, source: Secret): Promise<StepResult> {
   if (await holds(draft, current.file, source)) return keepIn(draft, current.file)
   return placeIn(draft, current.file.name, source, [current])
 }
 
-/** Writes what `source` holds as the next version of `name`, the one after all `predecessors`. */
+/** Writes what `source`, another version or another secret, holds as the next version of `name`, the one after all `predecessors`. */
 export async function placeIn(
   draft: Draft,
   name: SecretName,
-  source: Source,
+  source: Secret,
   predecessors: readonly Predecessor[],
 ): Promise<StepResult> {
   const access = await draft.openForWriting(draft.groupOf(name))
@@ -156,7 +151,7 @@ export async function placeIn(
 }
 
 /** Whether a secret has a value, and it and its remarks are those of `source`. */
-export async function holds(draft: Draft, file: SecretFile, source: Source): Promise<boolean> {
+export async function holds(draft: Draft, file: SecretFile, source: Secret): Promise<boolean> {
   if (file.state !== "current") return false
   const access = await draft.openForWriting(file.group)
   return (
@@ -167,7 +162,7 @@ export async function holds(draft: Draft, file: SecretFile, source: Source): Pro
 }
 
 /** Seals `content` as the version after `predecessors`, the most direct one first. */
-export async function putVersion(
+async function putVersion(
   draft: Draft,
   access: GroupAccess,
   name: SecretName,
@@ -211,6 +206,13 @@ function saysTheSame(
     if (hasCode(error, "TAMPERED")) return false
     throw error
   }
+}
+
+/** The file that HEAD has of a secret. @throws CofferError `NOT_FOUND` */
+export async function getFile(draft: Draft, name: SecretName): Promise<Predecessor> {
+  const found = await draft.find(name)
+  if (found === undefined) throw notFound(name)
+  return found
 }
 
 export function notFound(name: string, why = ""): CofferError {
@@ -280,11 +282,5 @@ function equalMeta(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string
 async function refuseClash(draft: Draft, name: SecretName): Promise<void> {
   const clash = await draft.findClash(name)
   if (clash === undefined) return
-  throw new CofferError(
-    "NAME_INVALID",
-    `"${name}" and "${clash}" cannot stand side by side on every file system`,
-    {
-      hint: "choose a name that differs in more than upper and lower case",
-    },
-  )
+  throw nameClash(name, clash, "choose a name that differs in more than upper and lower case")
 }

@@ -3,7 +3,14 @@ import { CofferError } from "../errors.js"
 import { counted } from "../format/counted.js"
 import type { Member, Role } from "../format/key-record.js"
 import { LIMITS } from "../format/limits.js"
-import { groupOf, parseGroupName, parseMemberName, ROOT_GROUP, type SecretName } from "../format/names.js"
+import {
+  groupOf,
+  nameClash,
+  parseGroupName,
+  parseMemberName,
+  ROOT_GROUP,
+  type SecretName,
+} from "../format/names.js"
 import { renewAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import { nextRecord, withRecord } from "../keyring/extend.js"
@@ -188,13 +195,7 @@ async function refuseTaken(draft: Draft, group: string): Promise<void> {
     ...[...listed.keys()].map(name => `${name}/`),
   ])
   if (clash === undefined) return
-  throw new CofferError(
-    "NAME_INVALID",
-    `"${group}" and "${clash}" cannot stand side by side on every file system`,
-    {
-      hint: "write the group's name as the names below it are written",
-    },
-  )
+  throw nameClash(group, clash, "write the group's name as the names below it are written")
 }
 
 /** A folder among `paths` that is one of the group's folders but for the case of letters. */

@@ -4,6 +4,7 @@ import { counted } from "../format/counted.js"
 import type { Git, Introduced, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
+import { gather } from "./gather.js"
 import { checkContents } from "./guard-content.js"
 import {
   type Collector,
@@ -165,10 +166,4 @@ async function parseRange(git: Git, range: string): Promise<{ from: Oid | undefi
 /** git's id of nothing: a new branch, or a deleted one. */
 function isNone(oid: string): boolean {
   return /^0+$/.test(oid)
-}
-
-async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const gathered: T[] = []
-  for await (const item of items) gathered.push(item)
-  return gathered
 }

@@ -3,6 +3,7 @@ import type { OwnValues } from "../scan/own-values.js"
 import { matchesGlob } from "../scan/path-globs.js"
 import { hasAgeKey, isDotenvFile } from "../scan/plaintext-files.js"
 import type { Git, Oid } from "../storage/git/git.js"
+import { inBatches } from "./gather.js"
 import type { Collector, GuardFinding } from "./guard-report.js"
 
 /** A file to look into. */
@@ -33,9 +34,18 @@ export async function checkContents(
   rules: ContentRules,
   collector: Collector,
 ): Promise<void> {
+  const unread = checkNames(files, rules, collector)
+  for await (const batch of inBatches(unread, BATCH)) await readContents(git, batch, rules, collector)
+}
+
+/** Looks at the names. @returns the files to look into, each content once */
+function* checkNames(
+  files: Iterable<OutgoingFile>,
+  rules: ContentRules,
+  collector: Collector,
+): Generator<OutgoingFile> {
   const seen = new Set<Oid>()
   const named = new Set<string>()
-  let batch: OutgoingFile[] = []
   for (const file of files) {
     collector.files++
     if (file.mode === SUBMODULE || rules.allow.some(glob => matchesGlob(file.path, glob))) continue
@@ -43,12 +53,8 @@ export async function checkContents(
     named.add(file.path)
     if (seen.has(file.oid)) continue
     seen.add(file.oid)
-    batch.push(file)
-    if (batch.length < BATCH) continue
-    await readContents(git, batch, rules, collector)
-    batch = []
+    yield file
   }
-  await readContents(git, batch, rules, collector)
 }
 
 async function readContents(
@@ -57,7 +63,6 @@ async function readContents(
   rules: ContentRules,
   collector: Collector,
 ): Promise<void> {
-  if (batch.length === 0) return
   let index = 0
   for await (const { bytes } of git.blobs(batch.map(({ oid }) => oid))) {
     const file = batch[index++]!

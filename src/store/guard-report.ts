@@ -1,5 +1,4 @@
 /** What the hooks and `check --staged` / `--range` have to say. */
-import type { CofferError } from "../errors.js"
 import type { Finding } from "../keyring/findings.js"
 import type { Oid } from "../storage/git/git.js"
 import { counts, type FailOn } from "./check.js"
@@ -56,9 +55,4 @@ export function finishReport(
     checked: { files, commits },
     failed: findings.some(finding => counts(finding, failOn?.kinds ?? [])),
   }
-}
-
-/** A refusal as a finding about a path. */
-export function findingOf({ code, message, hint }: CofferError, path: string): GuardFinding {
-  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
 }

@@ -4,16 +4,18 @@ import { CofferError } from "../errors.js"
 import { parseSecretFile } from "../format/secret-file.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { findOldAnchors } from "../keyring/anchors.js"
-import type { Finding } from "../keyring/findings.js"
+import { errorFinding, type Finding, uniqueFindings } from "../keyring/findings.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { findRepository } from "../storage/repository.js"
 import { checkKeyring, findCares, noPin } from "./check.js"
-import { type CheckedSecret, checkFiles, type FileCheck } from "./check-files.js"
+import { checkFiles, type FileCheck } from "./check-files.js"
 import { compareCommits } from "./compare-commits.js"
-import { type Collector, findingOf, type GuardDemands, newCollector } from "./guard-report.js"
+import { type Collector, type GuardDemands, type GuardFinding, newCollector } from "./guard-report.js"
 import { findLostUpdates } from "./merge-audit.js"
+import type { PathFile } from "./reading.js"
+import { comparedIn } from "./rollback.js"
 import { assembleStore, type OpenOptions, type Store } from "./store.js"
 import { gitTree, type Tree } from "./tree.js"
 import { choosePin } from "./trust.js"
@@ -77,7 +79,7 @@ export async function checkStoreAt(
   const result: FileCheck = { files: 0, findings: [] }
   const keyring = await checkKeyring(store, tree, result)
   const limited = only && new Set([...only, STORE_FILE_PATH, ".gitattributes"])
-  const secrets: CheckedSecret[] = []
+  const secrets: PathFile[] = []
   for await (const secret of checkFiles(gitTree(state.git, state.at, folder, limited), keyring, result))
     secrets.push(secret)
   const findings = [...result.findings, ...(await compare(store, state, keyring))]
@@ -116,7 +118,7 @@ async function openStoreAt(
     return { store, tree }
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
-    collector.findings.push(findingOf(error, `${folder}/${STORE_FILE_PATH}`))
+    collector.findings.push(errorFinding(error, `${folder}/${STORE_FILE_PATH}`))
     return undefined
   }
 }
@@ -129,11 +131,10 @@ async function compare(
 ): Promise<Finding[]> {
   const findings: Finding[] = []
   if (keyring !== undefined) {
-    const { pin } = choosePin(store, "look")
-    const compared = { git, folder: store.folder, keyring, pin, known: store.state() }
+    const compared = comparedIn(store, keyring, git)
     for (const commit of before) {
       const { losses } = await compareCommits(compared, commit, at, at === "index" ? before : [at])
-      findings.push(...losses.map(({ code, path, message, hint }) => lossFinding(code, path, message, hint)))
+      findings.push(...losses.map(loss => errorFinding(loss, loss.path)))
     }
   }
   // Between two pushed states values are sealed again and written anew: merges are looked at one by one there.
@@ -143,20 +144,6 @@ async function compare(
   return findings
 }
 
-function lossFinding(
-  code: Finding["code"],
-  path: string,
-  message: string,
-  hint: string | undefined,
-): Finding {
-  return { code, level: "error", path, message, ...(hint === undefined ? {} : { hint }) }
-}
-
-/** One find for a path and code: a lost update shows in the comparison and in the audit. */
-function uniqueFindings(findings: readonly Finding[]): Finding[] {
-  return [...new Map(findings.map(finding => [`${finding.code} ${finding.path}`, finding])).values()]
-}
-
 /** In order in a merge until the command that the hint names has run; reading such a file stays refused. */
 const NOTES_IN_MERGE: readonly string[] = ["DIVERGED", "FORK_REFUSED", "KEY_RETIRED", "SECRET_WRONG_GROUP"]
 
@@ -164,7 +151,7 @@ async function judge(
   { tree, keyring, store }: GuardedStore,
   { isMerge, at }: GuardedState,
   finding: Finding,
-): Promise<Collector["findings"][number]> {
+): Promise<GuardFinding> {
   const { path: inStore = "" } = finding
   const path = inStore === store.folder ? inStore : `${store.folder}/${inStore}`
   // People see this beside git's own output: paths are git's.

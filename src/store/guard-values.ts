@@ -81,8 +81,7 @@ async function* openFiles(
   if (verified === undefined) return
   const groups = new Map<string, Promise<GroupAccess | undefined>>()
   const open = (group: string) => {
-    const access =
-      groups.get(group) ?? findAccess(store, { tree: whole, keyring: verified }, group, collector)
+    const access = groups.get(group) ?? findAccess(store, verified, group, collector)
     groups.set(group, access)
     return access
   }
@@ -105,12 +104,12 @@ async function* openFiles(
 
 async function findAccess(
   store: Store,
-  view: { tree: Tree; keyring: Keyring },
+  keyring: Keyring,
   group: string,
   collector: Collector,
 ): Promise<GroupAccess | undefined> {
   try {
-    return await openGroup(store, { ...view, behind: false }, group)
+    return await openGroup(store, { keyring }, group)
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     const isOutside = error.code === "NOT_A_MEMBER" || error.code === "REMOVED"

@@ -5,11 +5,13 @@ import { STORE_FILE_PATH } from "../format/store-file.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
+import { gather } from "./gather.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
 import {
   type Collector,
   finishReport,
   type GuardDemands,
+  type GuardFinding,
   type GuardReport,
   newCollector,
 } from "./guard-report.js"
@@ -42,9 +44,9 @@ export async function guardCommit(options: OpenOptions, demands: GuardDemands = 
   const isMerge = merged.length > 0 || isSquash(git)
   const state: GuardedState = { git, at: "index", before, isMerge, demands }
   await requirePins(options, state)
-  const changes = await gatherChanges(git, head)
+  const changes = await gather(git.changes(head, "index", ""))
   const others: Change[][] = []
-  for (const side of merged) others.push(await gatherChanges(git, side))
+  for (const side of merged) others.push(await gather(git.changes(side, "index", "")))
   const stores = await checkStores(options, state, [changes, ...others], collector)
   const folders = stores.map(({ store }) => store.folder)
   const files = outgoing(changes, others)
@@ -108,17 +110,11 @@ function outgoing(changes: readonly Change[], others: readonly (readonly Change[
   )
 }
 
-async function gatherChanges(git: Git, from: Oid | null): Promise<Change[]> {
-  const changes: Change[] = []
-  for await (const change of git.changes(from, "index", "")) changes.push(change)
-  return changes
-}
-
 function isOid(text: string): boolean {
   return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
 }
 
-function openJournal(): Collector["findings"][number] {
+function openJournal(): GuardFinding {
   return {
     code: "STORE_LOCKED",
     level: "error",
@@ -128,7 +124,7 @@ function openJournal(): Collector["findings"][number] {
   }
 }
 
-function storeGone(folder: string): Collector["findings"][number] {
+function storeGone(folder: string): GuardFinding {
   return {
     code: "SECRET_MISSING",
     level: "error",

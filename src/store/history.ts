@@ -7,7 +7,8 @@ import type { Keyring } from "../keyring/verify.js"
 import type { Git, LogEntry, Oid } from "../storage/git/git.js"
 import { type GroupAccess, groupOpener } from "./access.js"
 import { notFound } from "./draft-secrets.js"
-import { openSecret, readSecret } from "./reading.js"
+import { gather } from "./gather.js"
+import { openWith, readSecret, type Secret } from "./reading.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import { type View, viewStore } from "./view.js"
@@ -20,12 +21,6 @@ export interface HistoryContext {
   readonly folder: string
   find(name: SecretName): Promise<{ readonly file: SecretFile; readonly oid: Oid | undefined } | undefined>
   open(group: string): Promise<GroupAccess>
-}
-
-/** An old version, opened. */
-export interface HistoricSecret {
-  readonly file: SecretFile
-  readonly value: Uint8Array
 }
 
 /** One version of a secret as git has it. */
@@ -57,7 +52,7 @@ export type VersionChoice =
   | { readonly at: Date }
 
 /** All versions, newest first, with the commits that brought them. @throws CofferError `NOT_FOUND` */
-export async function readHistory(context: HistoryContext, name: SecretName): Promise<History> {
+async function readHistory(context: HistoryContext, name: SecretName): Promise<History> {
   const current = await requireFile(context, name)
   const collected = await followChain(context, name, current)
   const log = await followLog(context, name, collected)
@@ -75,7 +70,7 @@ export async function readVersion(
   context: HistoryContext,
   name: SecretName,
   choice: VersionChoice,
-): Promise<HistoricSecret> {
+): Promise<Secret> {
   const current = await requireFile(context, name)
   const collected = await followChain(context, name, current)
   const isNear = choose(collected, choice).length > 0 && !("at" in choice)
@@ -85,14 +80,11 @@ export async function readVersion(
   if (first === undefined) throw missing(context, current.file, { collected, log }, choice)
   if (second !== undefined) throw ambiguous(name, found)
   if (first.file.state === "deleted") throw wasDeleted(name, first.file)
-  return {
-    file: first.file,
-    value: (await openSecret(await context.open(first.file.group), first.file)).value,
-  }
+  return openWith(context, first.file)
 }
 
 /** The value that a tombstone took away. */
-export async function readLastLive(context: HistoryContext, tombstone: Predecessor): Promise<HistoricSecret> {
+export async function readLastLive(context: HistoryContext, tombstone: Predecessor): Promise<Secret> {
   const { name } = tombstone.file
   const collected = await followChain(context, name, tombstone)
   const isLive = ({ file }: Collected) => file.state === "current"
@@ -102,7 +94,7 @@ export async function readLastLive(context: HistoryContext, tombstone: Predecess
   if (live === undefined) {
     throw missing(context, tombstone.file, { collected, log }, { version: tombstone.file.version - 1 })
   }
-  return { file: live.file, value: (await openSecret(await context.open(live.file.group), live.file)).value }
+  return openWith(context, live.file)
 }
 
 interface Collected {
@@ -130,9 +122,7 @@ async function followChain(
   for (let wanted = namedBy(current.file); wanted.length > 0; ) {
     const next: Oid[] = []
     for (const oid of wanted) asked.add(oid)
-    for await (const { oid, bytes } of context.git.blobs(wanted)) {
-      const file = bytes === undefined ? undefined : parseOld(context, name, bytes)
-      if (file === undefined) continue
+    for await (const { oid, file } of readOld(context, name, wanted)) {
       collected.set(oid, { file, linked: true })
       next.push(...namedBy(file))
     }
@@ -143,6 +133,18 @@ async function followChain(
 
 function namedBy(file: SecretFile): Oid[] {
   return file.previous.map(entry => parsePrevious(entry).oid)
+}
+
+/** The sound ones among old files. */
+async function* readOld(
+  context: HistoryContext,
+  name: SecretName,
+  oids: readonly Oid[],
+): AsyncGenerator<{ oid: Oid; file: SecretFile }> {
+  for await (const { oid, bytes } of context.git.blobs(oids)) {
+    const file = bytes === undefined ? undefined : parseOld(context, name, bytes)
+    if (file !== undefined) yield { oid, file }
+  }
 }
 
 /** An old file counts only if it passes the checks of an old file; what does not is as good as missing. */
@@ -164,7 +166,7 @@ async function followLog(
   collected: Collection,
 ): Promise<LogEntry[]> {
   const log = await readLog(context, name)
-  for await (const { oid, file } of readUnknown(context, name, log, collected)) {
+  for await (const { oid, file } of readOld(context, name, unknownIn(log, collected))) {
     collected.set(oid, { file, linked: isLinked(collected, file) })
   }
   return log
@@ -184,7 +186,7 @@ async function followOldNames(
   const moved: LogEntry[] = []
   for (const old of names) {
     const log = await readLog(context, old)
-    for await (const { oid, file } of readUnknown(context, old, log, collected)) {
+    for await (const { oid, file } of readOld(context, old, unknownIn(log, collected))) {
       if (isLinked(collected, file)) collected.set(oid, { file, linked: true })
     }
     moved.push(...log.filter(({ oid }) => oid !== undefined && collected.has(oid)))
@@ -194,24 +196,13 @@ async function followOldNames(
 
 async function readLog({ git, folder }: HistoryContext, name: SecretName): Promise<LogEntry[]> {
   const { commit } = await git.head()
-  const log: LogEntry[] = []
-  if (commit !== null) for await (const entry of git.log(`${folder}/${pathOf(name)}`, commit)) log.push(entry)
-  return log
+  return commit === null ? [] : gather(git.log(`${folder}/${pathOf(name)}`, commit))
 }
 
-/** The sound files of a log that are not collected yet. */
-async function* readUnknown(
-  context: HistoryContext,
-  name: SecretName,
-  log: readonly LogEntry[],
-  collected: Collection,
-): AsyncGenerator<{ oid: Oid; file: SecretFile }> {
+/** The files of a log that are not collected yet. */
+function unknownIn(log: readonly LogEntry[], collected: Collection): Oid[] {
   const oids = new Set(log.map(entry => entry.oid).filter(oid => oid !== undefined))
-  const unknown = [...oids].filter(oid => !collected.has(oid))
-  for await (const { oid, bytes } of context.git.blobs(unknown)) {
-    const file = bytes === undefined ? undefined : parseOld(context, name, bytes)
-    if (file !== undefined) yield { oid, file }
-  }
+  return [...oids].filter(oid => !collected.has(oid))
 }
 
 function isLinked(collected: Collection, file: SecretFile): boolean {

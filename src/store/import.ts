@@ -8,10 +8,10 @@ import { isRefusedVariable, variableOf } from "../format/variables.js"
 import type { GitReader } from "../storage/git/git.js"
 import { keepIn, type StepResult, setSecretIn } from "./draft-secrets.js"
 import { openSecret } from "./reading.js"
-import { describeSeveral, type SecretsWritten, several } from "./secrets.js"
+import { changeSeveral, type SecretsWritten } from "./secrets.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
-import { change, type Draft, type WriteOptions } from "./transaction.js"
+import type { Draft, WriteOptions } from "./transaction.js"
 
 export interface ImportRequest {
   /** The file's bytes. */
@@ -42,20 +42,16 @@ export type GitKnowledge = "tracked" | "staged" | "history" | "none"
  */
 export async function importDotenv(store: Store, request: ImportRequest & WriteOptions): Promise<Imported> {
   const entries = readEntries(request)
-  const written = await change(
-    store,
-    request,
-    async draft => {
-      const compared = await compareEntries(draft, entries)
-      const different = compared.filter(({ is }) => is === "different").map(({ entry }) => entry.name)
-      if (different.length > 0 && request.force !== true) throw haveOtherValues(different)
-      return storeEntries(draft, compared, request)
-    },
-    results => describeSeveral("Import", results),
-  )
+  const written = await changeSeveral(store, request, "Import", async draft => {
+    const compared = await compareEntries(draft, entries)
+    const different = compared.filter(({ is }) => is === "different").map(({ entry }) => entry.name)
+    if (different.length > 0 && request.force !== true) throw haveOtherValues(different)
+    return storeEntries(draft, compared, request)
+  })
   const warnings = entries.flatMap(({ line, key, warnings }) => warnings.map(kind => ({ line, key, kind })))
-  const unchanged = written.result.filter(({ changed }) => !changed).map(({ name }) => name)
-  return { ...several(written), unchanged, warnings }
+  const stored = new Set(written.secrets.map(({ name }) => name))
+  const unchanged = entries.map(({ name }) => name).filter(name => !stored.has(name))
+  return { ...written, unchanged, warnings }
 }
 
 /** Asks git about a file, by its absolute path. Outside the repository it knows nothing. */
@@ -92,7 +88,7 @@ function readEntries({ content, prefix = "." }: ImportRequest): Entry[] {
       hint: "save it as UTF-8 without a conversion of its values, then again",
     })
   }
-  return parseDotenv(text).entries.map(entry => {
+  return parseDotenv(text).map(entry => {
     if (isRefusedVariable(entry.key)) {
       throw invalid(entry, `${entry.key}, which decides what programs do and is never taken from a secret`)
     }

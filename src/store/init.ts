@@ -1,6 +1,5 @@
 /** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
 import { readdirSync } from "node:fs"
-import { relative, sep } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
@@ -54,8 +53,8 @@ export async function createStore(
   await refuseUnfit(git, place)
   const storeId = newStoreId()
   const first = await firstRecord(storeId, request)
-  const folder = relative(place.top, place.root).split(sep).join("/")
-  const files = storeFiles(folder, storeId, first, place)
+  const { folder } = place
+  const files = storeFiles(storeId, first, place)
   const commit = await withStoreLock(git, async () => {
     if (request.commit === false) {
       await git.stage({ files })
@@ -68,7 +67,7 @@ export async function createStore(
   return { folder, storeId, member: request.member, pin: printPin(storeId, first.node), commit }
 }
 
-/** Your identity, or a new one in the default file. */
+/** Your identity, or a new one in the default file. @throws CofferError `IDENTITY_INVALID`, `IO_FAILED` */
 export async function ensureIdentity(options: OpenOptions): Promise<OwnIdentity> {
   const workTree = findRepository(options.directory)?.workTree
   const { identities } = await loadIdentities({
@@ -111,8 +110,7 @@ async function locateNew(options: OpenOptions, workTree: string): Promise<Place>
   return locateStore({ directory: options.directory, workTree, wanted })
 }
 
-async function refuseUnfit(git: Git, { top, root }: Place): Promise<void> {
-  const folder = relative(top, root).split(sep).join("/")
+async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
   if (isStore(root))
     throw new CofferError("EXISTS", `there is a store in "${folder}" already`, { hint: "coffer status" })
   const hint = "name another folder: coffer init --store vault"
@@ -154,10 +152,9 @@ function firstRecord(
 }
 
 function storeFiles(
-  folder: string,
   storeId: string,
   first: NewRecord,
-  place: Place,
+  { folder, settings }: Place,
 ): ReadonlyMap<string, Uint8Array> {
   const files = new Map([
     [`${folder}/.gitattributes`, encodeUtf8(GIT_ATTRIBUTES)],
@@ -165,8 +162,8 @@ function storeFiles(
     [`${folder}/${first.node.path}`, first.node.bytes],
   ])
   // Later commands have to find a store that is not in the default folder, whoever runs them.
-  if (folder !== (place.settings?.store ?? DEFAULT_FOLDER)) {
-    if (place.settings !== undefined) throw otherFolder()
+  if (folder !== (settings?.store ?? DEFAULT_FOLDER)) {
+    if (settings !== undefined) throw otherFolder()
     files.set(SETTINGS_PATH, encodeUtf8(`store: ${JSON.stringify(folder)}\n`))
   }
   return files

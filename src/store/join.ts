@@ -4,8 +4,7 @@ import { join } from "node:path"
 import { isDotenvFile } from "../scan/plaintext-files.js"
 import { findInGit, type GitKnowledge } from "./import.js"
 import type { Store } from "./store.js"
-import { choosePin } from "./trust.js"
-import { storePin } from "./trust-change.js"
+import { choosePin, storePin } from "./trust.js"
 import { viewStore } from "./view.js"
 
 /**

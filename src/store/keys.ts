@@ -1,10 +1,9 @@
 /** `coffer keys`: the data keys of each group and what is sealed under them. */
-import { CofferError } from "../errors.js"
 import type { Reason } from "../format/key-record.js"
 import { nameOfPath } from "../format/names.js"
-import { parsePrevious, parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { findSecretFile, parsePrevious, type SecretFile } from "../format/secret-file.js"
 import type { RecordNode } from "../keyring/graph.js"
-import type { GroupKeyring } from "../keyring/group.js"
+import { type GroupKeyring, holdersOf, isRetired } from "../keyring/group.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { ageDays } from "./due.js"
@@ -82,11 +81,11 @@ function describeKey(group: GroupKeyring, node: RecordNode, uses: Uses, at: Date
   }
 }
 
-function stateOf({ graph, current }: GroupKeyring, node: RecordNode): ListedKey["state"] {
-  if (current.includes(node)) return "current"
-  const holders = current.filter(tip => graph.ancestors(tip.sha256).has(node.sha256))
+function stateOf(group: GroupKeyring, node: RecordNode): ListedKey["state"] {
+  if (group.current.includes(node)) return "current"
+  const holders = holdersOf(group, node.sha256)
   if (holders.length === 0) return "refused"
-  return holders.some(tip => node.record.number < tip.record.oldest) ? "retired" : "older"
+  return isRetired(node, holders) ? "retired" : "older"
 }
 
 async function countUses(store: Store, view: View): Promise<Uses> {
@@ -116,7 +115,7 @@ async function countVersions(
     const next = new Set<Oid>()
     for (const oid of wanted) seen.add(oid)
     for await (const { bytes } of git.blobs(wanted)) {
-      const secret = bytes && findSecret(keyring, bytes)
+      const secret = findSecret(keyring, bytes)
       if (secret === undefined) continue
       count(versions, secret)
       for (const oid of linksOf(secret)) if (!seen.has(oid)) next.add(oid)
@@ -136,12 +135,7 @@ function count(uses: Map<string, number>, { group, key }: SecretFile): void {
 }
 
 /** What is damaged or of another store is for `check` to name: here it is not counted. */
-function findSecret(keyring: Keyring, bytes: Uint8Array): SecretFile | undefined {
-  try {
-    const file = parseSecretFile(bytes)
-    return file.store === keyring.store ? file : undefined
-  } catch (error) {
-    if (error instanceof CofferError) return undefined
-    throw error
-  }
+function findSecret(keyring: Keyring, bytes: Uint8Array | undefined): SecretFile | undefined {
+  const file = findSecretFile(bytes)
+  return file?.store === keyring.store ? file : undefined
 }

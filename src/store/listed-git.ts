@@ -1,5 +1,7 @@
 /** Git with one state listed once: looking at a commit from many sides would otherwise start git many times. */
+import { isAtOrBelow } from "../format/names.js"
 import type { Entry, Git, Oid } from "../storage/git/git.js"
+import { gather } from "./gather.js"
 
 /** The same git; entries of `at` come from one listing, made when they are first asked for. */
 export function listOnce(git: Git, at: Oid | "index"): Git {
@@ -12,17 +14,7 @@ export function listOnce(git: Git, at: Oid | "index"): Git {
         return
       }
       listing ??= gather(git.entries(at, ""))
-      for (const entry of await listing) if (isBelow(entry.path, prefix)) yield entry
+      for (const entry of await listing) if (isAtOrBelow(entry.path, prefix)) yield entry
     },
   }
-}
-
-function isBelow(path: string, prefix: string): boolean {
-  return prefix === "" || path === prefix || (path.startsWith(prefix) && path[prefix.length] === "/")
-}
-
-async function gather(entries: AsyncIterable<Entry>): Promise<Entry[]> {
-  const gathered: Entry[] = []
-  for await (const entry of entries) gathered.push(entry)
-  return gathered
 }

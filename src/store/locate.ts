@@ -16,6 +16,8 @@ export interface Place {
   readonly top: string
   /** Absolute path of the store's folder, whether or not it is there yet. */
   readonly root: string
+  /** The same relative to `top`, with `/`. */
+  readonly folder: string
   /** Undefined where the repository has no settings file. */
   readonly settings: Settings | undefined
 }
@@ -36,7 +38,7 @@ export async function locateStore(request: {
   const settings = await readSettings(top)
   const root = findRoot(request, top, settings)
   refuseUnfit(top, root)
-  return { top, root, settings }
+  return { top, root, folder: relative(top, root).split(sep).join("/"), settings }
 }
 
 function findRoot(

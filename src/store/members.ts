@@ -8,7 +8,7 @@ import { parseMemberName, ROOT_GROUP, type SecretName } from "../format/names.js
 import type { SecretHeader } from "../format/secret-file.js"
 import { exposureOf } from "../keyring/exposure.js"
 import { withRecord } from "../keyring/extend.js"
-import type { GroupKeyring } from "../keyring/group.js"
+import { acceptedRecords, type GroupKeyring } from "../keyring/group.js"
 import { findMember, sameMember } from "../keyring/roles.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { MemberAccess } from "./access.js"
@@ -64,15 +64,13 @@ function membersOf(group: GroupKeyring): readonly ListedMember[] {
     .map(({ name, role, recipient }) => ({ name, role, recipient, added: whenAdded(group, recipient) }))
 }
 
-function whenAdded({ graph, current }: GroupKeyring, recipient: string): string {
-  const accepted = new Set(current.flatMap(tip => [...graph.ancestors(tip.sha256)]))
+function whenAdded(group: GroupKeyring, recipient: string): string {
   let added: string | undefined
-  for (const { sha256, record } of graph.nodes.values()) {
-    if (!accepted.has(sha256)) continue
+  for (const { record } of acceptedRecords(group)) {
     const isIn = record.members.some(member => member.recipient === recipient)
     added = isIn ? (added ?? record.created) : undefined
   }
-  return added ?? current[0]!.record.created
+  return added ?? group.current[0]!.record.created
 }
 
 function chosenGroups(keyring: Keyring, groups: readonly string[] | undefined): readonly string[] {
@@ -263,7 +261,7 @@ async function listKnown(
   const exposedTo = exposureOf(keyring)
   const { store, base: tree, keyring: before } = draft
   const hasOthers = (await draft.names()).size > resealed.size
-  const inBase = hasOthers ? await listFiles(store, { tree, keyring: before, behind: false }, {}) : []
+  const inBase = hasOthers ? await listFiles(store, { tree, keyring: before }, {}) : []
   const files: SecretHeader[] = [...resealed.values(), ...inBase.filter(file => !resealed.has(file.name))]
   return files
     .filter(file => exposedTo(file).some(({ member }) => member === name))

@@ -4,9 +4,8 @@
  *
  * @see DESIGN §3.5
  */
-import { CofferError } from "../errors.js"
 import { nameOfPath } from "../format/names.js"
-import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { findSecretFile, type SecretFile } from "../format/secret-file.js"
 import type { Finding } from "../keyring/findings.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 
@@ -84,12 +83,9 @@ export async function parseBlobs(git: Git, oids: ReadonlySet<Oid>): Promise<Read
   const files = new Map<Oid, SecretFile>()
   if (oids.size === 0) return files
   for await (const { oid, bytes } of git.blobs(oids)) {
-    try {
-      if (bytes !== undefined) files.set(oid, parseSecretFile(bytes))
-    } catch (error) {
-      // Not a secret's file: what it is, the check of the file itself says.
-      if (!(error instanceof CofferError)) throw error
-    }
+    // What is no secret's file, the check of the file itself says.
+    const file = findSecretFile(bytes)
+    if (file !== undefined) files.set(oid, file)
   }
   return files
 }

@@ -1,10 +1,11 @@
 /** Joining two changed sides of one secret: value by value, meta by key, the result one version above both. */
+import type { OpenedValue } from "../crypto/value.js"
 import { equalBytes } from "../encoding.js"
 import type { SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import type { Oid } from "../storage/git/git.js"
 import type { GroupAccess } from "./access.js"
-import { type OpenedValue, sealVersion } from "./seal.js"
+import { sealVersion } from "./seal.js"
 import { enterGroup, type Predecessor, succeed } from "./succession.js"
 
 /** One side, opened. */

@@ -1,5 +1,5 @@
 /** Key records inside an operation: who may publish them, and publishing the next one of a group. */
-import { CofferError } from "../errors.js"
+import { CofferError, EXIT_CODES } from "../errors.js"
 import type { Member, Policy, Reason } from "../format/key-record.js"
 import { ROOT_GROUP } from "../format/names.js"
 import { nextRecord, openLinks } from "../keyring/extend.js"
@@ -127,7 +127,7 @@ export async function findListingAdmin(draft: Draft): Promise<MemberAccess | und
   try {
     return (await openPublishers(draft, [ROOT_GROUP], "admin")).get(ROOT_GROUP)
   } catch (error) {
-    if (error instanceof CofferError && error.exit === 11) return undefined
+    if (error instanceof CofferError && error.exit === EXIT_CODES.NOT_A_MEMBER) return undefined
     throw error
   }
 }

@@ -1,5 +1,6 @@
 /** Secrets' files found, parsed and checked as far as that needs no key: one, or many at once. */
 import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
+import type { OpenedValue } from "../crypto/value.js"
 import { CofferError } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
@@ -7,11 +8,17 @@ import { badSignature, placeSecret, verifySecret } from "../keyring/secret.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
 import type { GroupAccess } from "./access.js"
-import { type OpenedValue, openFile } from "./seal.js"
+import { openFile } from "./seal.js"
 import type { View } from "./view.js"
 
 /** So many files are in memory, and so many signatures verified at once on the thread pool. */
 export const BATCH = 256
+
+/** A secret with its value. */
+export interface Secret {
+  readonly file: SecretFile
+  readonly value: Uint8Array
+}
 
 export interface ReadSecret {
   readonly file: SecretFile
@@ -59,7 +66,10 @@ export async function readSecrets(
 }
 
 /** The same for a file already read. */
-export function parseVerified(view: View, found: { path: string; bytes: Uint8Array }): SecretFile {
+export function parseVerified(
+  view: Pick<View, "keyring">,
+  found: { path: string; bytes: Uint8Array },
+): SecretFile {
   const { path, file } = parseFile(found)
   verifySecret(view.keyring, file, { path })
   return file
@@ -104,6 +114,14 @@ export async function requireSignatures(
 /** Opens a verified file with the keys of its group. @throws CofferError `HISTORY_CUT`, `PREVIOUS_BROKEN`, `TAMPERED` */
 export async function openSecret(access: GroupAccess, file: SecretFile): Promise<OpenedValue> {
   return openFile(file, (await access.keys.keyFor(file.key)).keys.seal)
+}
+
+/** {@link openSecret} for a file of any group. @throws CofferError also what opening that group is refused with */
+export async function openWith(
+  groups: { open(group: string): Promise<GroupAccess> },
+  file: SecretFile,
+): Promise<Secret> {
+  return { file, value: (await openSecret(await groups.open(file.group), file)).value }
 }
 
 /** Parses a secret's file; what is refused names its path. */

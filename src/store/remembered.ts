@@ -1,6 +1,6 @@
 /** What this machine remembers of an open store: read once, kept up to date, written where that is possible. */
 import { hasCode } from "../errors.js"
-import type { GroupKeyring } from "../keyring/group.js"
+import { acceptedRecords, type GroupKeyring } from "../keyring/group.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Environment } from "../storage/environment.js"
 import {
@@ -16,6 +16,7 @@ import {
   updateLocalState,
 } from "../storage/local-state.js"
 import type { Repository } from "../storage/repository.js"
+import { homeFolder } from "../storage/user-config.js"
 
 /** Local state of one open store. */
 export interface Remembered {
@@ -47,9 +48,9 @@ export function openRemembered(options: {
   note: (line: string) => void
 }): Remembered {
   const { env, repository, root, key, note } = options
-  const home = env.HOME || env.USERPROFILE
+  const home = homeFolder(env)
   const location =
-    home === undefined || home === ""
+    home === undefined
       ? undefined
       : locateState({ stateHome: env.XDG_STATE_HOME, home, place: repository?.commonDir ?? root })
   let known: LocalState | undefined
@@ -102,11 +103,9 @@ export function keyringChange(keyring: Keyring): StateChange {
 
 /** A generator, so that nothing is gathered where the state has nothing to learn. */
 function* recordsOf(groups: readonly GroupKeyring[]): Generator<StateRecord> {
-  for (const { group, graph, current } of groups) {
-    const accepted = new Set(current.flatMap(node => [...graph.ancestors(node.sha256)]))
-    for (const { sha256, record, bytes } of graph.nodes.values()) {
-      if (!accepted.has(sha256)) continue
-      yield { group, sha256, parents: record.parents.map(parent => parent.sha256), bytes }
+  for (const group of groups) {
+    for (const { sha256, record, bytes } of acceptedRecords(group)) {
+      yield { group: group.group, sha256, parents: record.parents.map(parent => parent.sha256), bytes }
     }
   }
 }

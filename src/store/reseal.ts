@@ -5,8 +5,9 @@ import { nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile, SecretHeader } from "../format/secret-file.js"
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember } from "../keyring/roles.js"
+import { inBatches } from "./gather.js"
 import { BATCH, type CheckedFile, type PathFile, parseFile, verifyFiles } from "./reading.js"
-import { openFile, resealFile, type SealKey, type Signer } from "./seal.js"
+import { openFile, resealFile, type SealKey, type SignedAnew, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
 import { isBadFile, namesOf } from "./tree.js"
@@ -26,16 +27,15 @@ export interface Resealing {
 
 /** Every secret's file below `prefix` in HEAD, parsed, in batches. @throws CofferError for the first bad one */
 export async function* readBatches(draft: Draft, prefix: string): AsyncGenerator<readonly PathFile[]> {
-  let batch: PathFile[] = []
+  yield* inBatches(readFiles(draft, prefix), BATCH)
+}
+
+async function* readFiles(draft: Draft, prefix: string): AsyncGenerator<PathFile> {
   for await (const found of draft.base.files(prefix)) {
     if (nameOfPath(found.path) === undefined) continue
     if (isBadFile(found)) throw found.error
-    batch.push(parseFile(found))
-    if (batch.length < BATCH) continue
-    yield batch
-    batch = []
+    yield parseFile(found)
   }
-  yield batch
 }
 
 /** Which files are sealed again, and how. */
@@ -86,7 +86,7 @@ function signAnew(
   file: SecretFile,
   signingKey: string,
   { group, record, sealKey, signer }: Resealing,
-): Parameters<typeof resealFile>[3] {
+): SignedAnew | undefined {
   const entry = findMember(record, file.signer)
   const holds = entry !== undefined && canWrite(entry.role) && entry.signingKey === signingKey
   if (file.group === group && holds) return undefined

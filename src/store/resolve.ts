@@ -1,5 +1,6 @@
 /** Settling a merge: by rule what has one right answer, by a person's choice what has two. */
-import { CofferError, hasCode } from "../errors.js"
+import type { OpenedValue } from "../crypto/value.js"
+import { CofferError, EXIT_CODES, hasCode } from "../errors.js"
 import { groupOf, isSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { settle } from "../keyring/resolve-rule.js"
@@ -11,7 +12,7 @@ import { notFound } from "./draft-secrets.js"
 import { readStages, type Sides, type StagedSide, type Stages } from "./merge-stages.js"
 import { combine, type Side, sealFollowing, sealTombstone, sideOf } from "./merge-values.js"
 import { openSecret, readSecret } from "./reading.js"
-import { type OpenedValue, resealFile } from "./seal.js"
+import { resealFile } from "./seal.js"
 import type { Store } from "./store.js"
 import { enterGroup } from "./succession.js"
 import { gitTree } from "./tree.js"
@@ -144,7 +145,8 @@ async function findTarget(merge: Merge, to: SecretName): Promise<StagedSide | un
     const found = await readSecret(merge.view, to)
     return found && { file: found.file, oid: found.oid! }
   } catch (error) {
-    if (error instanceof CofferError && (error.exit === 12 || error.exit === 13)) return undefined
+    if (!(error instanceof CofferError)) throw error
+    if (error.exit === EXIT_CODES.DAMAGED || error.exit === EXIT_CODES.CONFLICTED) return undefined
     throw error
   }
 }
@@ -211,7 +213,7 @@ async function openFrom(merge: Merge, file: SecretFile): Promise<OpenedValue> {
 
 /** What cannot be opened here is not settled by rule. */
 function lacksKeys(error: unknown): undefined {
-  if (error instanceof CofferError && error.exit === 11) return undefined
+  if (error instanceof CofferError && error.exit === EXIT_CODES.NOT_A_MEMBER) return undefined
   throw error
 }
 
@@ -244,7 +246,7 @@ async function reseal(merge: Merge, file: SecretFile): Promise<Uint8Array> {
   const access = isThere ? undefined : await findWriter(merge, file.name)
   const opened = access && (await openFrom(merge, file).catch(lacksKeys))
   if (newest === undefined || access === undefined || opened === undefined) return printSecretFile(file)
-  const signer = newest.record.members.find(member => member.name === file.signer)
+  const signer = findMember(newest.record, file.signer)
   const stays = file.group === group && signer !== undefined && canWrite(signer.role)
   const valueKeys = enterGroup(file.valueKeys, group, access.sealKey.id)
   const change = stays ? undefined : { signer: access.signer, group, valueKeys }

@@ -7,13 +7,13 @@
 import { CofferError, hasCode } from "../errors.js"
 import { ROOT_GROUP, type SecretName } from "../format/names.js"
 import { hashRecord } from "../keyring/graph.js"
-import { KEYS_FOLDER } from "../keyring/trust.js"
+import { groupOfRecord } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import type { Oid } from "../storage/git/git.js"
+import type { Git, Oid } from "../storage/git/git.js"
 import { type LocalState, READ_PATIENCE_MS, WRITE_PATIENCE_MS } from "../storage/local-state.js"
 import { readHead } from "../storage/repository.js"
 import { readSeen, type SeenBranch, writeSeen } from "../storage/seen.js"
-import type { Comparison, Loss } from "./compare-commits.js"
+import type { Compared, Comparison, Loss } from "./compare-commits.js"
 import { readRecords } from "./records.js"
 import type { Store } from "./store.js"
 import { gitTree, type Tree } from "./tree.js"
@@ -39,18 +39,23 @@ export interface BranchReport extends Comparison {
  * HEAD and a tree without git have nothing to be compared with.
  */
 export async function reportBranch(store: Store, keyring: Keyring): Promise<BranchReport> {
-  const head = await findHead(store)
+  const head = await findBranch(store)
   if (head === undefined) return { position: undefined, losses: [], unjudged: [] }
   const seen = readSeen(store.repository!.commonDir, store.id, head.ref)
   const unchanged = seen === undefined || head.commit === null || seen.commit === head.commit
   if (unchanged) return { position: { ...head, seen, settled: true }, losses: [], unjudged: [] }
-  const { pin } = choosePin(store, "look")
-  const compared = { git: await store.git(), folder: store.folder, keyring, pin, known: store.state() }
+  const compared = comparedIn(store, keyring, await store.git())
   const { compareWithSeen } = await import("./compare-seen.js")
   const { losses, unjudged } = await compareWithSeen(compared, seen, head.commit!)
   const open = losses.filter(({ name, state }) => name === undefined || seen.accepted.get(name) !== state)
   const settled = open.length === 0 && unjudged.length === 0
   return { position: { ...head, seen, settled }, losses: open, unjudged }
+}
+
+/** What a comparison of two commits needs to know of an open store. */
+export function comparedIn(store: Store, keyring: Keyring, git: Git): Compared {
+  const { pin } = choosePin(store, "look")
+  return { git, folder: store.folder, keyring, pin, known: store.state() }
 }
 
 /**
@@ -128,8 +133,8 @@ export async function groupsBehind(
   return behind
 }
 
-/** HEAD, from the files where they tell; undefined without git and while detached. */
-async function findHead(store: Store): Promise<{ ref: string; commit: Oid | null } | undefined> {
+/** The current branch and its commit, from the files where they tell; undefined without git and while HEAD is detached. */
+export async function findBranch(store: Store): Promise<{ ref: string; commit: Oid | null } | undefined> {
   if (store.repository === undefined) return undefined
   const { ref, commit } = readHead(store.repository) ?? (await (await store.git()).head())
   return ref === null ? undefined : { ref, commit }
@@ -145,7 +150,7 @@ async function writePosition(store: Store, position: BranchPosition, patienceMs:
 
 /** Hashes of a group's records in the tree that this branch is compared with; none for any other tree. */
 async function readSeenRecords(store: Store, tree: Tree, group: string): Promise<ReadonlySet<string>> {
-  const head = await findHead(store)
+  const head = await findBranch(store)
   const isBranch = tree.at === "worktree" || tree.at === "index" || tree.at === head?.commit
   if (head === undefined || head.commit === null || !isBranch) return new Set()
   const seen = readSeen(store.repository!.commonDir, store.id, head.ref)
@@ -156,10 +161,6 @@ async function readSeenRecords(store: Store, tree: Tree, group: string): Promise
   if (base === undefined) return new Set()
   const records = await readRecords(gitTree(git, base, store.folder), { groups: [group], skipBad: true })
   return new Set(records.map(record => hashRecord(record.bytes)))
-}
-
-function groupOfRecord(path: string): string {
-  return path.slice(KEYS_FOLDER.length + 1, path.lastIndexOf("/"))
 }
 
 function isGitFailure(error: unknown): error is CofferError {

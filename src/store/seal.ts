@@ -1,7 +1,7 @@
 /** Secret files made and opened: the one place where header, signature, data key and value meet. */
 
 import { type SigningKey, signWrite } from "../crypto/signing.js"
-import { digestValue, newSalt, openValue, sealValue } from "../crypto/value.js"
+import { digestValue, newSalt, type OpenedValue, openValue, sealValue } from "../crypto/value.js"
 import { CofferError } from "../errors.js"
 import { type SecretFile, type SecretHeader, sealContext, writeContext } from "../format/secret-file.js"
 
@@ -17,14 +17,15 @@ export interface Signer {
   readonly signingKey: SigningKey
 }
 
-/** A value with the salt that its digest was made with; both stay when the file is sealed again. */
-export interface OpenedValue {
-  readonly value: Uint8Array
-  readonly salt: Uint8Array
-}
-
 /** All of a new version that is not derived from its value, its signer or its data key. */
 export type VersionHeader = Omit<SecretHeader, "digest" | "author" | "signer">
+
+/** What signing a file again puts into it: who signs, and where it is now, if that is elsewhere. */
+export interface SignedAnew {
+  readonly signer: Signer
+  readonly group?: string
+  readonly valueKeys?: readonly string[]
+}
 
 /** Seals a new version: new salt, `author` = `signer` = who runs it. */
 export function sealVersion(
@@ -48,7 +49,7 @@ export function resealFile(
   file: SecretFile,
   opened: OpenedValue,
   key: SealKey,
-  change?: { signer: Signer; group?: string; valueKeys?: readonly string[] },
+  change?: SignedAnew,
 ): SecretFile {
   if (change === undefined) return sealSigned(file, opened, key)
   const group = change.group ?? file.group
@@ -83,7 +84,5 @@ function sign(header: Omit<SecretHeader, "signer">, signer: Signer): Signed {
 
 function sealSigned(signed: Signed, opened: OpenedValue, key: SealKey): SecretFile {
   const file = { ...signed, key: key.id }
-  const sealed = sealValue(key.seal, sealContext(file), opened.salt, opened.value)
-  const complete = { ...file, ...sealed }
-  return complete
+  return { ...file, ...sealValue(key.seal, sealContext(file), opened.salt, opened.value) }
 }

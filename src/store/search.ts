@@ -3,14 +3,13 @@
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
 import type { SecretName } from "../format/names.js"
-import type { SecretFile } from "../format/secret-file.js"
-import { openGroup } from "./access.js"
+import { byGroup, openGroup } from "./access.js"
 import { openSecret } from "./reading.js"
 import { listFiles, listSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
 import { remember, viewStore } from "./view.js"
 
-/** Names that contain `text`, upper and lower case alike. */
+/** Names that contain `text`, upper and lower case alike. @throws CofferError as listSecrets */
 export async function findSecrets(store: Store, request: { text: string }): Promise<SecretName[]> {
   const text = request.text.toLowerCase()
   return (await listSecrets(store)).map(file => file.name).filter(name => name.toLowerCase().includes(text))
@@ -27,10 +26,10 @@ export async function grepSecrets(store: Store, request: { pattern: string }): P
   const view = await viewStore(store, { use: "open" })
   const files = await listFiles(store, view, {})
   const matching: SecretName[] = []
-  for (const [group, members] of groupFiles(files)) {
+  for (const [group, members] of byGroup(files.map(file => ({ file })))) {
     try {
       const access = await openGroup(store, view, group)
-      for (const file of members) {
+      for (const { file } of members) {
         const text = decodeUtf8((await openSecret(access, file)).value)
         if (text !== undefined && pattern.test(text)) matching.push(file.name)
       }
@@ -41,16 +40,6 @@ export async function grepSecrets(store: Store, request: { pattern: string }): P
   }
   await remember(store, view)
   return matching.sort()
-}
-
-function groupFiles(files: readonly SecretFile[]): ReadonlyMap<string, SecretFile[]> {
-  const groups = new Map<string, SecretFile[]>()
-  for (const file of files) {
-    const group = groups.get(file.group)
-    if (group === undefined) groups.set(file.group, [file])
-    else group.push(file)
-  }
-  return groups
 }
 
 function compile(pattern: string): RegExp {

@@ -1,12 +1,12 @@
 /** The everyday operations on secrets: get, list, set, delete, undelete. */
 import { CofferError } from "../errors.js"
-import { isBelow, nameOfPath, parseSecretName, type SecretName } from "../format/names.js"
+import { isAtOrBelow, nameOfPath, parseSecretName, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
 import {
   deleteSecretIn,
+  getFile,
   keepIn,
-  notFound,
   nothingBelow,
   notLive,
   purgeSecretIn,
@@ -16,17 +16,19 @@ import {
   setSecretIn,
 } from "./draft-secrets.js"
 import type { VersionChoice } from "./history.js"
-import { openSecret, parseVerified, type ReadSecret, readSecret, readSecrets } from "./reading.js"
+import {
+  openSecret,
+  openWith,
+  parseVerified,
+  type ReadSecret,
+  readSecret,
+  readSecrets,
+  type Secret,
+} from "./reading.js"
 import type { Store } from "./store.js"
-import { change, type Draft, type WriteOptions, type Written } from "./transaction.js"
+import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { isBadFile, namesOf } from "./tree.js"
 import { remember, type View, viewStore } from "./view.js"
-
-/** A secret with its value. */
-export interface Secret {
-  readonly file: SecretFile
-  readonly value: Uint8Array
-}
 
 /** What an operation did to one secret. */
 export interface SecretWritten {
@@ -82,13 +84,19 @@ export async function openSecrets(store: Store, view: View, names: Iterable<Secr
   const read = await readSecrets(view, wanted)
   for (const [index, name] of wanted.entries()) {
     const { file } = requireLive(name, read[index])
-    secrets.push({ file, value: (await openSecret(await open(file.group), file)).value })
+    secrets.push(await openWith({ open }, file))
   }
   await remember(store, view)
   return secrets
 }
 
-/** Every secret's verified header below `prefix`, sorted by name. A file that is refused is named in a note. */
+/**
+ * Every secret's verified file below `prefix` (default: all), sorted by name. Needs no identity. A file that is refused is
+ * named in a note.
+ *
+ * @param request.deleted - tombstones too.
+ * @throws CofferError every refusal of the key records, `HISTORY_REWRITTEN`
+ */
 export async function listSecrets(
   store: Store,
   request: { prefix?: string | undefined; deleted?: boolean | undefined } = {},
@@ -100,7 +108,7 @@ export async function listSecrets(
 /** {@link listSecrets} in a view that is already verified. */
 export async function listFiles(
   store: Store,
-  view: View,
+  view: Pick<View, "tree" | "keyring">,
   { prefix = "", deleted = false }: { prefix?: string | undefined; deleted?: boolean | undefined },
 ): Promise<SecretFile[]> {
   const listed: SecretFile[] = []
@@ -119,37 +127,38 @@ export async function listFiles(
   return listed
 }
 
-/** Stores a value as the next version. */
+/**
+ * Stores a value as the next version; unchanged where value and meta are as wanted.
+ *
+ * @throws CofferError `VERSION_CONFLICT` against `cas`, `NAME_INVALID` beside a name that differs in case alone,
+ * `NOT_FOUND` without a value where there is none, `VALUE_INVALID` for meta, `LIMIT_EXCEEDED`
+ */
 export async function setSecret(store: Store, request: SetRequest & WriteOptions): Promise<SecretWritten> {
-  const written = await change(
+  return changeOne(
     store,
     request,
     draft => setSecretIn(draft, request),
     ({ name, version }) => `Set ${name} (version ${version})`,
   )
-  return one(written)
 }
 
-/** Stores several values in one commit, all or nothing. */
+/**
+ * Stores several values in one commit, all or nothing, and leaves tombstones of what is to be deleted.
+ *
+ * @throws CofferError as {@link setSecret} and {@link deleteSecret}; `USAGE` for a name that is given twice
+ */
 export async function setSecrets(
   store: Store,
   request: WriteOptions & { secrets: readonly SetRequest[]; deletions?: readonly Deletion[] | undefined },
 ): Promise<SecretsWritten> {
   refuseTwice(request.secrets)
-  return several(
-    await change(
-      store,
-      request,
-      async draft => {
-        const results: StepResult[] = []
-        await draft.prefetch([...request.secrets, ...(request.deletions ?? [])].map(({ name }) => name))
-        for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
-        for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
-        return results
-      },
-      results => describeSeveral("Set", results),
-    ),
-  )
+  return changeSeveral(store, request, "Set", async draft => {
+    const results: StepResult[] = []
+    await draft.prefetch([...request.secrets, ...(request.deletions ?? [])].map(({ name }) => name))
+    for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
+    for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
+    return results
+  })
 }
 
 export interface Deletion {
@@ -157,45 +166,47 @@ export interface Deletion {
   readonly cas?: number | undefined
 }
 
-/** Leaves a tombstone, or with `purge` takes away one that HEAD already has. */
+/**
+ * Leaves a tombstone, or with `purge` takes away one that HEAD already has.
+ *
+ * @throws CofferError `NOT_FOUND` where nothing ever was, `VERSION_CONFLICT` against `cas`, `USAGE` for a purge of a secret
+ * that is not deleted
+ */
 export async function deleteSecret(
   store: Store,
   request: WriteOptions & Deletion & { purge?: boolean | undefined },
 ): Promise<SecretWritten> {
-  const { purge = false } = request
-  return one(
-    await change(
-      store,
-      request,
-      draft => (purge ? purgeSecretIn(draft, request) : deleteSecretIn(draft, request)),
-      result => describeSeveral(purge ? "Purge" : "Delete", [result]),
-    ),
+  const { take, verb } = deletionOf(request)
+  return changeOne(
+    store,
+    request,
+    draft => take(draft, request),
+    result => describeSeveral(verb, [result]),
   )
 }
 
 /**
  * Leaves tombstones in one commit; `purge` takes away tombstones that HEAD already has. A name that is given twice counts
  * once.
+ *
+ * @throws CofferError as {@link deleteSecret}
  */
 export async function deleteSecrets(
   store: Store,
   request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
-  const step = (draft: Draft, deletion: Deletion) =>
-    request.purge === true ? purgeSecretIn(draft, deletion) : deleteSecretIn(draft, deletion)
-  return several(
-    await change(
-      store,
-      request,
-      async draft => {
-        const results = new Map<SecretName, StepResult>()
-        await draft.prefetch(request.deletions.map(({ name }) => name))
-        for (const deletion of request.deletions) results.set(deletion.name, await step(draft, deletion))
-        return [...results.values()]
-      },
-      results => describeSeveral(request.purge === true ? "Purge" : "Delete", results),
-    ),
-  )
+  const { take, verb } = deletionOf(request)
+  return changeSeveral(store, request, verb, async draft => {
+    const results = new Map<SecretName, StepResult>()
+    await draft.prefetch(request.deletions.map(({ name }) => name))
+    for (const deletion of request.deletions) results.set(deletion.name, await take(draft, deletion))
+    return [...results.values()]
+  })
+}
+
+/** The step that takes one secret away, and what a commit message calls it. */
+function deletionOf({ purge = false }: { purge?: boolean | undefined }) {
+  return purge ? { take: purgeSecretIn, verb: "Purge" } : { take: deleteSecretIn, verb: "Delete" }
 }
 
 /**
@@ -210,28 +221,21 @@ export async function deleteBelow(
   request: WriteOptions & { paths: readonly string[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
   const { paths, purge = false } = request
-  return several(
-    await change(
-      store,
-      request,
-      async draft => {
-        const results: StepResult[] = []
-        for (const file of await chooseBelow(draft, paths, purge)) {
-          if (purge) results.push(await purgeSecretIn(draft, file))
-          else if (file.state === "deleted") results.push(await keepIn(draft, file))
-          else results.push(await deleteSecretIn(draft, file))
-        }
-        return results
-      },
-      results => describeSeveral(purge ? "Purge" : "Delete", results),
-    ),
-  )
+  const { take, verb } = deletionOf(request)
+  return changeSeveral(store, request, verb, async draft => {
+    const results: StepResult[] = []
+    for (const file of await chooseBelow(draft, paths, purge)) {
+      const isDone = !purge && file.state === "deleted"
+      results.push(await (isDone ? keepIn(draft, file) : take(draft, { name: file.name })))
+    }
+    return results
+  })
 }
 
 /** The files at and below the paths, each once; with `purge` tombstones only. */
 async function chooseBelow(draft: Draft, paths: readonly string[], purge: boolean): Promise<SecretFile[]> {
   const all = namesOf(await draft.base.paths(""))
-  const below = paths.map(path => all.filter(name => name === path || isBelow(name, path)))
+  const below = paths.map(path => all.filter(name => isAtOrBelow(name, path)))
   const names = [...new Set(below.flat())]
   await draft.prefetch(names)
   const chosen = new Map<SecretName, SecretFile>()
@@ -244,46 +248,49 @@ async function chooseBelow(draft: Draft, paths: readonly string[], purge: boolea
   return [...chosen.values()]
 }
 
-/** Brings a deleted secret back to its last live value, as a new version. */
+/**
+ * Brings a deleted secret back to its last live value, as a new version; unchanged where it is not deleted.
+ *
+ * @throws CofferError `NOT_FOUND` where nothing ever was, `HISTORY_MISSING` where this clone lacks that value
+ */
 export async function undeleteSecret(
   store: Store,
   request: WriteOptions & { name: SecretName },
 ): Promise<SecretWritten> {
   const { name } = request
-  return one(
-    await change(
-      store,
-      request,
-      async draft => {
-        const found = await draft.find(name)
-        if (found === undefined) throw notFound(name)
-        if (found.file.state === "current") return keepIn(draft, found.file)
-        const { readLastLive } = await import("./history.js")
-        return restoreIn(draft, found, await readLastLive(draft, found))
-      },
-      ({ version }) => `Undelete ${name} (version ${version})`,
-    ),
+  return changeOne(
+    store,
+    request,
+    async draft => {
+      const found = await getFile(draft, name)
+      if (found.file.state === "current") return keepIn(draft, found.file)
+      const { readLastLive } = await import("./history.js")
+      return restoreIn(draft, found, await readLastLive(draft, found))
+    },
+    ({ version }) => `Undelete ${name} (version ${version})`,
   )
 }
 
-/** Writes an old value as the next version, without showing it. */
+/**
+ * Writes an old value as the next version, without showing it; unchanged where the secret holds it already.
+ *
+ * @throws CofferError `NOT_FOUND` for a version that never was, `HISTORY_MISSING` for one that this clone lacks,
+ * `VERSION_TWICE` for a number that two values bear
+ */
 export async function rollbackSecret(
   store: Store,
   request: WriteOptions & { name: SecretName; choice: VersionChoice },
 ): Promise<SecretWritten> {
   const { name, choice } = request
-  return one(
-    await change(
-      store,
-      request,
-      async draft => {
-        const { readVersion } = await import("./history.js")
-        const found = await draft.find(name)
-        if (found === undefined) throw notFound(name)
-        return restoreIn(draft, found, await readVersion(draft, name, choice))
-      },
-      ({ version }) => `Roll ${name} back (version ${version})`,
-    ),
+  return changeOne(
+    store,
+    request,
+    async draft => {
+      const { readVersion } = await import("./history.js")
+      const found = await getFile(draft, name)
+      return restoreIn(draft, found, await readVersion(draft, name, choice))
+    },
+    ({ version }) => `Roll ${name} back (version ${version})`,
   )
 }
 
@@ -292,16 +299,31 @@ export function requireLive(name: SecretName, found: ReadSecret | undefined): Re
   throw notLive(name, found?.file)
 }
 
-export function one({ result, changed, commit }: Written<StepResult>): SecretWritten {
+/** An operation of one step. @param describe - the commit's message for the step's result. */
+export async function changeOne(
+  store: Store,
+  options: WriteOptions,
+  step: (draft: Draft) => Promise<StepResult>,
+  describe: (result: StepResult) => string,
+): Promise<SecretWritten> {
+  const { result, changed, commit } = await change(store, options, step, describe)
   return { name: result.name, version: result.version, changed, commit }
 }
 
-export function several({ result, changed, commit }: Written<readonly StepResult[]>): SecretsWritten {
+/** An operation of several steps. @param verb - begins the commit's message: `Delete 3 secrets`. */
+export async function changeSeveral(
+  store: Store,
+  options: WriteOptions,
+  verb: string,
+  steps: (draft: Draft) => Promise<readonly StepResult[]>,
+): Promise<SecretsWritten> {
+  const describe = (results: readonly StepResult[]) => describeSeveral(verb, results)
+  const { result, changed, commit } = await change(store, options, steps, describe)
   const secrets = result.filter(step => step.changed).map(({ name, version }) => ({ name, version }))
   return { changed, commit, secrets }
 }
 
-export function describeSeveral(verb: string, results: readonly StepResult[]): string {
+function describeSeveral(verb: string, results: readonly StepResult[]): string {
   const changed = results.filter(step => step.changed)
   const [first] = changed
   if (first !== undefined && changed.length === 1) return `${verb} ${first.name} (version ${first.version})`

@@ -1,16 +1,15 @@
 /** `coffer status`: one screen about a store, and the exposure list. */
-import { CofferError } from "../errors.js"
+import { CofferError, EXIT_CODES } from "../errors.js"
 import type { SecretName } from "../format/names.js"
 import { type Exposure, exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
 import type { GroupKeyring } from "../keyring/group.js"
-import { printPin } from "../keyring/pin.js"
 import { counts, type Examination, examineStore, type FailOn, refusalOf } from "./check.js"
 import { ageDays, findSecretDue } from "./due.js"
 import { hooksStatus } from "./hooks.js"
 import { listFiles } from "./secrets.js"
 import { type OpenOptions, openStore, type Store } from "./store.js"
-import { pinnableRecord } from "./trust.js"
+import { newestPin } from "./trust.js"
 import { remember, viewStore } from "./view.js"
 
 /** One group on the screen. */
@@ -52,7 +51,12 @@ export interface ExposedSecret {
   readonly by: readonly Exposure[]
 }
 
-/** Everything about a store that can be told without opening a value. */
+/**
+ * Everything about a store that can be told without opening a value.
+ *
+ * @throws CofferError `SETTING_INVALID` for COFFER_PIN, `STORE_CHANGED` and `DAMAGED` for what this machine remembers; what is
+ * wrong with the store's files is in the report
+ */
 export async function reportStatus(
   store: Store,
   request: { at: Date; failOn?: readonly FailOn[] | undefined },
@@ -62,7 +66,7 @@ export async function reportStatus(
   return {
     store: store.folder,
     storeId: store.id,
-    pin: keyring === undefined ? null : printPin(store.id, pinnableRecord(keyring)),
+    pin: keyring === undefined ? null : newestPin(store, keyring),
     trusted: keyring?.pinned ?? false,
     ...(await findHooks(store)),
     groups: [...(keyring?.groups.values() ?? [])].map(group => describeGroup(group, examination, request.at)),
@@ -93,7 +97,7 @@ export async function openAndReport(
   }
 }
 
-/** The exposure list: what should be changed because of who left. */
+/** The exposure list: what should be changed because of who left. @throws CofferError every refusal of the key records */
 export async function listExposed(store: Store): Promise<readonly ExposedSecret[]> {
   const view = await viewStore(store, { use: "look" })
   const exposedTo = exposureOf(view.keyring)
@@ -133,7 +137,8 @@ async function findHooks(store: Store): Promise<Pick<StatusReport, "hooks" | "ho
     return { hooks: { installed, live }, hooksUnknown: null }
   } catch (error) {
     // Where git refuses this repository, it runs no hooks here either.
-    if (error instanceof CofferError && error.exit === 14) return { hooks: null, hooksUnknown: error.message }
+    if (error instanceof CofferError && error.exit === EXIT_CODES.GIT_FAILED)
+      return { hooks: null, hooksUnknown: error.message }
     throw error
   }
 }

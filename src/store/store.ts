@@ -1,7 +1,7 @@
 /** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
 import { existsSync } from "node:fs"
-import { join, relative, sep } from "node:path"
-import { CofferError } from "../errors.js"
+import { join } from "node:path"
+import { CofferError, EXIT_CODES } from "../errors.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Environment } from "../storage/environment.js"
@@ -11,6 +11,7 @@ import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
+import { once } from "../storage/once.js"
 import { findRepository, inProgress, JOURNAL_PATH, type Repository } from "../storage/repository.js"
 import { locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
@@ -76,7 +77,7 @@ export interface Store {
 export async function openStore(options: OpenOptions): Promise<Store> {
   const preference = gitPreference(options)
   const repository = findRepository(options.directory)
-  const { top, root } = await locateStore({
+  const { root, folder } = await locateStore({
     directory: options.directory,
     workTree: repository?.workTree,
     wanted: options.store ?? (options.env.COFFER_STORE || undefined),
@@ -84,7 +85,6 @@ export async function openStore(options: OpenOptions): Promise<Store> {
   const bytes = openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
   if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
-  const folder = relative(top, root).split(sep).join("/")
   const git = once(() => openGit(options.directory, options.env, preference))
   // A killed write may have left the files half way: opening git puts them right before they are read.
   const isHalfWay = repository !== undefined && existsSync(join(repository.gitDir, JOURNAL_PATH))
@@ -181,7 +181,7 @@ async function askGit<T>(
   try {
     return await ask(await git())
   } catch (error) {
-    if (!(error instanceof CofferError) || error.exit !== 14) throw error
+    if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.GIT_FAILED) throw error
     return otherwise
   }
 }
@@ -204,13 +204,4 @@ async function findConflicts(
     if (stage !== 0) paths.add(path.slice(folder.length + 1))
   }
   return paths
-}
-
-/** A function that runs once and then gives the same answer. */
-export function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
 }

@@ -1,6 +1,7 @@
 /** What a new version of a secret takes over from the files it follows: numbers, links, times, exposure. */
 import { CofferError } from "../errors.js"
-import { LIMITS, parsePrevious, type SecretFile } from "../format/secret-file.js"
+import { LIMITS } from "../format/limits.js"
+import { parsePrevious, type SecretFile } from "../format/secret-file.js"
 import { printTime } from "../format/times.js"
 import type { Oid } from "../storage/git/git.js"
 

@@ -18,7 +18,11 @@ import type { Predecessor } from "./succession.js"
 import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree, type TreeFile } from "./tree.js"
 import { remember, type View, verifyTree } from "./view.js"
 
-/** What every writing operation takes. */
+/**
+ * What every writing operation takes. Each may be refused with `NO_IDENTITY`, `NOT_A_MEMBER`, `REMOVED` or
+ * `ROLE_MISSING`; with `UNPINNED`, `BEHIND`, `DIVERGED` and every refusal of verification; with `STORE_LOCKED`,
+ * `GIT_DIRTY`, `GIT_IN_PROGRESS` and what else git refuses. Nothing has changed then.
+ */
 export interface WriteOptions {
   /** The present, for `created` and the commit. */
   readonly at: Date
@@ -38,7 +42,7 @@ export interface Written<T> {
 }
 
 /** What is staged of a secret where that is not what HEAD has. */
-export type StagedSecret =
+type StagedSecret =
   | { readonly is: "conflicted" | "removed" | "refused" }
   | { readonly is: "verified"; readonly file: SecretFile }
 

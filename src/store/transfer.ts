@@ -11,19 +11,12 @@ import {
   placeIn,
   type StepResult,
 } from "./draft-secrets.js"
-import { type HistoricSecret, readVersion } from "./history.js"
-import { openSecret } from "./reading.js"
-import {
-  describeSeveral,
-  one,
-  requireLive,
-  type SecretsWritten,
-  type SecretWritten,
-  several,
-} from "./secrets.js"
+import { readVersion } from "./history.js"
+import { openWith, type Secret } from "./reading.js"
+import { changeOne, changeSeveral, requireLive, type SecretsWritten, type SecretWritten } from "./secrets.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
-import { change, type Draft, type WriteOptions } from "./transaction.js"
+import type { Draft, WriteOptions } from "./transaction.js"
 import { namesOf } from "./tree.js"
 
 export interface TransferOptions extends WriteOptions {
@@ -48,13 +41,11 @@ export async function transferSecret(
   kind: TransferKind,
   request: TransferOptions & { from: SecretName; version?: number | undefined; to: SecretName },
 ): Promise<SecretWritten> {
-  return one(
-    await change(
-      store,
-      request,
-      draft => transferIn(draft, kind, request),
-      ({ version }) => `${verbOf(kind)} ${request.from} to ${request.to} (version ${version})`,
-    ),
+  return changeOne(
+    store,
+    request,
+    draft => transferIn(draft, kind, request),
+    ({ version }) => `${verbOf(kind)} ${request.from} to ${request.to} (version ${version})`,
   )
 }
 
@@ -70,20 +61,12 @@ export async function transferPrefix(
   kind: TransferKind,
   request: PrefixRequest,
 ): Promise<SecretsWritten> {
-  return several(
-    await change(
-      store,
-      request,
-      async draft => {
-        const results: StepResult[] = []
-        const steps = await planPrefix(draft, kind, request)
-        for (const step of steps)
-          results.push(await transferIn(draft, kind, { ...step, force: request.force, recursive: true }))
-        return results
-      },
-      results => describeSeveral(verbOf(kind), results),
-    ),
-  )
+  return changeSeveral(store, request, verbOf(kind), async draft => {
+    const results: StepResult[] = []
+    for (const step of await planPrefix(draft, kind, request))
+      results.push(await transferIn(draft, kind, { ...step, force: request.force, recursive: true }))
+    return results
+  })
 }
 
 interface Step {
@@ -173,7 +156,7 @@ async function transferIn(draft: Draft, kind: TransferKind, request: TransferReq
   }
   const source = { file: requireLive(from, found).file, oid: found!.oid }
   refuseToReplace(target, request)
-  const placed = await placeIn(draft, to, await openSource(draft, source), [source, ...targets])
+  const placed = await placeIn(draft, to, await openWith(draft, source.file), [source, ...targets])
   const left = await deleteSecretIn(draft, { name: from, movedTo: to })
   return { ...placed, changed: placed.changed || left.changed }
 }
@@ -195,14 +178,9 @@ async function readSource(
   draft: Draft,
   found: Predecessor | undefined,
   { from, version }: { from: SecretName; version?: number | undefined },
-): Promise<HistoricSecret> {
+): Promise<Secret> {
   if (version !== undefined) return readVersion(draft, from, { version })
-  requireLive(from, found)
-  return openSource(draft, found!)
-}
-
-async function openSource(draft: Draft, { file }: Predecessor): Promise<HistoricSecret> {
-  return { file, value: (await openSecret(await draft.open(file.group), file)).value }
+  return openWith(draft, requireLive(from, found).file)
 }
 
 function verbOf(kind: TransferKind): string {

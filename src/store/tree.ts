@@ -1,8 +1,9 @@
 /** One state of a store's files (work tree, index or commit), read the same way whichever it is. */
 
 import { CofferError } from "../errors.js"
-import { nameOfPath, type SecretName } from "../format/names.js"
-import { LIMITS } from "../format/secret-file.js"
+import { LIMITS } from "../format/limits.js"
+import { isAtOrBelow, isBelow, nameOfPath, type SecretName } from "../format/names.js"
+import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Files } from "../storage/files.js"
 import type { Git, Oid } from "../storage/git/git.js"
 
@@ -83,7 +84,7 @@ export function gitTree(git: Git, at: Oid | "index", folder: string, only?: Read
     for await (const entry of git.entries(at, inRepository(prefix))) {
       const path = entry.path.slice(folder.length + 1)
       if (only?.has(path) === false) continue
-      if (prefix === "" || path === prefix || path.startsWith(`${prefix}/`)) yield { ...entry, path }
+      if (isAtOrBelow(path, prefix)) yield { ...entry, path }
     }
   }
   async function* read(prefix: string): AsyncGenerator<TreeFile | BadFile> {
@@ -162,7 +163,7 @@ function missingObject(path: string, oid: Oid): CofferError {
 }
 
 function limitOf(path: string): number {
-  return path.startsWith(".coffer/keys/") ? LIMITS.keyRecordBytes : LIMITS.secretFileBytes
+  return isBelow(path, KEYS_FOLDER) ? LIMITS.keyRecordBytes : LIMITS.secretFileBytes
 }
 
 /** The store before its first commit. */
@@ -177,8 +178,6 @@ export function emptyTree(): Tree {
 
 /** `base` as it will be once `changes` are written: null removes a file. */
 export function overlayTree(base: Tree, changes: ReadonlyMap<string, Uint8Array | null>): Tree {
-  const isBelow = (path: string, prefix: string) =>
-    prefix === "" || path === prefix || path.startsWith(`${prefix}/`)
   return {
     at: base.at,
     async find(path) {
@@ -187,7 +186,7 @@ export function overlayTree(base: Tree, changes: ReadonlyMap<string, Uint8Array 
       return bytes === null ? undefined : { path, bytes }
     },
     async *files(prefix) {
-      const added = new Map([...changes].filter(([path]) => isBelow(path, prefix)))
+      const added = new Map([...changes].filter(([path]) => isAtOrBelow(path, prefix)))
       for await (const file of base.files(prefix)) {
         if (!added.has(file.path)) yield file
       }
@@ -196,7 +195,7 @@ export function overlayTree(base: Tree, changes: ReadonlyMap<string, Uint8Array 
     async paths(prefix) {
       const paths = new Set(await base.paths(prefix))
       for (const [path, bytes] of changes) {
-        if (!isBelow(path, prefix)) continue
+        if (!isAtOrBelow(path, prefix)) continue
         if (bytes === null) paths.delete(path)
         else paths.add(path)
       }

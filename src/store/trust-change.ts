@@ -1,17 +1,15 @@
 /** What `coffer trust` does: tell the pin, take a change on purpose, forget a store. */
 import { CofferError, hasCode } from "../errors.js"
 import type { SecretName } from "../format/names.js"
-import { printPin } from "../keyring/pin.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import { forgetStore, WRITE_PATIENCE_MS } from "../storage/local-state.js"
-import { readHead } from "../storage/repository.js"
 import { writeSeen } from "../storage/seen.js"
 import type { Loss } from "./compare-commits.js"
 import { readRecords } from "./records.js"
 import { keyringChange } from "./remembered.js"
-import { reportBranch } from "./rollback.js"
+import { findBranch, reportBranch } from "./rollback.js"
 import type { Store } from "./store.js"
-import { choosePin, confirmPin, pinnableRecord } from "./trust.js"
+import { choosePin, confirmPin, newestPin, type PinChoice } from "./trust.js"
 import { viewStore } from "./view.js"
 
 /** What is trusted of a store on this machine. */
@@ -21,16 +19,16 @@ export interface TrustReport {
   readonly pin: string
   /** Whether this call was verified with a pin. */
   readonly pinned: boolean
-  readonly from: "environment" | "state" | "tofu" | "nowhere"
+  readonly from: PinChoice["from"]
 }
 
-/** What of a store is pinned here. */
+/** What of a store is pinned here. @throws CofferError `PIN_MISMATCH` and every other refusal of the key records */
 export async function showTrust(store: Store): Promise<TrustReport> {
   const { from } = choosePin(store, "look")
   const { keyring } = await viewStore(store, { use: "look" })
   return {
     storeId: store.id,
-    pin: printPin(store.id, pinnableRecord(keyring)),
+    pin: newestPin(store, keyring),
     pinned: keyring.pinned,
     from,
   }
@@ -43,14 +41,7 @@ export async function showTrust(store: Store): Promise<TrustReport> {
  */
 export async function printStorePin(store: Store): Promise<string> {
   const { keyring } = await viewStore(store, { use: "open", names: [] })
-  return printPin(store.id, pinnableRecord(keyring))
-}
-
-/** Remembers the newest pin of a keyring that was verified under another one, or that a person confirmed. */
-export function storePin(store: Store, keyring: Keyring): string {
-  const pin = printPin(store.id, pinnableRecord(keyring))
-  store.updateState({ pin, ...keyringChange(keyring) })
-  return pin
+  return newestPin(store, keyring)
 }
 
 /**
@@ -69,7 +60,11 @@ export async function acceptChanges(
   return { storeId: store.id, accepted }
 }
 
-/** Forgets pin, records and everything else this machine knows of the store in this folder. */
+/**
+ * Forgets pin, records and everything else this machine knows of the store in this folder.
+ *
+ * @throws CofferError `STORE_LOCKED`, `IO_FAILED`
+ */
 export function resetTrust(store: Store): { storeId: string; accepted: readonly string[] } {
   if (store.stateLocation !== undefined)
     forgetStore(store.stateLocation, { id: store.id, folder: store.folder })
@@ -101,12 +96,11 @@ async function findLosses(store: Store, keyring: Keyring): Promise<readonly Loss
 
 /** The branch counts as seen where it stands, whatever it was compared with before. */
 async function acceptBranch(store: Store): Promise<void> {
-  const head = store.repository && (readHead(store.repository) ?? (await (await store.git()).head()))
-  if (store.repository === undefined || head === undefined || head.ref === null || head.commit === null)
-    return
+  const head = await findBranch(store)
+  if (head === undefined || head.commit === null) return
   const upstream = (await (await store.git()).branchUpstream())?.commit
   writeSeen(
-    store.repository.commonDir,
+    store.repository!.commonDir,
     { store: store.id, ref: head.ref },
     { commit: head.commit, upstream, accepted: new Map() },
     { patienceMs: WRITE_PATIENCE_MS, repair: true },

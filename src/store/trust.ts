@@ -6,6 +6,7 @@
 import { CofferError } from "../errors.js"
 import { ROOT_GROUP } from "../format/names.js"
 import type { RecordNode } from "../keyring/graph.js"
+import { adminNames } from "../keyring/group.js"
 import { type Pin, parsePin, printPin } from "../keyring/pin.js"
 import type { Keyring } from "../keyring/verify.js"
 import { keyringChange } from "./remembered.js"
@@ -63,32 +64,40 @@ export async function confirmPin(store: Store, choice: PinChoice, keyring: Keyri
   if (store.confirm === undefined) {
     throw unpinned("this store is not pinned on this machine and there is no terminal to ask")
   }
-  const node = pinnableRecord(keyring)
-  const pin = printPin(store.id, node)
-  if (!(await store.confirm(firstUseQuestion(store, keyring, node, pin)))) {
+  if (!(await store.confirm(firstUseQuestion(store, keyring)))) {
     throw unpinned("this store is not pinned on this machine")
   }
-  store.updateState({ pin, ...keyringChange(keyring) })
+  storePin(store, keyring)
 }
 
-/**
- * The newest record of the default group that all its current ones descend from: what a pin taken now names.
- */
-export function pinnableRecord(keyring: Keyring): RecordNode {
+/** Remembers the newest pin of a keyring that was verified under another one, or that a person confirmed. @returns the pin */
+export function storePin(store: Store, keyring: Keyring): string {
+  const pin = newestPin(store, keyring)
+  store.updateState({ pin, ...keyringChange(keyring) })
+  return pin
+}
+
+/** The pin that is best trusted from now on, as printed. */
+export function newestPin({ id }: Pick<Store, "id">, keyring: Keyring): string {
+  return printPin(id, pinnableRecord(keyring))
+}
+
+/** The newest record of the default group that all its current ones descend from. */
+function pinnableRecord(keyring: Keyring): RecordNode {
   const { graph, current } = keyring.groups.get(ROOT_GROUP)!
   const ancestors = current.map(node => graph.ancestors(node.sha256))
   // Lower numbers come first in a graph, so the last common one is the newest.
   return [...graph.nodes.values()].filter(node => ancestors.every(set => set.has(node.sha256))).at(-1)!
 }
 
-function firstUseQuestion(store: Store, keyring: Keyring, node: RecordNode, pin: string): string {
-  const admins = node.record.members.filter(member => member.role === "admin").map(member => member.name)
+function firstUseQuestion(store: Store, keyring: Keyring): string {
+  const admins = adminNames({ current: [pinnableRecord(keyring)] })
   const first = [...keyring.groups.get(ROOT_GROUP)!.graph.nodes.values()][0]!
   return [
     `The store "${store.folder}" is used on this machine for the first time.`,
     `  founded by  ${first.record.author}, ${first.record.created}`,
     `  admins now  ${admins.join(", ")}`,
-    `  pin         ${pin}`,
+    `  pin         ${newestPin(store, keyring)}`,
     'Compare the pin with what "coffer trust pin" prints for a colleague. An older pin of theirs proves it too:',
     "COFFER_PIN=THEIR_PIN coffer init accepts this store only if it descends from that.",
     "Trust it?",

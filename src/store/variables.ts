@@ -4,7 +4,7 @@ import { CofferError } from "../errors.js"
 import type { SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { isSelected, selectVariables } from "../format/variables.js"
-import { type GroupAccess, openGroup } from "./access.js"
+import { groupOpener } from "./access.js"
 import { openSecret, readSecrets } from "./reading.js"
 import type { Store } from "./store.js"
 import { namesOf } from "./tree.js"
@@ -38,12 +38,10 @@ export async function readVariables(
   })
   const selected = selectVariables(await readLive(view, names), request.prefixes)
   for (const [variable, file] of selected) refuseBinary(variable, file)
-  const groups = new Map<string, Promise<GroupAccess>>()
+  const open = groupOpener(store, view)
   const variables = new Map<string, Variable>()
   for (const [variable, file] of selected) {
-    const access = groups.get(file.group) ?? openGroup(store, view, file.group)
-    groups.set(file.group, access)
-    const { value } = await openSecret(await access, file)
+    const { value } = await openSecret(await open(file.group), file)
     variables.set(variable, { value: toText(variable, file, value), name: file.name, version: file.version })
   }
   await remember(store, view)

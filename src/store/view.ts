@@ -70,7 +70,11 @@ export async function verifyTree(store: Store, tree: Tree, how: Verification): P
 }
 
 /** Remembers what has been verified, and with `commit` that this branch is there now. */
-export async function remember(store: Store, view: View, commit?: Oid): Promise<void> {
+export async function remember(
+  store: Store,
+  view: Pick<View, "keyring" | "branch">,
+  commit?: Oid,
+): Promise<void> {
   rememberKeyring(store, view.keyring)
   await markSeen(store, view.branch, commit)
 }

@@ -94,7 +94,7 @@ export function gitBytes(who: Name, ...args: string[]): Buffer {
 }
 
 /** Writes files of the store in somebody's work tree, whatever they are. */
-export function write(who: Name, files: Files): void {
+function write(who: Name, files: Files): void {
   for (const [path, content] of Object.entries(files)) {
     const file = join(clone(who), "secrets", path)
     rmSync(file, { recursive: true, force: true })

@@ -17,18 +17,8 @@ import { restoreLineEnding, withLineEnding } from "../../src/cli/line-ending.js"
 import { startSession } from "../../src/cli/session.js"
 import { CofferError } from "../../src/errors.js"
 import { makeTemporaryFolder } from "../../src/storage/temporary-folder.js"
-import { type Died, fakeHost } from "./fake-host.js"
+import { type Died, fakeHost, globals } from "./fake-host.js"
 
-const globals = {
-  C: [],
-  identity: [],
-  json: false,
-  input: true,
-  quiet: false,
-  debug: false,
-  help: false,
-  version: false,
-}
 const root = mkdtempSync(join(tmpdir(), "coffer-editor-"))
 test.after(() => rmSync(root, { recursive: true }))
 

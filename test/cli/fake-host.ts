@@ -1,4 +1,5 @@
 /** A host in memory: what is typed is given, what is printed is kept. */
+import type { Globals } from "../../src/cli/globals.js"
 import type { Host, Signal } from "../../src/cli/host.js"
 import type { Environment } from "../../src/storage/environment.js"
 
@@ -16,6 +17,18 @@ export interface FakeOptions {
   readonly stdin?: readonly (string | Uint8Array)[]
   /** Whether all three are terminals. */
   readonly tty?: boolean
+}
+
+/** The global options of a call that gives none. */
+export const globals: Globals = {
+  C: [],
+  identity: [],
+  json: false,
+  input: true,
+  quiet: false,
+  debug: false,
+  help: false,
+  version: false,
 }
 
 export class Died extends Error {

@@ -6,12 +6,7 @@ import { reportError, runCommand } from "../../src/cli/output.js"
 import { type Session, startSession } from "../../src/cli/session.js"
 import { askYesNo } from "../../src/cli/terminal.js"
 import { CofferError } from "../../src/errors.js"
-import { type FakeOptions, fakeHost } from "./fake-host.js"
-
-const globals = {
-  ...{ C: [], identity: [], json: false, input: true, quiet: false },
-  ...{ debug: false, help: false, version: false },
-}
+import { type FakeOptions, fakeHost, globals } from "./fake-host.js"
 
 const sample = defineCommand({
   name: "sample",

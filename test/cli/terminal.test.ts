@@ -4,33 +4,12 @@ import { GLOBALS } from "../../src/cli/globals.js"
 import { startSession } from "../../src/cli/session.js"
 import { askHidden, askYesNo } from "../../src/cli/terminal.js"
 import { readValue, readValueIfAny } from "../../src/cli/value-input.js"
-import { CofferError } from "../../src/errors.js"
-import { type FakeOptions, fakeHost } from "./fake-host.js"
-
-const globals = {
-  C: [],
-  identity: [],
-  json: false,
-  input: true,
-  quiet: false,
-  debug: false,
-  help: false,
-  version: false,
-}
+import { codeOf } from "../code-of.js"
+import { type FakeOptions, fakeHost, globals } from "./fake-host.js"
 
 function session(options: FakeOptions, more: object = {}) {
   const host = fakeHost([], options)
   return { host, session: startSession(host, { ...globals, ...more }) }
-}
-
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-    return "none"
-  } catch (error) {
-    if (error instanceof CofferError) return error.code
-    throw error
-  }
 }
 
 test("the table of global options has no option that this file forgets", () => {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { LIMITS } from "../../src/format/secret-file.js"
+import { LIMITS } from "../../src/format/limits.js"
 
 const document = readFileSync("docs/format.md", "utf8")
 

@@ -5,7 +5,7 @@ import { CofferError, hasCode } from "../../src/errors.js"
 import { parseDotenv } from "../../src/format/dotenv.js"
 
 function values(text: string): Record<string, string> {
-  return Object.fromEntries(parseDotenv(text).entries.map(({ key, value }) => [key, value]))
+  return Object.fromEntries(parseDotenv(text).map(({ key, value }) => [key, value]))
 }
 
 const accepted: [title: string, text: string, expected: Record<string, string>][] = [
@@ -76,7 +76,7 @@ test("a duplicate names the first line too", () => {
 })
 
 test("warns where readers differ, and only there", () => {
-  const { entries } = parseDotenv(
+  const entries = parseDotenv(
     ["A=a$b", "B=a#b", 'C="x\\"y"', 'D="\\t"', "E='$x'", 'F="a\\nb"', "G=plain", 'H="\\$x $y"'].join("\n"),
   )
   assert.equal(

@@ -1,7 +1,7 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { CofferError } from "../../src/errors.js"
-import { checkMeta } from "../../src/format/secret-file.js"
+import { checkMeta } from "../../src/format/meta.js"
 
 function faultOf(entries: Readonly<Record<string, string>>): string | undefined {
   try {

@@ -8,7 +8,7 @@ export const STORE_ID = "00112233445566778899aabbccddeeff"
 const HASH = "ab".repeat(32)
 
 /** Bytes that differ from one another and are the same each time. */
-export function pattern(length: number, start = 1): Uint8Array {
+function pattern(length: number, start = 1): Uint8Array {
   return Uint8Array.from({ length }, (_, index) => (start + index * 7) & 255)
 }
 

@@ -16,7 +16,6 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { CofferError } from "../../src/errors.js"
 import {
   forgetStore,
   locateState,
@@ -26,6 +25,7 @@ import {
   type StateRecord,
   updateLocalState,
 } from "../../src/storage/local-state.js"
+import { codeThrown } from "../code-of.js"
 
 const key = { id: "0".repeat(32), folder: "secrets" }
 const other = { id: "1".repeat(32), folder: "secrets" }
@@ -38,16 +38,6 @@ test.before.each(() => {
   location = locateState({ stateHome: undefined, home, place: home })
 })
 test.after.each(() => rmSync(home, { recursive: true, force: true }))
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof CofferError) return error.code
-    throw error
-  }
-  return "none"
-}
 
 function record(text: string, ...parents: StateRecord[]): StateRecord {
   const bytes = Buffer.from(text)
@@ -115,11 +105,11 @@ test("a change that says nothing new does not rewrite the file", () => {
 test("another store under the same folder is refused until reset, and its id under another folder is known", () => {
   update({ pin: "p", ...moved(first) })
   assert.is(
-    codeOf(() => readLocalState(location, other)),
+    codeThrown(() => readLocalState(location, other)),
     "STORE_CHANGED",
   )
   assert.is(
-    codeOf(() => update({ pin: "q" }, other)),
+    codeThrown(() => update({ pin: "q" }, other)),
     "STORE_CHANGED",
   )
   assert.is(readLocalState(location, { ...key, folder: "vault" }).pin, "p")
@@ -146,7 +136,7 @@ test("a clone is known by its real path; XDG_STATE_HOME counts only if absolute"
   assert.match(at(home, "/x").path, /^\/x\/coffer\/[0-9a-f]{32}\.jsonl$/)
   assert.match(at(home, "x").path, join(home, ".local/state/coffer"))
   assert.is(
-    codeOf(() => at(join(home, "none"))),
+    codeThrown(() => at(join(home, "none"))),
     "IO_FAILED",
   )
 })
@@ -169,12 +159,12 @@ test("a damaged file is an error that says so, never an empty state; reset is th
   for (const text of bad) {
     writeFileSync(location.path, text, "latin1")
     assert.is(
-      codeOf(() => readLocalState(location, key)),
+      codeThrown(() => readLocalState(location, key)),
       "DAMAGED",
       text,
     )
     assert.is(
-      codeOf(() => update({ pin: "q" })),
+      codeThrown(() => update({ pin: "q" })),
       "DAMAGED",
       text,
     )
@@ -189,14 +179,14 @@ test("a damaged file is an error that says so, never an empty state; reset is th
   for (const text of badRecords) {
     writeFileSync(location.path, text)
     assert.is(
-      codeOf(() => readLocalState(location, key).records),
+      codeThrown(() => readLocalState(location, key).records),
       "DAMAGED",
       text,
     )
   }
   writeFileSync(location.path, good.replace("state/1", "state/2"))
   assert.is(
-    codeOf(() => readLocalState(location, key)),
+    codeThrown(() => readLocalState(location, key)),
     "NEWER_FORMAT",
   )
   forgetStore(location, key)
@@ -208,7 +198,7 @@ test("a folder that cannot be written is an error of the update alone", () => {
   writeFileSync(join(home, ".local/state/coffer"), "in the way")
   assert.is(readLocalState(location, key).pin, undefined)
   assert.is(
-    codeOf(() => update({ pin: "p" })),
+    codeThrown(() => update({ pin: "p" })),
     "IO_FAILED",
   )
 })
@@ -218,7 +208,7 @@ test("a live lock is waited for, one left by a killed process is taken over", ()
   const lock = `${location.path}.lock`
   writeFileSync(lock, "")
   assert.is(
-    codeOf(() => updateLocalState(location, key, { pin: "q" }, 40)),
+    codeThrown(() => updateLocalState(location, key, { pin: "q" }, 40)),
     "STORE_LOCKED",
   )
   assert.is(readLocalState(location, key).pin, "p")

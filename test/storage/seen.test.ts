@@ -3,8 +3,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { CofferError } from "../../src/errors.js"
 import { readSeen, type SeenBranch, writeSeen } from "../../src/storage/seen.js"
+import { codeThrown } from "../code-of.js"
 
 const store = "0".repeat(32)
 const other = "f".repeat(32)
@@ -26,16 +26,6 @@ const branch = (commit: string, upstream?: string, accepted: [string, string][] 
 })
 const write = (value: SeenBranch, { id = store, ref = main, repair = false } = {}) =>
   writeSeen(dir, { store: id, ref }, value, { patienceMs: 100, repair })
-
-function codeOf(run: () => unknown): string {
-  try {
-    run()
-  } catch (error) {
-    if (error instanceof CofferError) return error.code
-    throw error
-  }
-  return "none"
-}
 
 test("branches and stores are kept side by side", () => {
   assert.is(readSeen(dir, store, main), undefined)
@@ -66,19 +56,19 @@ test("a file that is not exactly ours is an error, not an empty one; repair star
   for (const text of bad) {
     writeFileSync(path(), text)
     assert.is(
-      codeOf(() => readSeen(dir, store, main)),
+      codeThrown(() => readSeen(dir, store, main)),
       "DAMAGED",
       text,
     )
     assert.is(
-      codeOf(() => write(branch(b))),
+      codeThrown(() => write(branch(b))),
       "DAMAGED",
       text,
     )
   }
   writeFileSync(path(), good.replace("seen/1", "seen/2"))
   assert.is(
-    codeOf(() => readSeen(dir, store, main)),
+    codeThrown(() => readSeen(dir, store, main)),
     "NEWER_FORMAT",
   )
   write(branch(b), { repair: true })
@@ -89,7 +79,7 @@ test("an unwritable folder is a typed error", () => {
   writeFileSync(join(dir, "coffer"), "in the way")
   assert.is(readSeen(dir, store, main), undefined)
   assert.is(
-    codeOf(() => write(branch(a))),
+    codeThrown(() => write(branch(a))),
     "IO_FAILED",
   )
 })

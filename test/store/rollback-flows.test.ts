@@ -2,55 +2,12 @@ import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { parseSecretName } from "../../src/format/names.js"
 import { deleteSecrets, undeleteSecret } from "../../src/store/secrets.js"
-import { codeOf, type Machine, makeSandbox, nextTime, type Sandbox } from "./sandbox.js"
+import { ana, commitAll, eva, isQuiet, main, publish, startBranches } from "./branches.js"
+import { codeOf, nextTime } from "./sandbox.js"
 
-let box: Sandbox
-let ana: Machine
-let eva: Machine
-let count = 0
-/** Branch of the test that runs. */
-let main = ""
-test.before(async () => {
-  box = await makeSandbox()
-  ana = box.ana
-  await ana.set("A", "a1")
-  await ana.set("B", "b1")
-  ana.git("push", "-q")
-  ana.git("tag", "base")
-  eva = await box.clone("eva")
-  eva.git("tag", "base")
-})
-// Seen is kept per branch, so that a branch of its own is a clean start for each test.
-test.before.each(async () => {
-  main = `t${count++}`
-  ana.git("switch", "-qc", main, "base")
-  await ana.get("A")
-  ana.notes.length = 0
-})
-test.after(() => box.remove())
+startBranches()
 
 const name = parseSecretName
-
-/** Gives the branch an upstream, and eva the branch. */
-function publish(): void {
-  ana.git("push", "-qu", "origin", main)
-  eva.git("fetch", "-q")
-  eva.git("switch", "-q", main)
-}
-
-/** Reads everything; nothing may be refused and nothing said. */
-async function isQuiet(machine: Machine): Promise<void> {
-  machine.notes.length = 0
-  await machine.get("A")
-  await machine.get("B")
-  assert.equal(machine.notes, [])
-}
-
-/** Commits as somebody who does not use coffer. */
-function commitAll(machine: Machine, message: string): void {
-  machine.git("add", "-A")
-  machine.git("commit", "-qm", message)
-}
 
 test("switching branches, to an older topic branch and back, is quiet", async () => {
   ana.git("branch", `${main}-topic`, "HEAD~1")

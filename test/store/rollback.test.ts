@@ -6,56 +6,14 @@ import * as assert from "uvu/assert"
 import { parseSecretName } from "../../src/format/names.js"
 import { rotateGroups } from "../../src/store/rotate.js"
 import { acceptChanges } from "../../src/store/trust-change.js"
-import { codeOf, type Machine, makeSandbox, nextTime, type Sandbox } from "./sandbox.js"
+import { ana, box, commitAll, eva, isQuiet, publish, startBranches } from "./branches.js"
+import { codeOf, type Machine, nextTime } from "./sandbox.js"
 
-let box: Sandbox
-let ana: Machine
-let eva: Machine
-let count = 0
-/** Branch of the test that runs. */
-let main = ""
-test.before(async () => {
-  box = await makeSandbox()
-  ana = box.ana
-  await ana.set("A", "a1")
-  await ana.set("B", "b1")
-  ana.git("push", "-q")
-  ana.git("tag", "base")
-  eva = await box.clone("eva")
-  eva.git("tag", "base")
-})
-// Seen is kept per branch, so that a branch of its own is a clean start for each test.
-test.before.each(async () => {
-  main = `t${count++}`
-  ana.git("switch", "-qc", main, "base")
-  await ana.get("A")
-  ana.notes.length = 0
-})
-test.after(() => box.remove())
+startBranches()
 
 const name = parseSecretName
 
-/** Gives the branch an upstream, and eva the branch. */
-function publish(): void {
-  ana.git("push", "-qu", "origin", main)
-  eva.git("fetch", "-q")
-  eva.git("switch", "-q", main)
-}
 const seenOf = (machine: Machine) => readFileSync(join(machine.repo, ".git/coffer/seen"), "utf8")
-
-/** Reads everything; nothing may be refused and nothing said. */
-async function isQuiet(machine: Machine): Promise<void> {
-  machine.notes.length = 0
-  await machine.get("A")
-  await machine.get("B")
-  assert.equal(machine.notes, [])
-}
-
-/** Commits as somebody who does not use coffer. */
-function commitAll(machine: Machine, message: string): void {
-  machine.git("add", "-A")
-  machine.git("commit", "-qm", message)
-}
 
 test("an older file put back is ROLLED_BACK, for that secret alone, until accepted", async () => {
   await ana.set("A", "a2")

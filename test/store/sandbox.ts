@@ -3,11 +3,12 @@ import { execFileSync } from "node:child_process"
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { CofferError } from "../../src/errors.js"
 import { parseSecretName, pathOf } from "../../src/format/names.js"
 import { createStore, ensureIdentity } from "../../src/store/init.js"
 import { deleteSecrets, getSecret, setSecret } from "../../src/store/secrets.js"
 import { type OpenOptions, openStore, type Store } from "../../src/store/store.js"
+
+export { codeOf } from "../code-of.js"
 
 /** One person's clone. Everything of theirs outside the repository is below `home`. */
 export interface Machine {
@@ -124,15 +125,4 @@ function makeMachine(root: string, name: string): Machine {
 
 function git({ env }: Machine, cwd: string, ...args: string[]): string {
   return execFileSync("git", args, { cwd, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] }).trim()
-}
-
-/** The code that a promise is refused with; "none" where it is not. */
-export async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise
-    return "none"
-  } catch (error) {
-    if (error instanceof CofferError) return error.code
-    throw error
-  }
 }

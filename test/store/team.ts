@@ -40,7 +40,7 @@ export interface Actor {
 }
 
 /** Somebody who works in `dir`, on a machine of their own. */
-export async function makeActor(name: string, dir: string, pin: string | undefined): Promise<Actor> {
+async function makeActor(name: string, dir: string, pin: string | undefined): Promise<Actor> {
   return actorOf(name, dir, pin, newIdentityLine())
 }
 

@@ -14,7 +14,7 @@ export function columnOf(flow: FlowName, driver: boolean): string {
 }
 
 /** The two tables of the page. */
-export function printTables(outcomes: Outcomes): string {
+function printTables(outcomes: Outcomes): string {
   return DRIVERS.map((driver, index) => {
     const rows = [...outcomes].map(([name, cells]) => [
       name,

@@ -185,7 +185,7 @@ function signedAs({ author, members, parents }: Rec): string {
   return roles.every(role => role === "admin") ? `admin ${author}` : `rotator ${author}`
 }
 
-export function rightsIn({ members }: Rec): string[] {
+function rightsIn({ members }: Rec): string[] {
   return [...members].flatMap(([name, role]) => {
     if (role === "admin") return [`admin ${name}`, `rotator ${name}`]
     return role === "rotator" ? [`rotator ${name}`] : []
@@ -195,7 +195,7 @@ export function rightsIn({ members }: Rec): string[] {
 export const error = (code: string, path: string): Problem => ({ code, path, isError: true })
 export const warning = (code: string, path: string): Problem => ({ code, path, isError: false })
 
-export function recordPath({ group, label }: Rec): string {
+function recordPath({ group, label }: Rec): string {
   return `.coffer/keys/${group}/${label}.yaml`
 }
 

@@ -24,7 +24,7 @@ import {
 
 export type Side = "ours" | "theirs"
 
-export interface Sides {
+interface Sides {
   readonly base: Blob | undefined
   readonly ours: Blob | undefined
   readonly theirs: Blob | undefined

@@ -35,7 +35,7 @@ function withDisk(kind: Kind, use: (arena: Arena, folder: string) => void): void
   }
 }
 
-export function mount(...args: string[]): void {
+function mount(...args: string[]): void {
   const { status, stderr, error } = spawnSync("mount", args, { encoding: "utf8" })
   if (status === 0) return
   throw new Error(

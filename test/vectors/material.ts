@@ -28,7 +28,7 @@ export function fixedBytes(label: string, length = 32): Uint8Array {
   return createHash("sha256").update(`coffer vectors: ${label}`).digest().subarray(0, length)
 }
 
-export function sha256Hex(bytes: Uint8Array): string {
+function sha256Hex(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex")
 }
 

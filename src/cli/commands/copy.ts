@@ -41,7 +41,7 @@ export const copy = defineCommand({
   examples: [{ command: "coffer copy prod/API_KEY staging/API_KEY" }],
 
   run: (session, args) => transfer(session, "copy", args),
-  text: written => writtenText(written),
+  text: writtenText,
 })
 
 /** Runs copy or move. */

@@ -43,5 +43,5 @@ export const deleteCommand = defineCommand({
     return deleteSecrets(store, { deletions, ...options })
   },
 
-  text: written => writtenText(written),
+  text: writtenText,
 })

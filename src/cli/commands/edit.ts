@@ -55,7 +55,7 @@ export const edit = defineCommand({
     return editOne(session, one, options)
   },
 
-  text: written => writtenText(written),
+  text: writtenText,
 })
 
 async function editOne(session: Session, name: SecretName, options: WriteOptions): Promise<SecretWritten> {

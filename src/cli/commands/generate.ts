@@ -2,7 +2,7 @@
 import { DEFAULT_ALPHABET, generateText, generateWords } from "../../crypto/generate.js"
 import { encodeUtf8 } from "../../encoding.js"
 import { CofferError, hasCode } from "../../errors.js"
-import { parseSecretName } from "../../format/names.js"
+import { parseSecretName, type SecretName } from "../../format/names.js"
 import { getSecret, type SecretWritten, setSecret } from "../../store/secrets.js"
 import type { Store } from "../../store/store.js"
 import { WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
@@ -64,7 +64,7 @@ export const generate = defineCommand({
   text: ({ printed, ...written }) => (printed === undefined ? writtenText(written) : `${printed}\n`),
 })
 
-async function refuseExisting(store: Store, name: ReturnType<typeof parseSecretName>): Promise<void> {
+async function refuseExisting(store: Store, name: SecretName): Promise<void> {
   try {
     await getSecret(store, { name })
   } catch (error) {

@@ -1,13 +1,12 @@
 /** The commands `group list` and `group create`. */
 import { CofferError } from "../../errors.js"
-import type { Role } from "../../format/key-record.js"
+import { ROLES, type Role } from "../../format/key-record.js"
 import { parseGroupName, parseMemberName } from "../../format/names.js"
 import { createGroup, type GroupCreated, listGroups } from "../../store/groups.js"
 import { WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
 import { type CommandGroup, defineCommand } from "../command.js"
 import { table } from "../table.js"
 import { outcome } from "../written.js"
-import { ROLES } from "./recipients.js"
 
 const list = defineCommand({
   name: "group list",

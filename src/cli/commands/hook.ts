@@ -4,7 +4,7 @@ import { PROBE_VARIABLE, probeAnswer } from "../../storage/hook-probe.js"
 import { HOOK_NAMES, type HookName } from "../../storage/hooks-folder.js"
 import { guardCommit } from "../../store/guard.js"
 import { guardPush, parsePushedRefs } from "../../store/guard-commits.js"
-import type { GuardReport } from "../../store/guard-report.js"
+import type { GuardFinding, GuardReport } from "../../store/guard-report.js"
 import { defineCommand } from "../command.js"
 import type { Session } from "../session.js"
 
@@ -65,7 +65,7 @@ function isHookName(name: string): name is HookName {
 }
 
 /** The store's own findings name a secret; here it has to be clear which file that is. */
-function toError({ code, message, hint, path, commit }: GuardReport["findings"][number]): CofferError {
+function toError({ code, message, hint, path, commit }: GuardFinding): CofferError {
   const what = message.includes(path) ? message : `${path}: ${message}`
   const where = commit === undefined ? "" : `, commit ${commit.slice(0, 7)}`
   return new CofferError(code as CofferError["code"], `${what} (${code}${where})`, { hint })

@@ -7,6 +7,7 @@ import { parsePrefix } from "../arguments.js"
 import { defineCommand } from "../command.js"
 import { headerJson } from "../header-json.js"
 import { table } from "../table.js"
+import { authorText } from "../written.js"
 
 export const list = defineCommand({
   name: "list",
@@ -31,9 +32,7 @@ export const list = defineCommand({
     }
     const below = parsePrefix(prefix)
     const files = await listSecrets(await session.openStore(), { prefix: below, deleted })
-    if (files.length === 0 && below !== "") {
-      throw nothingBelow(below)
-    }
+    if (files.length === 0 && below !== "") throw nothingBelow(below)
     return { files, tree, long }
   },
 
@@ -49,9 +48,9 @@ export const list = defineCommand({
   json: ({ files }) => ({ secrets: files.map(headerJson) }),
 })
 
-function longRow({ name, version, state, type, created, author, signer, group }: SecretFile): string[] {
-  const who = author === signer ? author : `${author} (sealed by ${signer})`
-  return [name, String(version), state === "deleted" ? state : type, created, who, group]
+function longRow(file: SecretFile): string[] {
+  const { name, version, state, type, created, group } = file
+  return [name, String(version), state === "deleted" ? state : type, created, authorText(file), group]
 }
 
 function treeLines(entries: readonly { name: string; remark: string }[]): string {

@@ -19,5 +19,5 @@ export const move = defineCommand({
   examples: [{ command: "coffer move API_KEY prod/API_KEY" }],
 
   run: (session, args) => transfer(session, "move", args),
-  text: written => writtenText(written),
+  text: writtenText,
 })

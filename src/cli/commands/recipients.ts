@@ -2,6 +2,7 @@
 import { CofferError } from "../../errors.js"
 import { parseCard } from "../../format/card.js"
 import { counted } from "../../format/counted.js"
+import { ROLES } from "../../format/key-record.js"
 import { parseGroupName, parseMemberName } from "../../format/names.js"
 import {
   type Added,
@@ -15,8 +16,6 @@ import { type CommandGroup, defineCommand } from "../command.js"
 import type { Option } from "../option.js"
 import { table } from "../table.js"
 import { outcome } from "../written.js"
-
-export const ROLES = ["reader", "writer", "rotator", "admin"] as const
 
 function groupOption(help: string) {
   return { type: "string", alias: "g", repeats: true, placeholder: "group", help } as const satisfies Option

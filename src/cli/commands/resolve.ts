@@ -1,5 +1,5 @@
 /** The command `resolve`. */
-import { CofferError } from "../../errors.js"
+import { CofferError, EXIT_CODES } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
 import type { SecretFile } from "../../format/secret-file.js"
 import { type Conflict, resolveMerge, resolveSecret } from "../../store/resolve.js"
@@ -45,7 +45,7 @@ export const resolve = defineCommand({
       theirs: sideJson(theirs),
     })),
   }),
-  status: ({ conflicts }) => (conflicts.length > 0 ? 13 : 0),
+  status: ({ conflicts }) => (conflicts.length > 0 ? EXIT_CODES.CONFLICTED : 0),
 })
 
 function complaint({ name, why, ours, theirs }: Conflict): CofferError {

@@ -84,7 +84,7 @@ export const set = defineCommand({
     }
   },
 
-  text: written => writtenText(written),
+  text: writtenText,
 })
 
 function refuseWithBatch(given: Readonly<Record<string, unknown>>): void {

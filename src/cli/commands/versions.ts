@@ -3,6 +3,7 @@ import { parseSecretName } from "../../format/names.js"
 import { listVersions } from "../../store/history.js"
 import { defineCommand } from "../command.js"
 import { table } from "../table.js"
+import { authorText } from "../written.js"
 
 export const versions = defineCommand({
   name: "versions",
@@ -25,7 +26,7 @@ export const versions = defineCommand({
       label,
       file.state,
       file.created,
-      file.author === file.signer ? file.author : `${file.author} (sealed by ${file.signer})`,
+      authorText(file),
       commit?.slice(0, 7) ?? "-",
       file.key,
       current ? "current" : linked ? "" : "not linked by signatures",

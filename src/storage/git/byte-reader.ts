@@ -1,5 +1,8 @@
 /** Reads a stream of bytes by lines, by lengths and by records that end in NUL. */
 
+/** The byte that ends a line. */
+export const LINE_END = 10
+
 /** A stream with the part of it that is read and not used yet. */
 export interface ByteReader {
   /** Up to the next `end` byte, without it; undefined at the end of the stream. */

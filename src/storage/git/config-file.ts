@@ -56,6 +56,17 @@ export function parseConfig(source: string, file: string): ConfigEntry[] {
   }
 }
 
+/** A key as {@link ConfigEntry} has it: what stands between its first and its last dot keeps its case. */
+export function canonicalKey(key: string): string {
+  const [first, last] = [key.indexOf("."), key.lastIndexOf(".")]
+  return key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
+}
+
+/** Whether a push names a remote, as settings have it, rather than a URL, which has no branches here. */
+export function isRemoteName(remote: string): boolean {
+  return /^[A-Za-z0-9._/-]+$/.test(remote)
+}
+
 /** What git takes as true, or undefined for no boolean at all. */
 export function parseBoolean(value: string | undefined): boolean | undefined {
   if (value === undefined) return true

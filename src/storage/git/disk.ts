@@ -1,5 +1,4 @@
 /** The few changes to disk that a write is made of: durable files, renames, files known by what they hold. */
-import { createHash } from "node:crypto"
 import {
   chmodSync,
   closeSync,
@@ -18,13 +17,6 @@ import { devNull } from "node:os"
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError, readPlainFile, syncFolder } from "../files.js"
-import type { Oid, OidHex } from "./git.js"
-
-/** The id that git gives a blob. */
-export function blobId(bytes: Uint8Array, oidHex: OidHex): Oid {
-  const hash = createHash(oidHex === 40 ? "sha1" : "sha256")
-  return hash.update(`blob ${bytes.length}\0`).update(bytes).digest("hex")
-}
 
 /**
  * Our folder in a git directory, made if it is not there. It has the git directory's own permissions, so that

@@ -5,7 +5,8 @@ import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
 import { errnoOf, ioError } from "../files.js"
 import type { Repository } from "../repository.js"
-import { type ConfigEntry, parseBoolean, parseConfig } from "./config-file.js"
+import { homeFolder } from "../user-config.js"
+import { type ConfigEntry, canonicalKey, parseBoolean, parseConfig } from "./config-file.js"
 import { compilePattern } from "./wildmatch.js"
 
 /** Keys as `section.name` or `section.Subsection.name`, section and name in lower case. */
@@ -62,7 +63,7 @@ export function readConfig(repository: Repository, branch: string | null, env: E
 /** Git's home for per-user files without a dot: `$XDG_CONFIG_HOME/git`. */
 export function userFolder(env: Environment): string | undefined {
   if (env.XDG_CONFIG_HOME) return join(env.XDG_CONFIG_HOME, "git")
-  const home = homeOf(env)
+  const home = homeFolder(env)
   return home === undefined ? undefined : join(home, ".config", "git")
 }
 
@@ -90,7 +91,7 @@ function collect(context: Context): Source[] {
 }
 
 function userFiles(env: Environment): string[] {
-  const home = homeOf(env)
+  const home = homeFolder(env)
   const folder = userFolder(env)
   const system = parseBoolean(env.GIT_CONFIG_NOSYSTEM ?? "false")
     ? []
@@ -167,14 +168,9 @@ function environmentEntries(env: Environment): ConfigEntry[] {
   return Array.from({ length: Number.isInteger(count) && count > 0 ? count : 0 }, (_, at) => {
     const [key, value] = [env[`GIT_CONFIG_KEY_${at}`], env[`GIT_CONFIG_VALUE_${at}`]]
     if (key === undefined || value === undefined) throw badParameters()
-    return { key: normalizeKey(key), value }
+    if (key.indexOf(".") < 1) throw badParameters()
+    return { key: canonicalKey(key), value }
   })
-}
-
-function normalizeKey(key: string): string {
-  const [first, last] = [key.indexOf("."), key.lastIndexOf(".")]
-  if (first < 1) throw badParameters()
-  return key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
 }
 
 function badParameters(): CofferError {
@@ -182,10 +178,6 @@ function badParameters(): CofferError {
 }
 
 function expandHome(path: string, env: Environment): string {
-  const home = homeOf(env)
+  const home = homeFolder(env)
   return home !== undefined && /^~(\/|$)/.test(path) ? home + path.slice(1) : path
-}
-
-function homeOf(env: Environment): string | undefined {
-  return env.HOME || env.USERPROFILE || undefined
 }

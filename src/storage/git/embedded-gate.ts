@@ -1,12 +1,12 @@
 /** What the embedded back end refuses before it reads or writes, and why. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
-import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
 import type { Repository } from "../repository.js"
 import { type ConfigEntry, parseBoolean, parseConfig } from "./config-file.js"
 import { findText } from "./disk.js"
 import type { GitConfig } from "./embedded-config.js"
+import { foreignOwner } from "./not-opened.js"
 import { unsupported } from "./unsupported.js"
 
 /** Extensions that change nothing for us, or that are taken care of. */
@@ -103,9 +103,7 @@ function isSameFolder(a: string, b: string): boolean {
 export function checkOwner({ workTree, gitDir }: Repository, config: GitConfig, env: Environment): void {
   const places = [gitDir, workTree, join(workTree, ".git")]
   if (places.every(place => isOwn(place, env)) || isDeclaredSafe(workTree, config)) return
-  throw new CofferError("GIT_REFUSED", `the repository "${workTree}" belongs to another user`, {
-    hint: `if you trust it: git config --global --add safe.directory '${workTree}'`,
-  })
+  throw foreignOwner(workTree)
 }
 
 function isOwn(path: string, env: Environment): boolean {

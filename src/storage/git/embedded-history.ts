@@ -59,17 +59,25 @@ function isBlob(place: string | undefined): place is string {
 
 /** All commits that the tips reach, each once. */
 async function* walk(graph: CommitGraph, tips: readonly Oid[]): AsyncGenerator<Oid> {
-  const queue = new CommitQueue()
-  const pushed = new Set<Oid>()
-  const push = async (oid: Oid) => {
-    if (pushed.has(oid)) return
-    pushed.add(oid)
-    queue.push(oid, (await graph.get(oid)).committerSeconds)
-  }
+  const { queue, push } = startQueue(graph)
   for (const tip of tips) await push(tip)
   for (let oid = queue.pop(); oid !== undefined; oid = queue.pop()) {
     for (const parent of (await graph.get(oid)).parents) await push(parent)
     yield oid
+  }
+}
+
+/** A queue that `push` puts each commit into once. */
+function startQueue(graph: CommitGraph): { queue: CommitQueue; push(oid: Oid): Promise<void> } {
+  const queue = new CommitQueue()
+  const pushed = new Set<Oid>()
+  return {
+    queue,
+    async push(oid) {
+      if (pushed.has(oid)) return
+      pushed.add(oid)
+      queue.push(oid, (await graph.get(oid)).committerSeconds)
+    },
   }
 }
 
@@ -82,15 +90,9 @@ export async function findReachable(
   tips: readonly Oid[],
   hidden: readonly Oid[],
 ): Promise<Oid[]> {
-  const queue = new CommitQueue()
-  const pushed = new Set<Oid>()
+  const { queue, push } = startQueue(graph)
   const passed = new Set<Oid>()
   const isHidden = new Set(hidden)
-  const push = async (oid: Oid) => {
-    if (pushed.has(oid)) return
-    pushed.add(oid)
-    queue.push(oid, (await graph.get(oid)).committerSeconds)
-  }
   const hide = async (from: readonly Oid[]) => {
     const open = [...from]
     for (let oid = open.pop(); oid !== undefined; oid = open.pop()) {

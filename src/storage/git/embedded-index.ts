@@ -17,6 +17,7 @@ import {
   slotsBelow,
 } from "./index-file.js"
 import { patchIndex } from "./index-patch.js"
+import { fromLatin1, toLatin1 } from "./latin1.js"
 import type { ObjectReader } from "./object-reader.js"
 import { compareFiles, filesBelow, type TreeFile } from "./trees.js"
 
@@ -69,7 +70,7 @@ export async function* diffTreeAndIndex(
       continue
     }
     yield {
-      path: toText(path),
+      path: fromLatin1(path),
       ...(before ? { from: { mode: before.mode, oid: before.oid } } : {}),
       conflicted: true,
     }
@@ -88,18 +89,10 @@ function slotsWithin(index: IndexFile, prefix: string): readonly IndexSlot[] {
 
 function toEntry(index: IndexFile, slot: IndexSlot): Entry {
   return {
-    path: toText(slot.path),
+    path: fromLatin1(slot.path),
     mode: slotMode(index, slot),
     oid: slotOid(index, slot),
     stage: slot.stage,
     skipWorktree: isSkipWorktree(index, slot),
   }
-}
-
-function toLatin1(text: string): string {
-  return Buffer.from(text).toString("latin1")
-}
-
-function toText(path: string): string {
-  return Buffer.from(path, "latin1").toString()
 }

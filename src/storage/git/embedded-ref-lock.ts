@@ -12,7 +12,7 @@ import type { GitConfig } from "./embedded-config.js"
 import type { GitFiles } from "./embedded-files.js"
 import { type Refs, refFolder, refPath } from "./embedded-refs.js"
 import type { Oid } from "./git.js"
-import { NO_OID, type Person, printPerson } from "./object.js"
+import { noOid, type Person, printPerson } from "./object.js"
 
 interface Parts {
   readonly repository: Repository
@@ -106,7 +106,7 @@ function appendReflog(parts: Parts, name: string, { from, to, reason, at }: RefU
   const path = join(refFolder(parts.repository, name), "logs", name)
   if (!isLogged(parts.config, name, path)) return
   const text = reason.replace(/\s+/g, " ").trim()
-  parts.files.append(path, `${from ?? NO_OID} ${to} ${printPerson(parts.committer, at)}\t${text}\n`)
+  parts.files.append(path, `${from ?? noOid(40)} ${to} ${printPerson(parts.committer, at)}\t${text}\n`)
 }
 
 /** By default branches and HEAD have a log; "always" gives one to all, and a log once there is kept up. */

@@ -1,10 +1,10 @@
 /** The embedded back end: git's files read and written by ourselves, for machines without a git binary. */
 import { join } from "node:path"
-import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
 import { findRepository, type Head, inProgress, type Repository, readHead } from "../repository.js"
 import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
+import { canonicalKey, isRemoteName } from "./config-file.js"
 import { type GitConfig, readConfig } from "./embedded-config.js"
 import { gitFiles } from "./embedded-files.js"
 import { checkOwner, checkReadable } from "./embedded-gate.js"
@@ -20,6 +20,7 @@ import { findUpstream } from "./embedded-upstream.js"
 import { embeddedWriter, hooksFolder } from "./embedded-writer.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Oid } from "./git.js"
+import { noRepository } from "./not-opened.js"
 import { blobs } from "./object-reader.js"
 import { diffTrees, listTree, lookupInTree } from "./trees.js"
 import { unsupported } from "./unsupported.js"
@@ -32,9 +33,7 @@ import { unsupported } from "./unsupported.js"
  */
 export async function openEmbedded(dir: string, env: Environment): Promise<Backend> {
   const at = findRepository(dir)
-  if (at === undefined) {
-    throw new CofferError("GIT_NO_REPOSITORY", `"${dir}" is not in a git repository`, { hint: "git init" })
-  }
+  if (at === undefined) throw noRepository(dir)
   checkReadable(at, env)
   const config = readConfig(at, headOf(at).ref, env)
   checkOwner(at, config, env)
@@ -108,8 +107,7 @@ async function* missing(
   remote: string,
   known: readonly Oid[],
 ): AsyncGenerator<Oid> {
-  // A URL in place of a remote's name has no branches here.
-  const branches = /^[A-Za-z0-9._/-]+$/.test(remote) ? [...refs.list(`refs/remotes/${remote}`).values()] : []
+  const branches = isRemoteName(remote) ? [...refs.list(`refs/remotes/${remote}`).values()] : []
   const present: Oid[] = []
   for (const oid of [...branches, ...known]) {
     if ((await objects.find(oid))?.type === "commit") present.push(oid)
@@ -119,7 +117,6 @@ async function* missing(
 
 /** Keys are looked up as git does: section and name in any case. A name without "=" means true. */
 function readSetting(config: GitConfig, key: string): string | undefined {
-  const [first, last] = [key.indexOf("."), key.lastIndexOf(".")]
-  const canonical = key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
+  const canonical = canonicalKey(key)
   return config.has(canonical) ? (config.get(canonical) ?? "true") : undefined
 }

@@ -1,6 +1,7 @@
 /** Which index a hook of a running `git commit` has been given to look at. */
 import { realpathSync } from "node:fs"
 import { basename, dirname, join, resolve } from "node:path"
+import type { Environment } from "../environment.js"
 import { isGitDir, type Repository } from "../repository.js"
 
 /**
@@ -8,10 +9,7 @@ import { isGitDir, type Repository } from "../repository.js"
  * `git commit -- path` give their hooks another. One in another repository's git directory is that repository's
  * hook at work, with its submodule open here, and does not count.
  */
-export function findForeignIndex(
-  env: Readonly<Record<string, string | undefined>>,
-  { workTree, gitDir }: Repository,
-): string | undefined {
+export function findForeignIndex(env: Environment, { workTree, gitDir }: Repository): string | undefined {
   const named = env.GIT_INDEX_FILE ?? ""
   if (named === "") return undefined
   const path = resolve(workTree, named)

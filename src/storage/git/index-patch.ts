@@ -15,6 +15,7 @@ import {
   slotsAt,
   slotsBelow,
 } from "./index-file.js"
+import { fromLatin1, toLatin1 } from "./latin1.js"
 
 /** What an entry is set to. It gets no stat data, since the file is put in place later: see index-refresh.ts. */
 export interface IndexEntry {
@@ -37,7 +38,7 @@ export interface IndexEntry {
  * @throws CofferError `GIT_DIRTY` where a path needs a folder that is a file in the index, or the reverse.
  */
 export function patchIndex(index: IndexFile, changes: ReadonlyMap<string, IndexEntry | null>): Uint8Array {
-  const wanted = new Map([...changes].map(([path, entry]) => [Buffer.from(path).toString("latin1"), entry]))
+  const wanted = new Map([...changes].map(([path, entry]) => [toLatin1(path), entry]))
   for (const [path, entry] of wanted) if (entry !== null) checkPlace(index, wanted, path)
   const entries: Output[] = index.slots
     .filter(slot => !wanted.has(slot.path))
@@ -75,7 +76,7 @@ function checkPlace(index: IndexFile, wanted: ReadonlyMap<string, IndexEntry | n
 }
 
 function clash(path: string, other: string): CofferError {
-  const [wanted, staged] = [path, other].map(text => Buffer.from(text, "latin1").toString())
+  const [wanted, staged] = [path, other].map(fromLatin1)
   return new CofferError("GIT_DIRTY", `"${wanted}" cannot be added: "${staged}" is staged`, {
     hint: `git restore --staged -- '${staged}'`,
   })

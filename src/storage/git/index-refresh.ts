@@ -3,6 +3,7 @@ import { createHash } from "node:crypto"
 import { type BigIntStats, closeSync, constants, fsyncSync, openSync, readFileSync } from "node:fs"
 import { writeAll } from "../files.js"
 import { FIXED_BYTES, FLAG_ASSUME_VALID, isSkipWorktree, parseIndex, slotOid, slotsAt } from "./index-file.js"
+import { toLatin1 } from "./latin1.js"
 import { statsOf, type WorkTree } from "./work-files.js"
 
 /**
@@ -27,7 +28,7 @@ export function refreshIndexFile(file: string, tree: WorkTree, paths: readonly s
 function refreshEntries(bytes: Buffer, tree: WorkTree, paths: readonly string[]): void {
   const index = parseIndex(bytes)
   for (const path of paths) {
-    for (const slot of slotsAt(index, Buffer.from(path).toString("latin1"))) {
+    for (const slot of slotsAt(index, toLatin1(path))) {
       const flags = slot.at + FIXED_BYTES - 2
       bytes.writeUInt16BE(bytes.readUInt16BE(flags) & ~FLAG_ASSUME_VALID, flags)
       const stats = isSkipWorktree(index, slot) ? undefined : statsOf(tree, path, slotOid(index, slot))

@@ -26,10 +26,14 @@ export interface Commit {
 }
 
 export const TREE_MODE = "40000"
-export const NO_OID = "0".repeat(40)
+
+/** What stands for no object: before a first commit, and where an entry is taken away. */
+export function noOid(oidHex: OidHex): Oid {
+  return "0".repeat(oidHex)
+}
 
 /** Known to git without being stored. */
-export function emptyTree(oidHex: OidHex): Oid {
+export function emptyTreeOid(oidHex: OidHex): Oid {
   return oidHex === 40
     ? "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
     : "6ef19b41225c5369f1c104d45d8d85efa9b057b53b14b4b9b939dd74decc5321"
@@ -40,27 +44,59 @@ export function wrapObject({ type, bytes }: GitObject): Buffer {
   return Buffer.concat([Buffer.from(`${type} ${bytes.length}\0`, "latin1"), bytes])
 }
 
-export function oidOf(object: GitObject): Oid {
-  const hash = createHash("sha1").update(`${object.type} ${object.bytes.length}\0`, "latin1")
-  return hash.update(object.bytes).digest("hex")
+/** The id of an object in a repository of SHA-1. */
+export function oidOf({ type, bytes }: GitObject): Oid {
+  return hashObject(type, bytes, 40)
+}
+
+/** The id that git gives a blob. */
+export function blobId(bytes: Uint8Array, oidHex: OidHex): Oid {
+  return hashObject("blob", bytes, oidHex)
+}
+
+function hashObject(type: ObjectType, bytes: Uint8Array, oidHex: OidHex): Oid {
+  const hash = createHash(oidHex === 40 ? "sha1" : "sha256")
+  return hash.update(`${type} ${bytes.length}\0`).update(bytes).digest("hex")
 }
 
 /** @throws CofferError `GIT_FAILED` for a damaged tree */
 export function parseTree(bytes: Buffer, oidHex: OidHex = 40): TreeEntry[] {
-  const length = 1 + oidHex / 2
   const entries: TreeEntry[] = []
   for (let at = 0; at < bytes.length; ) {
-    const space = bytes.indexOf(32, at)
-    const nul = bytes.indexOf(0, space)
-    if (space < at || nul < space || nul + length > bytes.length) throw damaged("tree")
+    const { space, nul, end } = boundsAt(bytes, at, oidHex)
     entries.push({
       mode: bytes.toString("latin1", at, space),
       name: bytes.toString("latin1", space + 1, nul),
-      oid: bytes.toString("hex", nul + 1, nul + length),
+      oid: bytes.toString("hex", nul + 1, end),
     })
-    at = nul + length
+    at = end
   }
   return entries
+}
+
+/** Finds one entry without making strings of the others. @throws CofferError `GIT_FAILED` for a damaged tree */
+export function findTreeEntry(
+  bytes: Buffer,
+  name: Buffer,
+  oidHex: OidHex,
+): Pick<TreeEntry, "mode" | "oid"> | undefined {
+  for (let at = 0; at < bytes.length; ) {
+    const { space, nul, end } = boundsAt(bytes, at, oidHex)
+    if (nul - space - 1 === name.length && bytes.compare(name, 0, name.length, space + 1, nul) === 0) {
+      return { mode: bytes.toString("latin1", at, space), oid: bytes.toString("hex", nul + 1, end) }
+    }
+    at = end
+  }
+  return undefined
+}
+
+/** Where the parts of the entry at `at` end: its mode, its name, its id. */
+function boundsAt(bytes: Buffer, at: number, oidHex: OidHex): { space: number; nul: number; end: number } {
+  const space = bytes.indexOf(32, at)
+  const nul = bytes.indexOf(0, space)
+  const end = nul + 1 + oidHex / 2
+  if (space < at || nul < space || end > bytes.length) throw damaged("tree")
+  return { space, nul, end }
 }
 
 /** Prints entries in the order given: {@link sortTree} has put them in git's. */
@@ -73,9 +109,12 @@ export function printTree(entries: readonly TreeEntry[]): Buffer {
 }
 
 /** Git sorts a folder as if its name ended in "/". */
+export function sortKey({ mode, name }: TreeEntry): string {
+  return isFolder(mode) ? `${name}/` : name
+}
+
 export function sortTree(entries: readonly TreeEntry[]): TreeEntry[] {
-  const key = ({ mode, name }: TreeEntry) => (isFolder(mode) ? `${name}/` : name)
-  const keyed = entries.map(entry => ({ entry, key: key(entry) }))
+  const keyed = entries.map(entry => ({ entry, key: sortKey(entry) }))
   return keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)).map(({ entry }) => entry)
 }
 

@@ -36,10 +36,7 @@ export async function recover(backend: Backend, options: { wait: boolean }): Pro
 /** Ends what the killed write has held back from git in the index. */
 async function letGo(backend: Backend, { files }: Journal, lock: IndexLock): Promise<void> {
   if (files.length < 2) return
-  const index = await backend.lookup(
-    "index",
-    files.map(({ path }) => path),
-  )
+  const index = await lookupInIndex(backend, files)
   const paths = files.map(({ path }) => path).filter(path => index.get(path)?.[0]?.stage === 0)
   if (paths.length === 0) return
   const copy = lock.copy()
@@ -55,10 +52,7 @@ export function forget(backend: Backend, journal: Journal): void {
 
 /** Whether the index holds all that the journal speaks of. */
 export async function isStaged(backend: Backend, { files }: Journal): Promise<boolean> {
-  const index = await backend.lookup(
-    "index",
-    files.map(file => file.path),
-  )
+  const index = await lookupInIndex(backend, files)
   return files.every(({ path, to }) => holds(index.get(path), to))
 }
 
@@ -89,12 +83,18 @@ async function undo(backend: Backend, journal: Journal, head: Oid | null, lock: 
 
 /** The index was changed at once, so where it holds the change, only work files can be missing. */
 async function complete(backend: Backend, journal: Journal): Promise<void> {
-  const paths = journal.files.map(file => file.path)
-  const index = await backend.lookup("index", paths)
+  const index = await lookupInIndex(backend, journal.files)
   const files = journal.files
     .filter(({ path, to }) => holds(index.get(path), to) && !isLeftOut(index.get(path)))
     .filter(({ path, was }) => workFileHolds(backend, path, was))
   await writeWorkFiles(backend, journal, files)
+}
+
+function lookupInIndex(backend: Backend, files: readonly JournalFile[]) {
+  return backend.lookup(
+    "index",
+    files.map(({ path }) => path),
+  )
 }
 
 function toEdit(

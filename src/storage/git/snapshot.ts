@@ -1,9 +1,9 @@
 /** What index and work tree hold on the paths of a write, and whether that may be written over. */
 import { CofferError } from "../../errors.js"
 import type { Backend } from "./backend.js"
-import { blobId } from "./disk.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { indexFingerprint } from "./index-lock.js"
+import { blobId } from "./object.js"
 import { readWorkFile, stampOf } from "./work-files.js"
 
 /** The state before a write. */

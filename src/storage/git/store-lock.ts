@@ -1,11 +1,12 @@
 /** The store lock: one writing coffer process per repository, and none held up by a dead one. */
 import { AsyncLocalStorage } from "node:async_hooks"
-import { lstatSync, readFileSync, readlinkSync, unlinkSync } from "node:fs"
+import { lstatSync, unlinkSync } from "node:fs"
 import { hostname } from "node:os"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { sha256Of } from "../../encoding/sha256.js"
 import { CofferError } from "../../errors.js"
+import { bootId, hasEnded, pidSpace, startOf } from "../process-facts.js"
 import { cofferFolder, createLock, findOwnText, remove, renameRetrying } from "./disk.js"
 
 /** What is locked. Where it can `recover`, that is done first, under the lock. */
@@ -135,8 +136,8 @@ function describeOwner(): Owner {
   taken += 1
   const owner = {
     host: hostname(),
-    boot: readLine("/proc/sys/kernel/random/boot_id"),
-    space: readLink("/proc/self/ns/pid"),
+    boot: bootId(),
+    space: pidSpace(),
     pid: process.pid,
     started: startOf(process.pid),
   }
@@ -158,36 +159,7 @@ function parseOwner(text: string): Owner | undefined {
 function isDead(other: Owner, self: Owner): boolean {
   if (other.host !== self.host) return false
   if (other.boot !== "" && self.boot !== "" && other.boot !== self.boot) return true
-  if (other.space !== self.space) return false
-  try {
-    process.kill(other.pid, 0)
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ESRCH"
-  }
-  return other.started !== "" && other.started !== startOf(other.pid)
-}
-
-/** When a process started, in clock ticks since boot: tells a pid that is used again. */
-function startOf(pid: number): string {
-  const stat = readLine(`/proc/${pid}/stat`)
-  // The second field is the program's name in brackets, with any characters in it.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
-}
-
-function readLine(path: string): string {
-  try {
-    return readFileSync(path, "utf8").trim()
-  } catch {
-    return ""
-  }
-}
-
-function readLink(path: string): string {
-  try {
-    return readlinkSync(path)
-  } catch {
-    return ""
-  }
+  return other.space === self.space && hasEnded(other.pid, other.started)
 }
 
 /** Between a half and one and a half, different for each process and attempt. */

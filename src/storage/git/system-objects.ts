@@ -5,7 +5,7 @@ import { Readable } from "node:stream"
 import { setImmediate } from "node:timers/promises"
 import { CofferError } from "../../errors.js"
 import type { Repository } from "../repository.js"
-import { type ByteReader, readBytes } from "./byte-reader.js"
+import { type ByteReader, LINE_END, readBytes } from "./byte-reader.js"
 import type { Oid, OidHex } from "./git.js"
 import { type GitProgram, wordsOf } from "./git-process.js"
 import type { GitObject } from "./object.js"
@@ -13,8 +13,6 @@ import { type ObjectReader, objectReader } from "./object-reader.js"
 
 /** A process that nobody has asked for so long is ended: a program that keeps a store open keeps no git. */
 const IDLE_MS = 1000
-
-const LINE_END = 10
 
 /** So many questions are written at a time: a system call for each took longer than git's answer. */
 const BLOCK = 64

@@ -2,12 +2,12 @@
 import { once } from "node:events"
 import { CofferError } from "../../errors.js"
 import { type Head, type Repository, readHead } from "../repository.js"
-import { readBytes } from "./byte-reader.js"
+import { LINE_END, readBytes } from "./byte-reader.js"
+import { isRemoteName } from "./config-file.js"
 import type { Change, Entry, LogEntry, Oid } from "./git.js"
 import { type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
 
 const NUL = 0
-const LINE_END = 10
 
 /** HEAD from the files where they tell, else from git. */
 export async function head(git: GitProgram, at: Repository): Promise<Head> {
@@ -153,8 +153,8 @@ export async function* missing(
   known: readonly Oid[],
 ): AsyncGenerator<Oid> {
   const here = await presentCommits(git, at, known)
-  // A URL in place of a remote's name has no branches here, and would be taken for a pattern.
-  const remotes = /^[A-Za-z0-9._/-]+$/.test(remote) ? [`--remotes=${remote}`] : []
+  // Anything else would be taken for a pattern.
+  const remotes = isRemoteName(remote) ? [`--remotes=${remote}`] : []
   const input = [...tips, ...here.map(oid => `^${oid}`)].map(revision => `${revision}\n`).join("")
   const args = ["rev-list", "--stdin", "--not", ...remotes]
   for await (const line of records(git, args, { cwd: at.workTree, input }, LINE_END)) yield line

@@ -5,25 +5,24 @@ import { Readable } from "node:stream"
 import { CofferError, hasCode } from "../../errors.js"
 import { findPerson } from "./author.js"
 import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
-import { readBytes } from "./byte-reader.js"
+import { LINE_END, readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
 import { parseBoolean } from "./config-file.js"
 import { cofferFolder } from "./disk.js"
 import type { CommitChange, Oid, OidHex } from "./git.js"
 import { collect, type RunOptions, wordsOf } from "./git-process.js"
 import { refreshIndexFile } from "./index-refresh.js"
-import { printPerson, printTime } from "./object.js"
+import { noOid, printPerson, printTime } from "./object.js"
 import type { WriterContext } from "./system-context.js"
 import { head } from "./system-reader.js"
 
 type SystemWriter = Pick<
   Backend,
-  "author" | "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
+  "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
 >
 
 export function systemWriter(context: WriterContext): SystemWriter {
   return {
-    author: async () => findPerson("author", await context.settings(), context.env),
     async writeBlobs(blobs) {
       await fastImport(context, blobStream(blobs))
     },
@@ -81,7 +80,7 @@ function* commitStream(
       yield* data(bytes)
     }
   }
-  yield `\nget-mark :1\nreset ${IMPORT_REF}\nfrom ${"0".repeat(head.oidHex)}\n\ndone\n`
+  yield `\nget-mark :1\nreset ${IMPORT_REF}\nfrom ${noOid(head.oidHex)}\n\ndone\n`
 }
 
 function* blobStream(blobs: Iterable<Uint8Array>): Generator<Uint8Array | string> {
@@ -174,7 +173,7 @@ function onIndex({ at }: WriterContext, file: string): RunOptions {
 
 async function editIndex(context: WriterContext, file: string, edits: readonly IndexEdit[]): Promise<void> {
   const options = onIndex(context, file)
-  const none = "0".repeat(context.oidHex)
+  const none = noOid(context.oidHex)
   const lines = edits.map(
     ({ path, to }) => `${to === null ? `0 ${none}` : `${to.mode} ${to.oid} 0`}\t${path}\0`,
   )
@@ -221,7 +220,7 @@ async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLo
   /** Whether git says that it has done the step. */
   const step = async (command: string, name: string) => {
     child.stdin.write(command)
-    for (let line = await answers.until(10); line !== undefined; line = await answers.until(10)) {
+    for (let line = await answers.until(LINE_END); line !== undefined; line = await answers.until(LINE_END)) {
       if (line.toString() === `${name}: ok`) return true
     }
     await ended
@@ -232,7 +231,7 @@ async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLo
     await ended
   }
   // Through HEAD, so that its reflog tells of the commit too.
-  const lines = `start\nupdate HEAD ${update.to} ${update.from ?? "0".repeat(oidHex)}\nprepare\n`
+  const lines = `start\nupdate HEAD ${update.to} ${update.from ?? noOid(oidHex)}\nprepare\n`
   if (!(await step(lines, "prepare"))) throw await refused(context, update, words)
   if ((await head(git, at)).ref !== update.ref) {
     await abort()

@@ -2,12 +2,16 @@
 import { normalize } from "node:path"
 import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
+import { once } from "../once.js"
 import { findRepository, inProgress, type Repository } from "../repository.js"
+import { findPerson } from "./author.js"
 import type { Backend } from "./backend.js"
+import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
-import { emptyTree } from "./object.js"
+import { foreignOwner, noRepository } from "./not-opened.js"
+import { emptyTreeOid } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
 import { systemObjects } from "./system-objects.js"
@@ -46,13 +50,14 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
         : listTree(objects, from, prefix),
     changes: (from, to, prefix) =>
       to === "index"
-        ? reader.indexChanges(git, at, from ?? emptyTree(oidHex), foreignIndex, prefix)
+        ? reader.indexChanges(git, at, from ?? emptyTreeOid(oidHex), foreignIndex, prefix)
         : diffTrees(objects, from, to, prefix),
     blobs: oids => blobs(objects, oids),
     log: (path, from) => reader.log(git, at, path, from),
     missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
     introduced: commits => introduced(git, at, commits),
     state: async () => inProgress(at),
+    author: async () => findPerson("author", await settings(), env),
     isIgnored: path => isIgnored(git, at, path),
     async isTracked(path) {
       for await (const _ of reader.indexEntries(git, at, foreignIndex, [path])) return true
@@ -102,16 +107,11 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
 function refusal(dir: string, stderr: string): CofferError {
   const words = wordsOf(stderr)
   if (/dubious ownership|safe\.directory/.test(words)) {
-    const workTree = findRepository(dir)?.workTree ?? dir
-    return new CofferError("GIT_REFUSED", `the repository "${workTree}" belongs to another user`, {
-      hint: `if you trust it: git config --global --add safe.directory '${workTree}'`,
-    })
+    return foreignOwner(findRepository(dir)?.workTree ?? dir)
   }
   if (/work tree/.test(words))
     return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here")
-  if (/not a git repository/.test(words)) {
-    return new CofferError("GIT_NO_REPOSITORY", `"${dir}" is not in a git repository`, { hint: "git init" })
-  }
+  if (/not a git repository/.test(words)) return noRepository(dir)
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
 
@@ -153,13 +153,6 @@ async function readSettings(git: GitProgram, at: Repository): Promise<ReadonlyMa
   )
 }
 
-/** Section and name in lower case; what stands between the first and the last dot keeps its case. */
-function canonicalKey(key: string): string {
-  const first = key.indexOf(".")
-  const last = key.lastIndexOf(".")
-  return key.slice(0, first).toLowerCase() + key.slice(first, last) + key.slice(last).toLowerCase()
-}
-
 async function isIgnored(git: GitProgram, at: Repository, path: string): Promise<boolean> {
   const options = { cwd: at.workTree, env: { GIT_LITERAL_PATHSPECS: undefined }, input: `./${path}\0` }
   const { status, stderr } = await git.run(["check-ignore", "-q", "-z", "--stdin"], options)
@@ -184,12 +177,4 @@ async function branchUpstream(git: GitProgram, at: Repository, settings: Readonl
     await git.text(["for-each-ref", "--format=%(upstream)", ref], { cwd: at.workTree })
   ).split("\n")[0]!
   return upstream === "" ? undefined : { ref: upstream, commit: await reader.find(git, at, upstream) }
-}
-
-function once<T>(make: () => T): () => T {
-  let made: { value: T } | undefined
-  return () => {
-    made ??= { value: make() }
-    return made.value
-  }
 }

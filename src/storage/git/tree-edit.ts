@@ -5,6 +5,7 @@
  */
 import { CofferError } from "../../errors.js"
 import type { Oid } from "./git.js"
+import { fromLatin1, toLatin1 } from "./latin1.js"
 import {
   type GitObject,
   isFolder,
@@ -64,7 +65,7 @@ export async function editTree(
 function nest(edits: ReadonlyMap<string, FileEdit>): FolderEdit {
   const root: FolderEdit = new Map()
   for (const [path, edit] of edits) {
-    const segments = Buffer.from(path).toString("latin1").split("/")
+    const segments = toLatin1(path).split("/")
     const name = segments.pop()!
     let folder = root
     for (const segment of segments) {
@@ -83,7 +84,7 @@ function removesOnly(edit: FileEdit | FolderEdit): boolean {
 }
 
 function inTheWay(path: string): CofferError {
-  const name = Buffer.from(path, "latin1").toString()
+  const name = fromLatin1(path)
   return new CofferError(
     "GIT_DIRTY",
     `"${name}" in HEAD is in the way: it is a file where a folder is needed, or the reverse`,

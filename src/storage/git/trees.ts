@@ -2,9 +2,9 @@
  * Looks paths up in trees, lists folders, compares two trees, for both back ends: only the folders that matter are
  * read.
  */
-import { CofferError } from "../../errors.js"
-import type { Change, Entry, Oid, OidHex } from "./git.js"
-import { emptyTree, isFolder, parseTree, type TreeEntry } from "./object.js"
+import type { Change, Entry, Oid } from "./git.js"
+import { fromLatin1, toLatin1 } from "./latin1.js"
+import { emptyTreeOid, findTreeEntry, isFolder, parseTree, sortKey, type TreeEntry } from "./object.js"
 import { type ObjectReader, treeOf } from "./object-reader.js"
 
 /** A file of a tree; its path is Latin-1, like the names in trees. */
@@ -30,7 +30,7 @@ export async function findInTree(
   if (known.has(key)) return known.get(key)
   const slash = path.indexOf("/")
   const name = slash < 0 ? path : path.slice(0, slash)
-  const entry = findEntry(await readTree(objects, tree), Buffer.from(name), objects.oidHex)
+  const entry = findTreeEntry(await readTree(objects, tree), Buffer.from(name), objects.oidHex)
   let place: string | undefined
   if (entry !== undefined && slash < 0) place = `${printMode(entry.mode)} ${entry.oid}`
   else if (entry !== undefined && isFolder(entry.mode)) {
@@ -150,10 +150,6 @@ function parentOf(prefix: string): string {
   return toLatin1(prefix.slice(0, prefix.lastIndexOf("/") + 1))
 }
 
-function sortKey({ mode, name }: TreeEntry): string {
-  return isFolder(mode) ? `${name}/` : name
-}
-
 /** Pairs up two lists that are sorted by `key`. */
 function* zip<T>(
   a: readonly T[],
@@ -170,28 +166,11 @@ function* zip<T>(
 }
 
 async function readTree(objects: ObjectReader, oid: Oid): Promise<Buffer> {
-  return oid === emptyTree(objects.oidHex) ? Buffer.alloc(0) : objects.get(oid, "tree")
+  return oid === emptyTreeOid(objects.oidHex) ? Buffer.alloc(0) : objects.get(oid, "tree")
 }
 
 async function readEntries(objects: ObjectReader, oid: Oid): Promise<TreeEntry[]> {
   return parseTree(await readTree(objects, oid), objects.oidHex)
-}
-
-/** Finds one entry without making strings of the others. */
-function findEntry(tree: Buffer, name: Buffer, oidHex: OidHex): { mode: string; oid: Oid } | undefined {
-  const length = 1 + oidHex / 2
-  for (let at = 0; at < tree.length; ) {
-    const space = tree.indexOf(32, at)
-    const nul = tree.indexOf(0, space)
-    if (space < at || nul < space || nul + length > tree.length) {
-      throw new CofferError("GIT_FAILED", "a git tree object is damaged", { hint: "git fsck" })
-    }
-    if (nul - space - 1 === name.length && tree.compare(name, 0, name.length, space + 1, nul) === 0) {
-      return { mode: tree.toString("latin1", at, space), oid: tree.toString("hex", nul + 1, nul + length) }
-    }
-    at = nul + length
-  }
-  return undefined
 }
 
 function place({ name, mode, oid }: TreeEntry, folder: string): TreeFile {
@@ -210,11 +189,7 @@ export function compareFiles(from: TreeFile | undefined, to: TreeFile | undefine
 }
 
 function toText(file: TreeFile): TreeFile {
-  return { ...file, path: Buffer.from(file.path, "latin1").toString() }
-}
-
-function toLatin1(text: string): string {
-  return Buffer.from(text).toString("latin1")
+  return { ...file, path: fromLatin1(file.path) }
 }
 
 function printMode(mode: string): string {

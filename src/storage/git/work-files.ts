@@ -11,8 +11,9 @@ import {
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError, readPlainFile } from "../files.js"
-import { blobId, cofferFolder, remove, renameRetrying } from "./disk.js"
+import { cofferFolder, remove, renameRetrying } from "./disk.js"
 import type { Oid, OidHex } from "./git.js"
+import { blobId } from "./object.js"
 
 /** What stands at a path: nothing (`oid` null) or a regular file; `stamp` changes when it does. */
 export interface WorkFile {

@@ -1,10 +1,11 @@
 /** The write protocol, the same for a commit and for a staged change: a kill at any point leaves it done or undone. */
 import { setTimeout as sleep } from "node:timers/promises"
 import type { Backend, IndexEdit, RefLock } from "./backend.js"
-import { blobId, remove } from "./disk.js"
+import { remove } from "./disk.js"
 import type { FileChanges } from "./git.js"
 import { type IndexLock, indexFingerprint, lockIndex } from "./index-lock.js"
 import { dropJournal, type Journal, type JournalFile, writeJournal } from "./journal.js"
+import { blobId } from "./object.js"
 import { forget, recover } from "./recover.js"
 import type { Snapshot } from "./snapshot.js"
 import { type PreparedFiles, prepareFiles } from "./work-files.js"

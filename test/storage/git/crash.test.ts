@@ -5,7 +5,7 @@ import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { blobId } from "../../../src/storage/git/disk.js"
+import { blobId } from "../../../src/storage/git/object.js"
 import { withStoreLock } from "../../../src/storage/git/store-lock.js"
 import type { Step } from "../../../src/storage/git/write.js"
 import {
