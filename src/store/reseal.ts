@@ -81,11 +81,16 @@ export async function resealOne(
   return sealed
 }
 
-/** The signature stays unless it would be refused at the new place: rotation changes nothing that is signed. */
-function signAnew(
+/**
+ * The signature stays unless it would be refused at the new place: rotation changes nothing that is signed.
+ *
+ * @param signingKey - what `file` is signed with: its signer may have another one in the new record.
+ * @throws CofferError `ROLE_MISSING` where it has to be signed again and `signer` may not
+ */
+export function signAnew(
   file: SecretFile,
   signingKey: string,
-  { group, record, sealKey, signer }: Resealing,
+  { group, record, sealKey, signer }: Omit<Resealing, "keys">,
 ): SignedAnew | undefined {
   const entry = findMember(record, file.signer)
   const holds = entry !== undefined && canWrite(entry.role) && entry.signingKey === signingKey

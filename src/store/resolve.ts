@@ -5,6 +5,7 @@ import { groupOf, isSecretName, pathOf, type SecretName } from "../format/names.
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { settle } from "../keyring/resolve-rule.js"
 import { canWrite, findMember } from "../keyring/roles.js"
+import { placeSecret } from "../keyring/secret.js"
 import type { Git } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener } from "./access.js"
@@ -12,9 +13,9 @@ import { notFound } from "./draft-secrets.js"
 import { readStages, type Sides, type StagedSide, type Stages } from "./merge-stages.js"
 import { combine, type Side, sealFollowing, sealTombstone, sideOf } from "./merge-values.js"
 import { openSecret, readSecret } from "./reading.js"
+import { signAnew } from "./reseal.js"
 import { resealFile } from "./seal.js"
 import type { Store } from "./store.js"
-import { enterGroup } from "./succession.js"
 import { gitTree } from "./tree.js"
 import { choosePin } from "./trust.js"
 import { type View, verifyTree } from "./view.js"
@@ -246,10 +247,8 @@ async function reseal(merge: Merge, file: SecretFile): Promise<Uint8Array> {
   const access = isThere ? undefined : await findWriter(merge, file.name)
   const opened = access && (await openFrom(merge, file).catch(lacksKeys))
   if (newest === undefined || access === undefined || opened === undefined) return printSecretFile(file)
-  const signer = findMember(newest.record, file.signer)
-  const stays = file.group === group && signer !== undefined && canWrite(signer.role)
-  const valueKeys = enterGroup(file.valueKeys, group, access.sealKey.id)
-  const change = stays ? undefined : { signer: access.signer, group, valueKeys }
+  const { write } = placeSecret(merge.view.keyring, file, { path: pathOf(file.name), old: true })
+  const change = signAnew(file, write.publicKey, { ...access, record: newest.record })
   return printSecretFile(resealFile(file, opened, access.sealKey, change))
 }
 
