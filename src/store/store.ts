@@ -1,7 +1,9 @@
 /** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
 import { existsSync } from "node:fs"
-import { join, relative, sep } from "node:path"
+import { join } from "node:path"
 import { CofferError } from "../errors.js"
+import { nameOfPath } from "../format/names.js"
+import { parseSecretFile } from "../format/secret-file.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Environment } from "../storage/environment.js"
@@ -50,8 +52,8 @@ export interface Store {
   readonly files: Files
   readonly tree: Tree
   /**
-   * Paths of the store that git's index has, whether the work tree has them or not: a sparse checkout leaves some
-   * out, somebody may have removed others. Empty without git.
+   * Paths of the store that git's index or HEAD has, whether the work tree has them or not: a sparse checkout leaves
+   * some out, somebody may have removed others. Empty without git.
    */
   tracked(): Promise<readonly string[]>
   readonly confirm: ((question: string) => Promise<boolean>) | undefined
@@ -76,15 +78,10 @@ export interface Store {
 export async function openStore(options: OpenOptions): Promise<Store> {
   const preference = gitPreference(options)
   const repository = findRepository(options.directory)
-  const { top, root } = await locateStore({
-    directory: options.directory,
-    workTree: repository?.workTree,
-    wanted: options.store ?? (options.env.COFFER_STORE || undefined),
-  })
+  const { root, folder } = await locateStore(options, repository?.workTree)
   const bytes = openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
   if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
-  const folder = relative(top, root).split(sep).join("/")
   const git = once(() => openGit(options.directory, options.env, preference))
   // A killed write may have left the files half way: opening git puts them right before they are read.
   const isHalfWay = repository !== undefined && existsSync(join(repository.gitDir, JOURNAL_PATH))
@@ -138,7 +135,7 @@ function noStore(): CofferError {
 
 /**
  * A path that is not in the work tree may be one that a sparse checkout leaves out: then HEAD has it.
- * Anything else that HEAD has and the work tree lacks was removed by hand.
+ * Anything else that git has and the work tree lacks was removed by hand, from the index too where `git rm` did it.
  */
 async function leftOut(
   repository: Repository | undefined,
@@ -149,13 +146,27 @@ async function leftOut(
   return askGit(repository, git, undefined, async opened => {
     const { commit } = await opened.head()
     if (commit === null) return undefined
+    const committed = gitTree(opened, commit, folder)
     for await (const entry of opened.entries("index", `${folder}/${path}`)) {
       if (entry.path !== `${folder}/${path}` || entry.stage !== 0) continue
-      if (entry.skipWorktree) return gitTree(opened, commit, folder).find(path)
+      if (entry.skipWorktree) return committed.find(path)
       throw removedByHand(entry.path)
     }
+    // What a merge under way takes out is judged with both its sides, when it is committed.
+    if (nameOfPath(path) === undefined || inProgress(opened) !== "clean") return undefined
+    const file = await committed.find(path)
+    if (file !== undefined && !isTombstone(file)) throw removedByHand(`${folder}/${path}`)
     return undefined
   })
+}
+
+/** Only a tombstone may be taken out: that is a purge, staged. */
+function isTombstone({ bytes }: TreeFile): boolean {
+  try {
+    return parseSecretFile(bytes).state === "deleted"
+  } catch {
+    return false
+  }
 }
 
 async function findTracked(
@@ -164,10 +175,22 @@ async function findTracked(
   folder: string,
 ): Promise<readonly string[]> {
   return askGit(repository, git, [], async opened => {
-    const paths = new Set<string>()
-    for await (const { path } of opened.entries("index", folder)) paths.add(path.slice(folder.length + 1))
-    return [...paths]
+    const { commit } = await opened.head()
+    const [indexed, removed] = await Promise.all([
+      pathsOf(opened.entries("index", folder)),
+      commit === null ? [] : pathsOf(opened.changes(commit, "index", folder), ({ to }) => to === undefined),
+    ])
+    return [...new Set([...indexed, ...removed])].map(path => path.slice(folder.length + 1))
   })
+}
+
+async function pathsOf<T extends { readonly path: string }>(
+  found: AsyncIterable<T>,
+  isWanted: (each: T) => boolean = () => true,
+): Promise<string[]> {
+  const paths: string[] = []
+  for await (const each of found) if (isWanted(each)) paths.push(each.path)
+  return paths
 }
 
 /** A reader may lack git, or the right to use it here: then what is not there is not there. */
@@ -188,7 +211,7 @@ async function askGit<T>(
 
 function removedByHand(path: string): CofferError {
   return new CofferError("SECRET_MISSING", `"${path}" is gone from the work tree, and git still has it`, {
-    hint: `git checkout -- ${path} brings it back; coffer delete is the way to delete a secret`,
+    hint: `git checkout HEAD -- ${path} brings it back; coffer delete is the way to delete a secret`,
   })
 }
 
