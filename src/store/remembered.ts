@@ -47,11 +47,7 @@ export function openRemembered(options: {
   note: (line: string) => void
 }): Remembered {
   const { env, repository, root, key, note } = options
-  const home = env.HOME || env.USERPROFILE
-  const location =
-    home === undefined || home === ""
-      ? undefined
-      : locateState({ stateHome: env.XDG_STATE_HOME, home, place: repository?.commonDir ?? root })
+  const location = rememberedAt(env, repository?.commonDir ?? root)
   let known: LocalState | undefined
   const state = () => {
     known ??= location === undefined ? NOTHING : readLocalState(location, key)
@@ -77,6 +73,17 @@ export function openRemembered(options: {
       }
     },
   }
+}
+
+/**
+ * Where the state of a clone lies; undefined for a user without a home folder.
+ *
+ * @param place - the common git folder, or without git the store's folder.
+ */
+export function rememberedAt(env: Environment, place: string): StateLocation | undefined {
+  const home = env.HOME || env.USERPROFILE
+  if (home === undefined || home === "") return undefined
+  return locateState({ stateHome: env.XDG_STATE_HOME, home, place })
 }
 
 const noHome = new Error("no home folder")

@@ -3,14 +3,15 @@ import { CofferError, hasCode } from "../errors.js"
 import type { SecretName } from "../format/names.js"
 import { printPin } from "../keyring/pin.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
-import { forgetStore, WRITE_PATIENCE_MS } from "../storage/local-state.js"
-import { readHead } from "../storage/repository.js"
+import { forgetStore, knownStore, WRITE_PATIENCE_MS } from "../storage/local-state.js"
+import { findRepository, readHead } from "../storage/repository.js"
 import { writeSeen } from "../storage/seen.js"
 import type { Loss } from "./compare-commits.js"
+import { locateStore } from "./locate.js"
 import { readRecords } from "./records.js"
-import { keyringChange } from "./remembered.js"
+import { keyringChange, rememberedAt } from "./remembered.js"
 import { reportBranch } from "./rollback.js"
-import type { Store } from "./store.js"
+import type { OpenOptions, Store } from "./store.js"
 import { choosePin, confirmPin, pinnableRecord } from "./trust.js"
 import { viewStore } from "./view.js"
 
@@ -74,6 +75,23 @@ export function resetTrust(store: Store): { storeId: string; accepted: readonly 
   if (store.stateLocation !== undefined)
     forgetStore(store.stateLocation, { id: store.id, folder: store.folder })
   return { storeId: store.id, accepted: [] }
+}
+
+/**
+ * {@link resetTrust} for a store whose files are gone: another one could not be made in its folder.
+ *
+ * @returns undefined where none is known in that folder
+ */
+export async function resetGoneStore(
+  options: OpenOptions,
+): Promise<{ storeId: string; accepted: readonly string[] } | undefined> {
+  const repository = findRepository(options.directory)
+  const { folder } = await locateStore(options, repository?.workTree)
+  const location = repository && rememberedAt(options.env, repository.commonDir)
+  const id = location && knownStore(location, folder)
+  if (location === undefined || id === undefined) return undefined
+  forgetStore(location, { id, folder })
+  return { storeId: id, accepted: [] }
 }
 
 async function acceptAll(store: Store): Promise<readonly string[]> {
