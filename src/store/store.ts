@@ -13,7 +13,13 @@ import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
-import { findRepository, inProgress, JOURNAL_PATH, type Repository } from "../storage/repository.js"
+import {
+  findRepository,
+  inProgress,
+  JOURNAL_PATH,
+  mayBeSparse,
+  type Repository,
+} from "../storage/repository.js"
 import { locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
@@ -79,10 +85,12 @@ export async function openStore(options: OpenOptions): Promise<Store> {
   const preference = gitPreference(options)
   const repository = findRepository(options.directory)
   const { root, folder } = await locateStore(options, repository?.workTree)
-  const bytes = openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
+  const git = once(() => openGit(options.directory, options.env, preference))
+  const bytes =
+    openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES) ??
+    (await (await findLeftOut(repository, git, folder))?.find(STORE_FILE_PATH))?.bytes
   if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
-  const git = once(() => openGit(options.directory, options.env, preference))
   // A killed write may have left the files half way: opening git puts them right before they are read.
   const isHalfWay = repository !== undefined && existsSync(join(repository.gitDir, JOURNAL_PATH))
   if (isHalfWay) await askGit(repository, git, undefined, async () => undefined)
@@ -102,12 +110,13 @@ export function assembleStore(
   )
   const remembered = openRemembered({ env, repository, root, key: { id, folder }, note })
   const conflicts = once(() => findConflicts(repository, git, folder))
-  const absent = (path: string) => leftOut(repository, git, folder, path)
+  const absent = (path: string) => readAbsent(repository, git, folder, path)
+  const leftOut = once(() => findLeftOut(repository, git, folder))
   return {
     ...place,
     env,
     files,
-    tree: workTree(files, { absent, conflicts }),
+    tree: workTree(files, { absent, leftOut, conflicts }),
     tracked: once(() => findTracked(repository, git, folder)),
     confirm: options.confirm,
     note,
@@ -137,7 +146,7 @@ function noStore(): CofferError {
  * A path that is not in the work tree may be one that a sparse checkout leaves out: then HEAD has it.
  * Anything else that git has and the work tree lacks was removed by hand, from the index too where `git rm` did it.
  */
-async function leftOut(
+async function readAbsent(
   repository: Repository | undefined,
   git: () => Promise<Git>,
   folder: string,
@@ -157,6 +166,22 @@ async function leftOut(
     const file = await committed.find(path)
     if (file !== undefined && !isTombstone(file)) throw removedByHand(`${folder}/${path}`)
     return undefined
+  })
+}
+
+/** What a sparse checkout leaves out of the store, as HEAD has it: all of it, or the folders outside the cone. */
+async function findLeftOut(
+  repository: Repository | undefined,
+  git: () => Promise<Git>,
+  folder: string,
+): Promise<Tree | undefined> {
+  if (repository === undefined || !mayBeSparse(repository)) return undefined
+  return askGit(repository, git, undefined, async opened => {
+    const { commit } = await opened.head()
+    if (commit === null) return undefined
+    const paths = await pathsOf(opened.entries("index", folder), ({ skipWorktree }) => skipWorktree)
+    if (paths.length === 0) return undefined
+    return gitTree(opened, commit, folder, new Set(paths.map(path => path.slice(folder.length + 1))))
   })
 }
 

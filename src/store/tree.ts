@@ -1,5 +1,5 @@
 /** One state of a store's files (work tree, index or commit), read the same way whichever it is. */
-
+import { existsSync } from "node:fs"
 import { CofferError } from "../errors.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
 import { LIMITS } from "../format/secret-file.js"
@@ -25,7 +25,7 @@ export interface Tree {
   readonly at: "worktree" | "index" | Oid
   /** @throws CofferError `NOT_CANONICAL` for what is no regular file in size, `CONFLICTED` where git has stages. */
   find(path: string): Promise<TreeFile | undefined>
-  /** Every file below `prefix` ("" for all), sorted by path. */
+  /** Every file below `prefix` ("" for all), sorted by path; what a sparse checkout leaves out comes last. */
   files(prefix: string): AsyncIterable<TreeFile | BadFile>
   /** Paths only, sorted. */
   paths(prefix: string): Promise<readonly string[]>
@@ -43,10 +43,15 @@ export function workTree(
   git: {
     /** Asked for a path that is not there: a sparse checkout leaves out files that exist. */
     absent(path: string): Promise<TreeFile | undefined>
+    /** All that a sparse checkout leaves out; undefined where there is none. */
+    leftOut(): Promise<Tree | undefined>
     /** Paths that a merge has left in conflict; the file there is one side, whole. */
     conflicts(): Promise<ReadonlySet<string>>
   },
 ): Tree {
+  // A sparse checkout may leave out the store's folder itself.
+  const walk = (prefix: string, leftOut: Tree | undefined) =>
+    leftOut === undefined || existsSync(files.root) ? files.walk(prefix) : []
   return {
     at: "worktree",
     async find(path) {
@@ -55,7 +60,10 @@ export function workTree(
       return bytes === undefined ? git.absent(path) : { path, bytes }
     },
     async *files(prefix) {
-      for (const entry of files.walk(prefix)) {
+      const leftOut = await git.leftOut()
+      const here = new Set<string>()
+      for (const entry of walk(prefix, leftOut)) {
+        here.add(entry.path)
         try {
           if ((await git.conflicts()).has(entry.path)) throw inConflict(entry.path)
           const bytes = files.read(entry.path, limitOf(entry.path))
@@ -65,9 +73,13 @@ export function workTree(
           yield { path: entry.path, error }
         }
       }
+      if (leftOut === undefined) return
+      for await (const file of leftOut.files(prefix)) if (!here.has(file.path)) yield file
     },
     async paths(prefix) {
-      return [...files.walk(prefix)].map(entry => entry.path)
+      const leftOut = await git.leftOut()
+      const here = [...walk(prefix, leftOut)].map(entry => entry.path)
+      return leftOut === undefined ? here : [...new Set([...here, ...(await leftOut.paths(prefix))])].sort()
     },
   }
 }
