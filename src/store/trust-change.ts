@@ -1,9 +1,11 @@
 /** What `coffer trust` does: tell the pin, take a change on purpose, forget a store. */
 import { CofferError, hasCode } from "../errors.js"
+import { parseKeyRecord, recordId, recordPath } from "../format/key-record.js"
 import type { SecretName } from "../format/names.js"
+import { hashRecord } from "../keyring/graph.js"
 import { printPin } from "../keyring/pin.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
-import { forgetStore, knownStore, WRITE_PATIENCE_MS } from "../storage/local-state.js"
+import { forgetStore, knownStore, type LocalState, WRITE_PATIENCE_MS } from "../storage/local-state.js"
 import { findRepository, readHead } from "../storage/repository.js"
 import { writeSeen } from "../storage/seen.js"
 import type { Loss } from "./compare-commits.js"
@@ -102,9 +104,23 @@ async function acceptAll(store: Store): Promise<readonly string[]> {
   const keyring = verifyKeyring({ store: store.id, files, pin: choice.pin, known, behind: new Set() })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, "open")
   const losses = await findLosses(store, keyring)
+  const givenUp = missingNewest(store.state(), files)
   store.updateState({ ...keyringChange(keyring), accept: true })
   await acceptBranch(store)
-  return losses.map(loss => loss.name ?? loss.path)
+  return [...new Set([...losses.map(loss => loss.name ?? loss.path), ...givenUp])]
+}
+
+/** Paths of the newest key records known on this machine that a tree lacks, as an older branch does. */
+function missingNewest(
+  { newest, records }: LocalState,
+  files: readonly { readonly bytes: Uint8Array }[],
+): readonly string[] {
+  const present = new Set(files.map(({ bytes }) => hashRecord(bytes)))
+  return [...newest].flatMap(([group, tips]) =>
+    tips
+      .filter(sha256 => !present.has(sha256))
+      .map(sha256 => recordPath(group, recordId(parseKeyRecord(records.get(sha256)!)))),
+  )
 }
 
 async function findLosses(store: Store, keyring: Keyring): Promise<readonly Loss[]> {
