@@ -25,7 +25,7 @@ export interface Tree {
   readonly at: "worktree" | "index" | Oid
   /** @throws CofferError `NOT_CANONICAL` for what is no regular file in size, `CONFLICTED` where git has stages. */
   find(path: string): Promise<TreeFile | undefined>
-  /** Every file below `prefix` ("" for all), sorted by path; what a sparse checkout leaves out comes last. */
+  /** Every file below `prefix` ("" for all), sorted by path. */
   files(prefix: string): AsyncIterable<TreeFile | BadFile>
   /** Paths only, sorted. */
   paths(prefix: string): Promise<readonly string[]>
@@ -52,6 +52,18 @@ export function workTree(
   // A sparse checkout may leave out the store's folder itself.
   const walk = (prefix: string, leftOut: Tree | undefined) =>
     leftOut === undefined || existsSync(files.root) ? files.walk(prefix) : []
+  async function* readHere(prefix: string, leftOut: Tree | undefined): AsyncGenerator<TreeFile | BadFile> {
+    for (const entry of walk(prefix, leftOut)) {
+      try {
+        if ((await git.conflicts()).has(entry.path)) throw inConflict(entry.path)
+        const bytes = files.read(entry.path, limitOf(entry.path))
+        if (bytes !== undefined) yield { path: entry.path, bytes }
+      } catch (error) {
+        if (!(error instanceof CofferError)) throw error
+        yield { path: entry.path, error }
+      }
+    }
+  }
   return {
     at: "worktree",
     async find(path) {
@@ -61,20 +73,8 @@ export function workTree(
     },
     async *files(prefix) {
       const leftOut = await git.leftOut()
-      const here = new Set<string>()
-      for (const entry of walk(prefix, leftOut)) {
-        here.add(entry.path)
-        try {
-          if ((await git.conflicts()).has(entry.path)) throw inConflict(entry.path)
-          const bytes = files.read(entry.path, limitOf(entry.path))
-          if (bytes !== undefined) yield { path: entry.path, bytes }
-        } catch (error) {
-          if (!(error instanceof CofferError)) throw error
-          yield { path: entry.path, error }
-        }
-      }
-      if (leftOut === undefined) return
-      for await (const file of leftOut.files(prefix)) if (!here.has(file.path)) yield file
+      const here = readHere(prefix, leftOut)
+      yield* leftOut === undefined ? here : mergeByPath(here, leftOut.files(prefix))
     },
     async paths(prefix) {
       const leftOut = await git.leftOut()
@@ -82,6 +82,21 @@ export function workTree(
       return leftOut === undefined ? here : [...new Set([...here, ...(await leftOut.paths(prefix))])].sort()
     },
   }
+}
+
+/** Two sorted runs of files as one; of a path that both have, the first one's. */
+async function* mergeByPath(
+  first: AsyncIterable<TreeFile | BadFile>,
+  second: AsyncIterable<TreeFile | BadFile>,
+): AsyncGenerator<TreeFile | BadFile> {
+  const others = second[Symbol.asyncIterator]()
+  let other = await others.next()
+  for await (const file of first) {
+    for (; !other.done && other.value.path < file.path; other = await others.next()) yield other.value
+    if (!other.done && other.value.path === file.path) other = await others.next()
+    yield file
+  }
+  for (; !other.done; other = await others.next()) yield other.value
 }
 
 /**
