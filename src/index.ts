@@ -89,6 +89,7 @@ export { type TransferOptions, transferPrefix, transferSecret } from "./store/tr
 export {
   acceptChanges,
   printStorePin,
+  resetGoneStore,
   resetTrust,
   showTrust,
   type TrustReport,

@@ -111,7 +111,8 @@ export class StartError extends CofferError {
 // The command is not repeated: where it is not found, it may be a value typed in the wrong place.
 function startFailure(error: unknown): StartError {
   const errno = errnoOf(error)
-  if (errno === "ENOENT" || errno === "ENOTDIR") {
+  // Node does not even try an empty name, and throws the last of these.
+  if (errno === "ENOENT" || errno === "ENOTDIR" || errno === "ERR_INVALID_ARG_VALUE") {
     const hint = "after -- comes a program on the PATH, or its path, and then its arguments"
     return new StartError(127, "the command was not found", { hint, cause: error })
   }

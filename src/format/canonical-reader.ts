@@ -255,7 +255,7 @@ export class CanonicalReader {
     const field = FIELD.exec(rest)?.[0].slice(0, -1)
     if (field !== undefined && !this.#fields.has(field)) {
       return new CofferError("NEWER_FORMAT", `${this.#what} has an unknown field "${field}"`, {
-        hint: "a newer coffer may know it; if it was added by hand: git checkout -- FILE",
+        hint: "a newer coffer may know it; if it was added by hand: git checkout HEAD -- FILE",
       })
     }
     return this.fault(`${wanted} must come where ${rest === "" ? "it ends" : "something else is"}`)
@@ -264,7 +264,7 @@ export class CanonicalReader {
 
 function notCanonical(message: string): CofferError {
   return new CofferError("NOT_CANONICAL", message, {
-    hint: "formatters (Prettier, editors, line ending conversion) must leave the store alone: git checkout -- FILE",
+    hint: "formatters (Prettier, editors, line ending conversion) must leave the store alone: git checkout HEAD -- FILE",
   })
 }
 

@@ -224,7 +224,7 @@ function damaged(what: string): CofferError {
     "DAMAGED",
     `${what} is damaged, or is a mixture of two files: its sum does not fit`,
     {
-      hint: "git checkout -- FILE brings back the committed one; after a merge: coffer resolve",
+      hint: "git checkout HEAD -- FILE brings back the committed one; after a merge: coffer resolve",
     },
   )
 }

@@ -105,6 +105,11 @@ export function readLocalState(location: StateLocation, key: StoreKey): LocalSta
   }
 }
 
+/** The id of the store that is known under a folder. @throws CofferError `DAMAGED`, `NEWER_FORMAT` */
+export function knownStore(location: StateLocation, folder: string): string | undefined {
+  return load(location).folders.get(folder)
+}
+
 /**
  * Adds to what is remembered: read, merge and write under a lock, so that processes that run at once lose
  * nothing of each other. Writes nothing if nothing is new.

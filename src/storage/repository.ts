@@ -54,6 +54,11 @@ export function inProgress({ gitDir }: { readonly gitDir: string }): GitState {
   return "clean"
 }
 
+/** Whether this work tree has patterns of a sparse checkout, in force or not: only then may it leave out whole folders. */
+export function mayBeSparse({ gitDir }: { readonly gitDir: string }): boolean {
+  return existsSync(join(gitDir, "info", "sparse-checkout"))
+}
+
 /** In this order: a rebase stops with CHERRY_PICK_HEAD or MERGE_HEAD there too. */
 const STATE_FILES: readonly (readonly [string, GitState])[] = [
   ["rebase-merge", "rebase"],

@@ -39,7 +39,7 @@ export async function compareWorkTree(git: Git, head: Oid, work: WorkTree): Prom
     const loss = findRollback({ header, oid }, { header: changed.get(oid)!, oid: "" })
     if (loss === undefined) continue
     const { code, path, message } = loss
-    const hint = `git checkout -- ${work.folder}/${path} brings back what is committed`
+    const hint = `git checkout HEAD -- ${work.folder}/${path} brings back what is committed`
     findings.push({ code, level: "error", path, message, hint })
   }
   return findings
@@ -51,7 +51,7 @@ function gone(path: string, inStore: string, name: string): Finding {
     level: "error",
     path: inStore,
     message: `"${name}" is gone from the work tree, with no tombstone`,
-    hint: `git checkout -- ${path} brings it back; coffer delete ${name} is the way to delete`,
+    hint: `git checkout HEAD -- ${path} brings it back; coffer delete ${name} is the way to delete`,
   }
 }
 

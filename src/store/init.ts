@@ -18,10 +18,13 @@ import {
   type Identity,
   loadIdentities,
 } from "../storage/identities.js"
+import { knownStore } from "../storage/local-state.js"
 import { findRepository } from "../storage/repository.js"
 import { DEFAULT_FOLDER, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
+import { rememberedAt } from "./remembered.js"
 import type { OpenOptions } from "./store.js"
 import type { WriteOptions } from "./transaction.js"
+import { givenPin } from "./trust.js"
 
 /** A member's identity on this machine, made if there was none. */
 export interface OwnIdentity {
@@ -42,15 +45,17 @@ export interface NewStore {
 /**
  * Creates a store with the caller as its only member and admin.
  *
- * @throws CofferError `USAGE` for a folder that git ignores or that holds other files, `EXISTS`, `GIT_…`
+ * @throws CofferError `USAGE` for a folder that git ignores or that holds other files, `EXISTS`, `GIT_…`;
+ *   `STORE_CHANGED`, `PIN_MISMATCH` where this machine or COFFER_PIN knows another store
  */
 export async function createStore(
   options: OpenOptions,
   request: WriteOptions & { identity: Identity; member: string },
 ): Promise<NewStore> {
   const git = await openGit(options.directory, options.env, gitPreference(options))
-  const place = await locateNew(options, git.workTree)
+  const place = await locateStore(options, git.workTree)
   await refuseUnfit(git, place)
+  refuseOtherStore(options, git, place)
   const storeId = newStoreId()
   const first = await firstRecord(storeId, request)
   const { folder } = place
@@ -102,12 +107,7 @@ export function addCommand(name: string, identity: Identity): string {
 
 /** Refuses a folder that no store can be in, before there is a repository. @throws CofferError `USAGE`, `SETTING_…` */
 export async function checkStorePlace(options: OpenOptions): Promise<void> {
-  await locateNew(options, findRepository(options.directory)?.workTree ?? options.directory)
-}
-
-async function locateNew(options: OpenOptions, workTree: string): Promise<Place> {
-  const wanted = options.store ?? (options.env.COFFER_STORE || undefined)
-  return locateStore({ directory: options.directory, workTree, wanted })
+  await locateStore(options, findRepository(options.directory)?.workTree ?? options.directory)
 }
 
 async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
@@ -120,6 +120,20 @@ async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
   if (listFolder(root).length > 0) {
     throw new CofferError("USAGE", `"${folder}" holds other files: a store is a folder of its own`, { hint })
   }
+}
+
+/** A new store beside one that is trusted here would be refused by every command after this one. */
+function refuseOtherStore({ env }: OpenOptions, git: Git, { folder }: Place): void {
+  const location = rememberedAt(env, git.commonDir)
+  if (location !== undefined && knownStore(location, folder) !== undefined) {
+    throw new CofferError("STORE_CHANGED", `the store in "${folder}" that is known here is gone`, {
+      hint: `git log --all -- "${folder}" shows where it is; for a new one in its place: coffer trust reset, then coffer init`,
+    })
+  }
+  if (givenPin(env)?.pin === undefined) return
+  throw new CofferError("PIN_MISMATCH", "COFFER_PIN names a store, and there is none here", {
+    hint: "git pull, or name its folder with --store; to make a new one, unset COFFER_PIN",
+  })
 }
 
 function listFolder(folder: string): string[] {

@@ -4,6 +4,7 @@ import { dirname, join, relative, resolve, sep } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseSettings, type Settings } from "../format/settings.js"
 import { STORE_FILE_PATH } from "../format/store-file.js"
+import type { Environment } from "../storage/environment.js"
 import { openFiles } from "../storage/files.js"
 
 /** The file of a repository's own settings. It is untrusted: see docs/threat-model.md. */
@@ -23,20 +24,20 @@ export interface Place {
 }
 
 /**
- * Finds the folder of the store.
+ * Finds the folder of the store: the one that `store` or COFFER_STORE names (relative to the current folder, else to
+ * the repository), or that the settings do.
  *
- * @param request.wanted - `--store` or `COFFER_STORE`: relative to the current folder, else to the repository.
  * @throws CofferError `NOT_FOUND` where no store is named and none is there, `USAGE` for one outside the
  * repository, its top folder, behind a symbolic link or a file, or of a name that git could not check out.
  */
-export async function locateStore(request: {
-  directory: string
-  workTree: string | undefined
-  wanted: string | undefined
-}): Promise<Place> {
-  const top = request.workTree ?? findTop(request.directory)
+export async function locateStore(
+  options: { directory: string; env: Environment; store?: string | undefined },
+  workTree: string | undefined,
+): Promise<Place> {
+  const { directory, env, store } = options
+  const top = workTree ?? findTop(directory)
   const settings = await readSettings(top)
-  const root = findRoot(request, top, settings)
+  const root = findRoot({ directory, wanted: store ?? (env.COFFER_STORE || undefined) }, top, settings)
   refuseUnfit(top, root)
   return { top, root, folder: relative(top, root).split(sep).join("/"), settings }
 }

@@ -48,11 +48,7 @@ export function openRemembered(options: {
   note: (line: string) => void
 }): Remembered {
   const { env, repository, root, key, note } = options
-  const home = homeFolder(env)
-  const location =
-    home === undefined
-      ? undefined
-      : locateState({ stateHome: env.XDG_STATE_HOME, home, place: repository?.commonDir ?? root })
+  const location = rememberedAt(env, repository?.commonDir ?? root)
   let known: LocalState | undefined
   const state = () => {
     known ??= location === undefined ? NOTHING : readLocalState(location, key)
@@ -78,6 +74,16 @@ export function openRemembered(options: {
       }
     },
   }
+}
+
+/**
+ * Where the state of a clone lies; undefined for a user without a home folder.
+ *
+ * @param place - the common git folder, or without git the store's folder.
+ */
+export function rememberedAt(env: Environment, place: string): StateLocation | undefined {
+  const home = homeFolder(env)
+  return home === undefined ? undefined : locateState({ stateHome: env.XDG_STATE_HOME, home, place })
 }
 
 const noHome = new Error("no home folder")

@@ -2,6 +2,8 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError, EXIT_CODES } from "../errors.js"
+import { nameOfPath } from "../format/names.js"
+import { findSecretFile } from "../format/secret-file.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Environment } from "../storage/environment.js"
@@ -12,7 +14,13 @@ import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
 import { once } from "../storage/once.js"
-import { findRepository, inProgress, JOURNAL_PATH, type Repository } from "../storage/repository.js"
+import {
+  findRepository,
+  inProgress,
+  JOURNAL_PATH,
+  mayBeSparse,
+  type Repository,
+} from "../storage/repository.js"
 import { locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
@@ -51,8 +59,8 @@ export interface Store {
   readonly files: Files
   readonly tree: Tree
   /**
-   * Paths of the store that git's index has, whether the work tree has them or not: a sparse checkout leaves some
-   * out, somebody may have removed others. Empty without git.
+   * Paths of the store that git's index or HEAD has, whether the work tree has them or not: a sparse checkout leaves
+   * some out, somebody may have removed others. Empty without git.
    */
   tracked(): Promise<readonly string[]>
   readonly confirm: ((question: string) => Promise<boolean>) | undefined
@@ -77,15 +85,13 @@ export interface Store {
 export async function openStore(options: OpenOptions): Promise<Store> {
   const preference = gitPreference(options)
   const repository = findRepository(options.directory)
-  const { root, folder } = await locateStore({
-    directory: options.directory,
-    workTree: repository?.workTree,
-    wanted: options.store ?? (options.env.COFFER_STORE || undefined),
-  })
-  const bytes = openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES)
+  const { root, folder } = await locateStore(options, repository?.workTree)
+  const git = once(() => openGit(options.directory, options.env, preference))
+  const bytes =
+    openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES) ??
+    (await (await findLeftOut(repository, git, folder))?.find(STORE_FILE_PATH))?.bytes
   if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
-  const git = once(() => openGit(options.directory, options.env, preference))
   // A killed write may have left the files half way: opening git puts them right before they are read.
   const isHalfWay = repository !== undefined && existsSync(join(repository.gitDir, JOURNAL_PATH))
   if (isHalfWay) await askGit(repository, git, undefined, async () => undefined)
@@ -105,12 +111,13 @@ export function assembleStore(
   )
   const remembered = openRemembered({ env, repository, root, key: { id, folder }, note })
   const conflicts = once(() => findConflicts(repository, git, folder))
-  const absent = (path: string) => leftOut(repository, git, folder, path)
+  const absent = (path: string) => readAbsent(repository, git, folder, path)
+  const leftOut = once(() => findLeftOut(repository, git, folder))
   return {
     ...place,
     env,
     files,
-    tree: workTree(files, { absent, conflicts }),
+    tree: workTree(files, { absent, leftOut, conflicts }),
     tracked: once(() => findTracked(repository, git, folder)),
     confirm: options.confirm,
     note,
@@ -138,9 +145,9 @@ function noStore(): CofferError {
 
 /**
  * A path that is not in the work tree may be one that a sparse checkout leaves out: then HEAD has it.
- * Anything else that HEAD has and the work tree lacks was removed by hand.
+ * Anything else that git has and the work tree lacks was removed by hand, from the index too where `git rm` did it.
  */
-async function leftOut(
+async function readAbsent(
   repository: Repository | undefined,
   git: () => Promise<Git>,
   folder: string,
@@ -149,13 +156,39 @@ async function leftOut(
   return askGit(repository, git, undefined, async opened => {
     const { commit } = await opened.head()
     if (commit === null) return undefined
+    const committed = gitTree(opened, commit, folder)
     for await (const entry of opened.entries("index", `${folder}/${path}`)) {
       if (entry.path !== `${folder}/${path}` || entry.stage !== 0) continue
-      if (entry.skipWorktree) return gitTree(opened, commit, folder).find(path)
+      if (entry.skipWorktree) return committed.find(path)
       throw removedByHand(entry.path)
     }
+    // What a merge under way takes out is judged with both its sides, when it is committed.
+    if (nameOfPath(path) === undefined || inProgress(opened) !== "clean") return undefined
+    const file = await committed.find(path)
+    if (file !== undefined && !isTombstone(file)) throw removedByHand(`${folder}/${path}`)
     return undefined
   })
+}
+
+/** What a sparse checkout leaves out of the store, as HEAD has it: all of it, or the folders outside the cone. */
+async function findLeftOut(
+  repository: Repository | undefined,
+  git: () => Promise<Git>,
+  folder: string,
+): Promise<Tree | undefined> {
+  if (repository === undefined || !mayBeSparse(repository)) return undefined
+  return askGit(repository, git, undefined, async opened => {
+    const { commit } = await opened.head()
+    if (commit === null) return undefined
+    const paths = await pathsOf(opened.entries("index", folder), ({ skipWorktree }) => skipWorktree)
+    if (paths.length === 0) return undefined
+    return gitTree(opened, commit, folder, new Set(paths.map(path => path.slice(folder.length + 1))))
+  })
+}
+
+/** Only a tombstone may be taken out: that is a purge, staged. */
+function isTombstone({ bytes }: TreeFile): boolean {
+  return findSecretFile(bytes)?.state === "deleted"
 }
 
 async function findTracked(
@@ -164,10 +197,22 @@ async function findTracked(
   folder: string,
 ): Promise<readonly string[]> {
   return askGit(repository, git, [], async opened => {
-    const paths = new Set<string>()
-    for await (const { path } of opened.entries("index", folder)) paths.add(path.slice(folder.length + 1))
-    return [...paths]
+    const { commit } = await opened.head()
+    const [indexed, removed] = await Promise.all([
+      pathsOf(opened.entries("index", folder)),
+      commit === null ? [] : pathsOf(opened.changes(commit, "index", folder), ({ to }) => to === undefined),
+    ])
+    return [...new Set([...indexed, ...removed])].map(path => path.slice(folder.length + 1))
   })
+}
+
+async function pathsOf<T extends { readonly path: string }>(
+  found: AsyncIterable<T>,
+  isWanted: (each: T) => boolean = () => true,
+): Promise<string[]> {
+  const paths: string[] = []
+  for await (const each of found) if (isWanted(each)) paths.push(each.path)
+  return paths
 }
 
 /** A reader may lack git, or the right to use it here: then what is not there is not there. */
@@ -188,7 +233,7 @@ async function askGit<T>(
 
 function removedByHand(path: string): CofferError {
   return new CofferError("SECRET_MISSING", `"${path}" is gone from the work tree, and git still has it`, {
-    hint: `git checkout -- ${path} brings it back; coffer delete is the way to delete a secret`,
+    hint: `git checkout HEAD -- ${path} brings it back; coffer delete is the way to delete a secret`,
   })
 }
 

@@ -1,5 +1,5 @@
 /** One state of a store's files (work tree, index or commit), read the same way whichever it is. */
-
+import { existsSync } from "node:fs"
 import { CofferError } from "../errors.js"
 import { LIMITS } from "../format/limits.js"
 import { isAtOrBelow, isBelow, nameOfPath, type SecretName } from "../format/names.js"
@@ -44,10 +44,27 @@ export function workTree(
   git: {
     /** Asked for a path that is not there: a sparse checkout leaves out files that exist. */
     absent(path: string): Promise<TreeFile | undefined>
+    /** All that a sparse checkout leaves out; undefined where there is none. */
+    leftOut(): Promise<Tree | undefined>
     /** Paths that a merge has left in conflict; the file there is one side, whole. */
     conflicts(): Promise<ReadonlySet<string>>
   },
 ): Tree {
+  // A sparse checkout may leave out the store's folder itself.
+  const walk = (prefix: string, leftOut: Tree | undefined) =>
+    leftOut === undefined || existsSync(files.root) ? files.walk(prefix) : []
+  async function* readHere(prefix: string, leftOut: Tree | undefined): AsyncGenerator<TreeFile | BadFile> {
+    for (const entry of walk(prefix, leftOut)) {
+      try {
+        if ((await git.conflicts()).has(entry.path)) throw inConflict(entry.path)
+        const bytes = files.read(entry.path, limitOf(entry.path))
+        if (bytes !== undefined) yield { path: entry.path, bytes }
+      } catch (error) {
+        if (!(error instanceof CofferError)) throw error
+        yield { path: entry.path, error }
+      }
+    }
+  }
   return {
     at: "worktree",
     async find(path) {
@@ -56,21 +73,31 @@ export function workTree(
       return bytes === undefined ? git.absent(path) : { path, bytes }
     },
     async *files(prefix) {
-      for (const entry of files.walk(prefix)) {
-        try {
-          if ((await git.conflicts()).has(entry.path)) throw inConflict(entry.path)
-          const bytes = files.read(entry.path, limitOf(entry.path))
-          if (bytes !== undefined) yield { path: entry.path, bytes }
-        } catch (error) {
-          if (!(error instanceof CofferError)) throw error
-          yield { path: entry.path, error }
-        }
-      }
+      const leftOut = await git.leftOut()
+      const here = readHere(prefix, leftOut)
+      yield* leftOut === undefined ? here : mergeByPath(here, leftOut.files(prefix))
     },
     async paths(prefix) {
-      return [...files.walk(prefix)].map(entry => entry.path)
+      const leftOut = await git.leftOut()
+      const here = [...walk(prefix, leftOut)].map(entry => entry.path)
+      return leftOut === undefined ? here : [...new Set([...here, ...(await leftOut.paths(prefix))])].sort()
     },
   }
+}
+
+/** Two sorted runs of files as one; of a path that both have, the first one's. */
+async function* mergeByPath(
+  first: AsyncIterable<TreeFile | BadFile>,
+  second: AsyncIterable<TreeFile | BadFile>,
+): AsyncGenerator<TreeFile | BadFile> {
+  const others = second[Symbol.asyncIterator]()
+  let other = await others.next()
+  for await (const file of first) {
+    for (; !other.done && other.value.path < file.path; other = await others.next()) yield other.value
+    if (!other.done && other.value.path === file.path) other = await others.next()
+    yield file
+  }
+  for (; !other.done; other = await others.next()) yield other.value
 }
 
 /**

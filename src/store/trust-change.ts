@@ -1,14 +1,18 @@
 /** What `coffer trust` does: tell the pin, take a change on purpose, forget a store. */
 import { CofferError, hasCode } from "../errors.js"
+import { parseKeyRecord, recordId, recordPath } from "../format/key-record.js"
 import type { SecretName } from "../format/names.js"
+import { hashRecord } from "../keyring/graph.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
-import { forgetStore, WRITE_PATIENCE_MS } from "../storage/local-state.js"
+import { forgetStore, knownStore, type LocalState, WRITE_PATIENCE_MS } from "../storage/local-state.js"
+import { findRepository } from "../storage/repository.js"
 import { writeSeen } from "../storage/seen.js"
 import type { Loss } from "./compare-commits.js"
+import { locateStore } from "./locate.js"
 import { readRecords } from "./records.js"
-import { keyringChange } from "./remembered.js"
+import { keyringChange, rememberedAt } from "./remembered.js"
 import { findBranch, reportBranch } from "./rollback.js"
-import type { Store } from "./store.js"
+import type { OpenOptions, Store } from "./store.js"
 import { choosePin, confirmPin, newestPin, type PinChoice } from "./trust.js"
 import { viewStore } from "./view.js"
 
@@ -71,6 +75,23 @@ export function resetTrust(store: Store): { storeId: string; accepted: readonly 
   return { storeId: store.id, accepted: [] }
 }
 
+/**
+ * {@link resetTrust} for a store whose files are gone: another one could not be made in its folder.
+ *
+ * @returns undefined where none is known in that folder
+ */
+export async function resetGoneStore(
+  options: OpenOptions,
+): Promise<{ storeId: string; accepted: readonly string[] } | undefined> {
+  const repository = findRepository(options.directory)
+  const { folder } = await locateStore(options, repository?.workTree)
+  const location = repository && rememberedAt(options.env, repository.commonDir)
+  const id = location && knownStore(location, folder)
+  if (location === undefined || id === undefined) return undefined
+  forgetStore(location, { id, folder })
+  return { storeId: id, accepted: [] }
+}
+
 async function acceptAll(store: Store): Promise<readonly string[]> {
   const choice = choosePin(store, "open")
   // The remembered records are what is being given up; what they verified stays verified.
@@ -79,9 +100,23 @@ async function acceptAll(store: Store): Promise<readonly string[]> {
   const keyring = verifyKeyring({ store: store.id, files, pin: choice.pin, known, behind: new Set() })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, "open")
   const losses = await findLosses(store, keyring)
+  const givenUp = missingNewest(store.state(), files)
   store.updateState({ ...keyringChange(keyring), accept: true })
   await acceptBranch(store)
-  return losses.map(loss => loss.name ?? loss.path)
+  return [...new Set([...losses.map(loss => loss.name ?? loss.path), ...givenUp])]
+}
+
+/** Paths of the newest key records known on this machine that a tree lacks, as an older branch does. */
+function missingNewest(
+  { newest, records }: LocalState,
+  files: readonly { readonly bytes: Uint8Array }[],
+): readonly string[] {
+  const present = new Set(files.map(({ bytes }) => hashRecord(bytes)))
+  return [...newest].flatMap(([group, tips]) =>
+    tips
+      .filter(sha256 => !present.has(sha256))
+      .map(sha256 => recordPath(group, recordId(parseKeyRecord(records.get(sha256)!)))),
+  )
 }
 
 async function findLosses(store: Store, keyring: Keyring): Promise<readonly Loss[]> {

@@ -9,6 +9,7 @@ import type { RecordNode } from "../keyring/graph.js"
 import { adminNames } from "../keyring/group.js"
 import { type Pin, parsePin, printPin } from "../keyring/pin.js"
 import type { Keyring } from "../keyring/verify.js"
+import type { Environment } from "../storage/environment.js"
 import { keyringChange } from "./remembered.js"
 import type { Store } from "./store.js"
 
@@ -31,15 +32,21 @@ const TRUST_ON_FIRST_USE = "tofu"
  * `tofu`: a value would be sealed to whoever the repository names.
  */
 export function choosePin(store: Store, use: Use): PinChoice {
-  const given = store.env.COFFER_PIN?.trim() ?? ""
-  if (given === TRUST_ON_FIRST_USE) {
-    if (use === "write")
-      throw unpinned("COFFER_PIN=tofu reads only: nothing is written to a store that is not pinned")
-    return { pin: undefined, from: "tofu" }
+  const given = givenPin(store.env)
+  if (given?.from === "tofu" && use === "write") {
+    throw unpinned("COFFER_PIN=tofu reads only: nothing is written to a store that is not pinned")
   }
-  if (given !== "") return { pin: parsePin(given), from: "environment" }
+  if (given !== undefined) return given
   const { pin } = store.state()
   return pin === undefined ? { pin, from: "nowhere" } : { pin: parsePin(pin), from: "state" }
+}
+
+/** What COFFER_PIN says; undefined where it is unset or empty. @throws CofferError `SETTING_INVALID` */
+export function givenPin(env: Environment): PinChoice | undefined {
+  const given = env.COFFER_PIN?.trim() ?? ""
+  if (given === "") return undefined
+  if (given === TRUST_ON_FIRST_USE) return { pin: undefined, from: "tofu" }
+  return { pin: parsePin(given), from: "environment" }
 }
 
 /**

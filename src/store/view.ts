@@ -1,6 +1,7 @@
 /** A tree whose keyring has been verified, and is trusted for what it is going to be used for. */
 import { CofferError } from "../errors.js"
 import type { SecretName } from "../format/names.js"
+import { STORE_FILE_PATH } from "../format/store-file.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
 import { readRecords } from "./records.js"
@@ -54,6 +55,7 @@ export async function verifyTree(store: Store, tree: Tree, how: Verification): P
   const choice = choosePin(store, use)
   const state = store.state()
   const files = await readRecords(tree, { groups })
+  if (use === "write" && files.length === 0) await requireCommitted(store, tree)
   const behind = await groupsBehind(store, state, { tree, files })
   const keyring = verifyKeyring({
     store: store.id,
@@ -67,6 +69,14 @@ export async function verifyTree(store: Store, tree: Tree, how: Verification): P
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, use)
   if (use === "write") requireWritable(keyring, { merging })
   return { tree, keyring, behind: groupsThatLack(keyring).length > 0 }
+}
+
+/** A store that is only staged has nothing yet that a write could go on from. @throws CofferError `GIT_DIRTY` */
+async function requireCommitted({ folder }: Store, tree: Tree): Promise<void> {
+  if ((await tree.find(STORE_FILE_PATH)) !== undefined) return
+  throw new CofferError("GIT_DIRTY", `the store in "${folder}" is not committed on this branch`, {
+    hint: `git add "${folder}", git commit, then again`,
+  })
 }
 
 /** Remembers what has been verified, and with `commit` that this branch is there now. */

@@ -66,4 +66,18 @@ test("all or nothing: a secret that is gone from the work tree, and one that a s
   assert.equal(await read(clone), { A: VALUE, C: "third" })
 })
 
+test("all or nothing: a secret that git rm took out of the index too; a staged purge is in order", async () => {
+  const clone = fresh()
+  await clone.set("C", "third")
+  clone.git("rm", "-q", "secrets/A.yaml")
+  const gone = await failure(read(clone))
+  assert.is(gone.code, "SECRET_MISSING")
+  assert.match(gone.message, "secrets/A.yaml")
+  assert.match(gone.hint!, "git checkout HEAD -- secrets/A.yaml")
+  clone.git("checkout", "-q", "HEAD", "--", "secrets/A.yaml")
+  clone.coffer(["delete", "C"])
+  clone.coffer(["delete", "C", "--purge", "--no-commit"])
+  assert.equal(await read(clone), { A: VALUE })
+})
+
 test.run()

@@ -58,6 +58,7 @@ export const init = defineCommand({
     "IDENTITY_INVALID",
     "UNPINNED",
     "PIN_MISMATCH",
+    "STORE_CHANGED",
     "GIT_NO_REPOSITORY",
     "GIT_NO_AUTHOR",
     "GIT_REFUSED",

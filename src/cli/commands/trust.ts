@@ -1,7 +1,13 @@
 /** The commands `trust show`, `pin`, `accept` and `reset`. */
-import { CofferError } from "../../errors.js"
+import { CofferError, hasCode } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
-import { acceptChanges, printStorePin, resetTrust, showTrust } from "../../store/trust-change.js"
+import {
+  acceptChanges,
+  printStorePin,
+  resetGoneStore,
+  resetTrust,
+  showTrust,
+} from "../../store/trust-change.js"
 import { type CommandGroup, defineCommand } from "../command.js"
 
 const show = defineCommand({
@@ -60,7 +66,15 @@ const reset = defineCommand({
   errors: ["NOT_FOUND"],
   examples: [{ command: "coffer trust reset" }],
 
-  run: async session => resetTrust(await session.openStore()),
+  async run(session) {
+    try {
+      return resetTrust(await session.openStore())
+    } catch (error) {
+      const gone = hasCode(error, "NOT_FOUND") && (await resetGoneStore(session.openOptions()))
+      if (!gone) throw error
+      return gone
+    }
+  },
   text: () => "this store is not pinned here any more\n",
 })
 

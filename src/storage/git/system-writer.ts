@@ -162,13 +162,16 @@ async function signedCommit(
   })
 }
 
+/** In a sparse index `update-index` puts a file beside the one entry of its folder, which holds it already: none is kept. */
+const ON_INDEX = [...DURABLE, "index.sparse=false"]
+
 /**
  * How git changes a private index. It runs where none of the files are: otherwise it puts those that may have been
  * changed in the moment in which the index was written through the filters that the repository's settings name.
  */
 function onIndex({ at }: WriterContext, file: string): RunOptions {
   const cwd = cofferFolder(at.gitDir)
-  return { cwd, settings: DURABLE, env: { GIT_DIR: at.gitDir, GIT_WORK_TREE: cwd, GIT_INDEX_FILE: file } }
+  return { cwd, settings: ON_INDEX, env: { GIT_DIR: at.gitDir, GIT_WORK_TREE: cwd, GIT_INDEX_FILE: file } }
 }
 
 async function editIndex(context: WriterContext, file: string, edits: readonly IndexEdit[]): Promise<void> {
@@ -181,7 +184,7 @@ async function editIndex(context: WriterContext, file: string, edits: readonly I
   await context.git.text(["update-index", "-z", "--index-info"], {
     ...options,
     // What is set with this has the bit of --assume-unchanged.
-    settings: [...DURABLE, ...(isHeld ? ["core.ignoreStat=true"] : [])],
+    settings: [...ON_INDEX, ...(isHeld ? ["core.ignoreStat=true"] : [])],
     input: lines.join(""),
   })
   const leftOut = edits.filter(edit => edit.to?.skipWorktree === true)
