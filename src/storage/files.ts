@@ -54,6 +54,7 @@ const MAX_DEPTH = 24
 // Absent on Windows, where lstat of the file itself stands in for it.
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NON_BLOCK = constants.O_NONBLOCK ?? 0
+const DIRECTORY = constants.O_DIRECTORY ?? 0
 /** Most store files are below 1 KiB: one read each, into a buffer that is used again. */
 const scratch = Buffer.allocUnsafeSlow(64 * 1024)
 
@@ -322,7 +323,8 @@ function openTemporary(folder: string, name: string): { fd: number; temporary: s
 /** Makes the rename durable where folders can be synced; elsewhere (Windows, some network drives) there is no way. */
 export function syncFolder(folder: string): void {
   try {
-    const fd = openSync(folder, constants.O_RDONLY)
+    // A pipe in its place would otherwise wait for a writer.
+    const fd = openSync(folder, constants.O_RDONLY | DIRECTORY)
     try {
       fsyncSync(fd)
     } finally {

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import {
   chmodSync,
   mkdirSync,
@@ -16,6 +16,8 @@ import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { CofferError } from "../../src/errors.js"
 import { openFiles, readPlainFile, writePrivateFile } from "../../src/storage/files.js"
+
+const FILES = new URL("../../src/storage/files.js", import.meta.url).href
 
 let root = ""
 test.before.each(() => {
@@ -56,6 +58,16 @@ test("a result is not overwritten by the next read", () => {
   const first = files.read("a", 100)
   files.read("b", 100)
   assert.equal(Buffer.from(first!).toString(), "first")
+})
+
+test("a folder that has become a pipe holds up nobody who makes it durable", () => {
+  const pipe = join(root, "was-a-folder")
+  execFileSync("mkfifo", [pipe])
+  const code = `import { syncFolder } from ${JSON.stringify(FILES)}; syncFolder(${JSON.stringify(pipe)})`
+  const { status, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", code], {
+    timeout: 20_000,
+  })
+  assert.equal({ status, signal }, { status: 0, signal: null })
 })
 
 test("links, pipes, folders and oversized files are refused by name, at once", () => {
