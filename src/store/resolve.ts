@@ -193,7 +193,8 @@ async function findChooser(
   const access = await merge.open(file.group)
   const record = merge.view.keyring.groups.get(file.group)?.graph.byId.get(file.key)?.record
   const entry = record === undefined ? undefined : findMember(record, access.signer.name)
-  if (entry?.signingKey !== access.member.signingKey || !canWrite(entry!.role)) return undefined
+  if (entry === undefined || entry.signingKey !== access.member.signingKey || !canWrite(entry.role))
+    return undefined
   return { ...access, sealKey: { id: file.key, seal: (await access.keys.keyFor(file.key)).keys.seal } }
 }
 
