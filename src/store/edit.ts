@@ -1,14 +1,16 @@
 /** Editing everything below a prefix as one map: what to show, and what a changed map means. */
-
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { parseEditMap, printEditMap } from "../format/edit-map.js"
-import { parseSecretName, type SecretName } from "../format/names.js"
+import { groupOf, parseSecretName, type SecretName } from "../format/names.js"
+import { canWrite } from "../keyring/roles.js"
+import { openGroup } from "./access.js"
 import type { SetRequest } from "./draft-secrets.js"
 import { readSecret, type Secret } from "./reading.js"
 import { type Deletion, getSecret, listFiles, openSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
-import { viewStore } from "./view.js"
+import { requireWriter } from "./transaction.js"
+import { type View, viewStore } from "./view.js"
 
 /** A map that was shown, with the versions it was read at. */
 export interface EditSession {
@@ -38,7 +40,7 @@ export interface EditPlan {
 /**
  * Reads the text secrets below a prefix (`.` for all) for editing.
  *
- * @throws CofferError as getSecret
+ * @throws CofferError as getSecret; `ROLE_MISSING` where none of it could be written
  */
 export async function startEdit(store: Store, request: { prefix: string }): Promise<EditSession> {
   const prefix = request.prefix === "." ? "" : request.prefix
@@ -46,6 +48,7 @@ export async function startEdit(store: Store, request: { prefix: string }): Prom
   const shown = new Map<string, Shown>()
   const binary: string[] = []
   const files = await listFiles(store, view, { prefix, deleted: true })
+  await requireWriterIn(store, view, new Set(files.map(file => file.group)))
   const live = files.filter(file => file.state === "current").map(file => file.name)
   for (const { file, value } of await openSecrets(store, view, live)) {
     const relative = prefix === "" ? file.name : file.name.slice(prefix.length + 1)
@@ -66,13 +69,21 @@ export interface EditedSecret {
   readonly version: number
 }
 
-/** Reads one secret for editing. @throws CofferError as getSecret, but `NOT_FOUND` */
+/** Reads one secret for editing. @throws CofferError as getSecret, but `NOT_FOUND`; `ROLE_MISSING` */
 export async function startEditOne(store: Store, { name }: { name: SecretName }): Promise<EditedSecret> {
   const view = await viewStore(store, { use: "open", names: [name] })
+  await requireWriterIn(store, view, new Set([groupOf(name, view.keyring.listed.keys())]))
   const { file } = (await readSecret(view, name)) ?? {}
   if (file?.state !== "current") return { secret: undefined, version: file?.version ?? 0 }
   const secret = await getSecret(store, { name })
   return { secret, version: secret.file.version }
+}
+
+/** Whoever may write in none of these groups hears it before he has edited anything. @throws CofferError `ROLE_MISSING` */
+async function requireWriterIn(store: Store, view: View, groups: ReadonlySet<string>): Promise<void> {
+  const opened = await Promise.all([...groups].map(group => openGroup(store, view, group)))
+  const [first] = opened
+  if (first !== undefined && !opened.some(({ member }) => canWrite(member.role))) requireWriter(first)
 }
 
 /**

@@ -308,7 +308,7 @@ function tooMany(what: string, limit: number): CofferError {
   return new CofferError("LIMIT_EXCEEDED", `a store has at most ${limit} ${what}`)
 }
 
-function requireWriter({ member, group }: GroupAccess): void {
+export function requireWriter({ member, group }: GroupAccess): void {
   if (canWrite(member.role)) return
   throw new CofferError(
     "ROLE_MISSING",
