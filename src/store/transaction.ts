@@ -169,8 +169,18 @@ async function verifyResult(
 ): Promise<View> {
   const touchesRecords = [...files.keys()].some(path => path.startsWith(".coffer/"))
   if (!touchesRecords) return view
-  const after = await verifyTree(store, overlayTree(view.tree, files), { use: "write", merging })
+  const result = overlayTree(view.tree, files)
+  const after = await verifyTree(store, result, { use: "write", merging }).catch(asRevival)
   return { ...after, branch: view.branch }
+}
+
+/** What was one line before is two afterwards: whoever signed a refused one may sign records again. */
+function asRevival(error: unknown): never {
+  if (!hasCode(error, "DIVERGED")) throw error
+  throw new CofferError("DIVERGED", `${error.message} then: a line that is refused today would count again`, {
+    hint: "rotate --finish takes in what it sealed; then remove its key records, or take its author back with a new key",
+    cause: error,
+  })
 }
 
 /** What an operation puts in place, by path in the store, and what it finds to be as wanted in HEAD. */

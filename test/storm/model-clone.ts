@@ -154,7 +154,10 @@ export class CloneModel {
     plan(draft)
     if (draft.secrets.size === 0 && draft.records.length === 0) return false
     const secrets = new Map([...this.head.secrets, ...draft.secrets])
-    this.move(makeCommit([this.head], secrets, new Set([...this.head.records, ...draft.records])))
+    const records = new Set([...this.head.records, ...draft.records])
+    // Who is taken back with the key he had brings his refused line back.
+    requireWritable(view(records, this.trust), how.merging ?? false)
+    this.move(makeCommit([this.head], secrets, records))
     this.remember(this.look())
     return true
   }
