@@ -48,9 +48,11 @@ export async function startEdit(store: Store, request: { prefix: string }): Prom
   const shown = new Map<string, Shown>()
   const binary: string[] = []
   const files = await listFiles(store, view, { prefix, deleted: true })
-  await requireWriterIn(store, view, new Set(files.map(file => file.group)))
-  const live = files.filter(file => file.state === "current").map(file => file.name)
-  for (const { file, value } of await openSecrets(store, view, live)) {
+  // A group of which only tombstones are left need not be mine.
+  const live = files.filter(file => file.state === "current")
+  await requireWriterIn(store, view, new Set(live.map(file => file.group)))
+  const names = live.map(file => file.name)
+  for (const { file, value } of await openSecrets(store, view, names)) {
     const relative = prefix === "" ? file.name : file.name.slice(prefix.length + 1)
     const text = file.type === "text" ? decodeUtf8(value) : undefined
     if (text === undefined) binary.push(relative)
