@@ -1,8 +1,19 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { spawnSync } from "node:child_process"
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
+import { describeOwner } from "../../src/storage/owned-lock.js"
 import { readSeen, type SeenBranch, writeSeen } from "../../src/storage/seen.js"
 import { codeThrown } from "../code-of.js"
 
@@ -26,6 +37,16 @@ const branch = (commit: string, upstream?: string, accepted: [string, string][] 
 })
 const write = (value: SeenBranch, { id = store, ref = main, repair = false } = {}) =>
   writeSeen(dir, { store: id, ref }, value, { patienceMs: 100, repair })
+
+/** A lock as another process would have left it, `ageMs` ago. */
+function plantLock(text: string, ageMs = 0): void {
+  mkdirSync(join(dir, "coffer"), { recursive: true })
+  writeFileSync(lock(), text)
+  const then = new Date(Date.now() - ageMs)
+  utimesSync(lock(), then, then)
+}
+const lock = () => `${path()}.lock`
+const ownedBy = (change: object) => JSON.stringify({ ...describeOwner(), token: "other", ...change })
 
 test("branches and stores are kept side by side", () => {
   assert.is(readSeen(dir, store, main), undefined)
@@ -73,6 +94,30 @@ test("a file that is not exactly ours is an error, not an empty one; repair star
   )
   write(branch(b), { repair: true })
   assert.equal(readSeen(dir, store, main), branch(b))
+})
+
+test("a process that has ended holds nobody up, and leaves no lock", () => {
+  const { pid } = spawnSync(process.execPath, ["-e", "0"])
+  plantLock(ownedBy({ pid }))
+  write(branch(a))
+  assert.equal(readSeen(dir, store, main), branch(a))
+  assert.not.ok(existsSync(lock()))
+})
+
+test("a living one's lock is waited for, one that nobody can look at for five seconds", () => {
+  for (const text of [ownedBy({}), ownedBy({ host: "elsewhere" }), ownedBy({ space: "pid:[1]" }), ""]) {
+    plantLock(text)
+    assert.is(
+      codeThrown(() => write(branch(a))),
+      "STORE_LOCKED",
+      text,
+    )
+    assert.is(readFileSync(lock(), "utf8"), text)
+    plantLock(text, 6_000)
+    write(branch(b))
+    assert.equal(readSeen(dir, store, main), branch(b))
+    assert.not.ok(existsSync(lock()))
+  }
 })
 
 test("an unwritable folder is a typed error", () => {

@@ -13,8 +13,8 @@ import {
   writeFileSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
+import { createLock } from "../disk.js"
 import { errnoOf, ioError, syncFolder, writeAll } from "../files.js"
-import { createLock } from "./disk.js"
 
 /** Git's modes before the umask: objects never change, so nobody may write them. */
 export const OBJECT_MODE = 0o444

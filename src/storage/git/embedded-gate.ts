@@ -1,10 +1,10 @@
 /** What the embedded back end refuses before it reads or writes, and why. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from "node:fs"
 import { join, resolve } from "node:path"
+import { findText } from "../disk.js"
 import type { Environment } from "../environment.js"
 import type { Repository } from "../repository.js"
 import { type ConfigEntry, parseBoolean, parseConfig } from "./config-file.js"
-import { findText } from "./disk.js"
 import type { GitConfig } from "./embedded-config.js"
 import { foreignOwner } from "./not-opened.js"
 import { unsupported } from "./unsupported.js"

@@ -1,7 +1,7 @@
 /** Walks over commits in the order and with the selection of `git log`, `git rev-list` and `git merge-base`. */
 import { join } from "node:path"
+import { findText } from "../disk.js"
 import { CommitQueue } from "./commit-queue.js"
-import { findText } from "./disk.js"
 import type { LogEntry, Oid } from "./git.js"
 import { type Commit, parseCommit } from "./object.js"
 import type { ObjectReader } from "./object-reader.js"

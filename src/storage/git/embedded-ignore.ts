@@ -1,9 +1,9 @@
 /** Whether git ignores a path: `.gitignore` files, `info/exclude`, `core.excludesFile`. */
 import { statSync } from "node:fs"
 import { join } from "node:path"
+import { findText } from "../disk.js"
 import type { Environment } from "../environment.js"
 import type { Repository } from "../repository.js"
-import { findText } from "./disk.js"
 import { type GitConfig, userFolder } from "./embedded-config.js"
 import { compilePattern } from "./wildmatch.js"
 

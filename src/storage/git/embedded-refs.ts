@@ -2,9 +2,9 @@
 import { readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
+import { findText } from "../disk.js"
 import { errnoOf, ioError } from "../files.js"
 import type { Repository } from "../repository.js"
-import { findText } from "./disk.js"
 import type { Oid } from "./git.js"
 
 export interface Refs {

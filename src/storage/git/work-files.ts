@@ -10,8 +10,9 @@ import {
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
+import { remove, renameRetrying } from "../disk.js"
 import { errnoOf, ioError, readPlainFile } from "../files.js"
-import { cofferFolder, remove, renameRetrying } from "./disk.js"
+import { cofferFolder } from "./coffer-folder.js"
 import type { Oid, OidHex } from "./git.js"
 import { blobId } from "./object.js"
 

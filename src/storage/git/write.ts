@@ -1,7 +1,7 @@
 /** The write protocol, the same for a commit and for a staged change: a kill at any point leaves it done or undone. */
 import { setTimeout as sleep } from "node:timers/promises"
+import { remove } from "../disk.js"
 import type { Backend, IndexEdit, RefLock } from "./backend.js"
-import { remove } from "./disk.js"
 import type { FileChanges } from "./git.js"
 import { type IndexLock, indexFingerprint, lockIndex } from "./index-lock.js"
 import { dropJournal, type Journal, type JournalFile, writeJournal } from "./journal.js"

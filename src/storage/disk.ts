@@ -1,12 +1,9 @@
 /** The few changes to disk that a write is made of: durable files, renames, files known by what they hold. */
 import {
-  chmodSync,
   closeSync,
   fchmodSync,
   fsyncSync,
   linkSync,
-  lstatSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -14,34 +11,8 @@ import {
   writeFileSync,
 } from "node:fs"
 import { devNull } from "node:os"
-import { dirname, join } from "node:path"
-import { CofferError } from "../../errors.js"
-import { errnoOf, ioError, readPlainFile, syncFolder } from "../files.js"
-
-/**
- * Our folder in a git directory, made if it is not there. It has the git directory's own permissions, so that
- * whoever shares the repository can finish what another one's killed process left.
- */
-export function cofferFolder(gitDir: string): string {
-  const folder = join(gitDir, "coffer")
-  try {
-    const stats = lstatSync(folder, { throwIfNoEntry: false })
-    if (stats?.isDirectory() === true) return folder
-    // A link would have journal and locks written elsewhere.
-    if (stats !== undefined) throw inTheWay(folder)
-    mkdirSync(folder)
-    chmodSync(folder, statSync(gitDir).mode & 0o7777)
-  } catch (error) {
-    if (errnoOf(error) !== "EEXIST") throw ioError("make the folder", folder, error)
-  }
-  return folder
-}
-
-function inTheWay(folder: string): CofferError {
-  return new CofferError("IO_FAILED", `"${folder}" is not a folder`, {
-    hint: `move it away; coffer makes a new one: mv "${folder}" "${folder}.old"`,
-  })
-}
+import { dirname } from "node:path"
+import { errnoOf, ioError, readPlainFile, syncFolder } from "./files.js"
 
 /** Writes a new file that survives a power cut, with the permissions of its folder. */
 export function writeDurably(path: string, bytes: Uint8Array | string): void {
