@@ -83,6 +83,9 @@ const modules = new Map()
 await build({
   ...commonJs,
   entryPoints: { get: "src/cli/get-main.ts" },
+  // Read at every start. Names stay: they stand in stack traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
   plugins: [leaveOut({ packages, modules })],
 })
 await build({

@@ -4,10 +4,9 @@
 
 const { readFileSync } = require("node:fs")
 const { dirname, join } = require("node:path")
-const { Script, constants } = require("node:vm")
+const { Script } = require("node:vm")
 
-// `require("node:module")` would be the same, and start the loader of ES modules.
-const { createRequire, wrap } = module.constructor
+const DIST = join(dirname(__dirname), "dist")
 
 /** What has been loaded, by the bundle's name. */
 const loaded = new Map()
@@ -16,21 +15,23 @@ const loaded = new Map()
 function load(name) {
   const known = loaded.get(name)
   if (known !== undefined) return known.module.exports
-  const file = join(dirname(__dirname), "dist", `${name}.cjs`)
-  const script = new Script(wrap(readFileSync(file, "utf8")), {
-    filename: file,
-    cachedData: findBytes(`${file}.cache`),
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
-  })
+  const file = join(DIST, `${name}.cjs`)
+  const source = `(function (exports, require, module) {${readFileSync(file, "utf8")}\n})`
+  const script = new Script(source, { filename: file, cachedData: findBytes(`${file}.cache`) })
   const module = { exports: {} }
   loaded.set(name, { file, script, module })
-  script.runInThisContext()(module.exports, createRequire(file), module, file, dirname(file))
+  script.runInThisContext()(module.exports, requireFromDist, module)
   return module.exports
 }
 
 /** The bundle that starts a call. That of `get` holds nothing else, and hands over where the word meant something else. */
 function entryFor(argv) {
   return load(argv.includes("get") ? "get" : "cli")
+}
+
+/** What a bundle asks for by a path stands beside it. (`createRequire` does the same; Node would compile it at every start.) */
+function requireFromDist(name) {
+  return require(name.startsWith(".") ? join(DIST, name) : name)
 }
 
 function findBytes(path) {

@@ -85,26 +85,28 @@ export function toFiveBits(bytes: Uint8Array): number[] {
  */
 export function pae(...parts: readonly (string | Uint8Array)[]): Uint8Array {
   const encoded = parts.map(part => (typeof part === "string" ? encodeUtf8(part) : part))
-  const joined = Buffer.alloc(encoded.reduce((sum, bytes) => sum + U64_BYTES + bytes.length, U64_BYTES))
-  let end = writeU64(joined, 0, encoded.length)
+  const joined = new Uint8Array(encoded.reduce((sum, bytes) => sum + U64_BYTES + bytes.length, U64_BYTES))
+  const numbers = viewOf(joined)
+  numbers.setBigUint64(0, BigInt(encoded.length))
+  let end = U64_BYTES
   for (const bytes of encoded) {
-    const start = writeU64(joined, end, bytes.length)
-    joined.set(bytes, start)
-    end = start + bytes.length
+    numbers.setBigUint64(end, BigInt(bytes.length))
+    joined.set(bytes, end + U64_BYTES)
+    end += U64_BYTES + bytes.length
   }
   return joined
 }
 
 const U64_BYTES = 8
 
-/** Returns where the next byte goes. No length in memory has more than the lower 48 bits; `target` is zero. */
-function writeU64(target: Buffer, at: number, value: number): number {
-  return target.writeUIntBE(value, at + 2, 6)
-}
-
 /** Compares two byte strings without telling by time where they differ. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && timingSafeEqual(a, b)
+}
+
+/** The same memory as numbers. In a short run that costs less than Buffer's methods, which Node compiles at first use. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }
 
 /** The same memory with Buffer's methods. */

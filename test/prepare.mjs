@@ -20,7 +20,7 @@ if (process.argv.includes("--unbundled")) {
       `dist/${bundle}.cjs`,
       `exports.main = () => ${real}.main()\nexports.runMain = host => ${real}.runMain(host)\n`,
     )
-    // In a file of its own: bin/load.js runs what it loads in a way in which import() is said to be experimental.
+    // In a file of its own: bin/load.js runs what it loads as a script, in which there is no import().
     const main = `import("./src/cli/${source}.js")`
     writeFileSync(
       `build/unbundled-${bundle}.cjs`,

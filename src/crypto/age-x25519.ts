@@ -7,7 +7,7 @@
  * @see https://c2sp.org/age
  */
 import { createHmac, diffieHellman, type KeyObject } from "node:crypto"
-import { equalBytes } from "../encoding.js"
+import { equalBytes, viewOf } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { type AgeHeader, type AgeStanza, readAgeHeader, unpadded } from "./age-header.js"
 import { importPrivateKey, importPublicKey, publicBytesOf } from "./curve25519.js"
@@ -55,7 +55,7 @@ function unwrapFileKey(key: X25519Key, stanzas: readonly AgeStanza[]): Uint8Arra
     if (share.length !== KEY_BYTES || body.length !== FILE_KEY_BYTES + TAG_BYTES) throw broken("its header")
     const shared = agree(key, share)
     const salt = Buffer.concat([share, key.publicBytes])
-    const fileKey = openChaCha(hkdf(shared, salt, "age-encryption.org/v1/X25519"), Buffer.alloc(12), body)
+    const fileKey = openChaCha(hkdf(shared, salt, "age-encryption.org/v1/X25519"), new Uint8Array(12), body)
     if (fileKey !== undefined) return fileKey
   }
   return null
@@ -94,8 +94,8 @@ function openStream(key: Uint8Array, stream: Uint8Array): Uint8Array {
   const chunks = Math.ceil(stream.length / step)
   const opened: Uint8Array[] = []
   for (let number = 0; number < chunks; number++) {
-    const nonce = Buffer.alloc(12)
-    nonce.writeUInt32BE(number, 7)
+    const nonce = new Uint8Array(12)
+    viewOf(nonce).setUint32(7, number)
     nonce[11] = number === chunks - 1 ? 1 : 0
     const sealed = stream.subarray(number * step, (number + 1) * step)
     const chunk = openChaCha(key, nonce, sealed)

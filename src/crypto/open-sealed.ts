@@ -6,6 +6,7 @@
  * and a differential test.
  */
 import { createCipheriv, createDecipheriv } from "node:crypto"
+import { viewOf } from "../encoding.js"
 
 const TAG_BYTES = 16
 const NONCE_BYTES = 24
@@ -46,7 +47,7 @@ export function openXChaCha(
   data: Uint8Array,
 ): Uint8Array | undefined {
   if (nonce.length !== NONCE_BYTES) return undefined
-  const short = Buffer.alloc(12)
+  const short = new Uint8Array(12)
   short.set(nonce.subarray(PREFIX_BYTES), 4)
   return openChaCha(deriveSubkey(key, nonce.subarray(0, PREFIX_BYTES)), short, sealed, data)
 }
@@ -58,15 +59,12 @@ export function openXChaCha(
  * @see draft-irtf-cfrg-xchacha §2.2
  */
 function deriveSubkey(key: Uint8Array, prefix: Uint8Array): Uint8Array {
-  const block = createCipheriv("chacha20", key, prefix).update(Buffer.alloc(64))
-  const start = Buffer.from(prefix)
-  const subkey = Buffer.alloc(32)
-  for (let word = 0; word < 4; word++) {
-    subkey.writeUInt32LE((block.readUInt32LE(4 * word) - CONSTANTS[word]!) >>> 0, 4 * word)
-    subkey.writeUInt32LE(
-      (block.readUInt32LE(48 + 4 * word) - start.readUInt32LE(4 * word)) >>> 0,
-      16 + 4 * word,
-    )
+  const block = viewOf(createCipheriv("chacha20", key, prefix).update(new Uint8Array(64)))
+  const start = viewOf(prefix)
+  const subkey = new DataView(new ArrayBuffer(32))
+  for (let at = 0; at < 16; at += 4) {
+    subkey.setUint32(at, block.getUint32(at, true) - CONSTANTS[at / 4]!, true)
+    subkey.setUint32(16 + at, block.getUint32(48 + at, true) - start.getUint32(at, true), true)
   }
-  return subkey
+  return new Uint8Array(subkey.buffer)
 }

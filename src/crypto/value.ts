@@ -1,7 +1,7 @@
 /** Sealing and opening one value, and the salted digest that its signer vouches for. */
 import { xchacha20poly1305 } from "@noble/ciphers/chacha.js"
 import { sha256Of } from "../encoding/sha256.js"
-import { asBuffer, encodeHex, pae } from "../encoding.js"
+import { encodeHex, pae, viewOf } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { hkdf } from "./kdf.js"
 import { openXChaCha } from "./open-sealed.js"
@@ -61,9 +61,9 @@ export function sealWithNonce(
     throw new CofferError("LIMIT_EXCEEDED", "a value is larger than 1 MiB")
   }
   if (salt.length !== SALT_BYTES) throw new TypeError("a salt is 32 bytes")
-  const plain = Buffer.alloc(plainBytes(value.length))
+  const plain = new Uint8Array(plainBytes(value.length))
   plain.set(salt)
-  plain.writeUInt32BE(value.length, SALT_BYTES)
+  viewOf(plain).setUint32(SALT_BYTES, value.length)
   plain.set(value, HEAD_BYTES)
   const { key, data } = cipherInput(sealKey, nonce, context)
   return { nonce, value: xchacha20poly1305(key, nonce, data).encrypt(plain) }
@@ -79,7 +79,7 @@ export function openValue(sealKey: Uint8Array, context: Uint8Array, sealed: Seal
   const { key, data } = cipherInput(sealKey, sealed.nonce, context)
   const plain = openXChaCha(key, sealed.nonce, sealed.value, data)
   if (plain === undefined || plain.length < HEAD_BYTES) throw tampered()
-  const length = asBuffer(plain).readUInt32BE(SALT_BYTES)
+  const length = viewOf(plain).getUint32(SALT_BYTES)
   // Any other size or filling would be a second form of one value: a channel to whoever reads files.
   if (length > MAX_VALUE_BYTES || plain.length !== plainBytes(length)) throw tampered()
   const end = HEAD_BYTES + length

@@ -10,7 +10,6 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs"
-import { devNull } from "node:os"
 import { dirname } from "node:path"
 import { errnoOf, ioError, readPlainFile, syncFolder } from "./files.js"
 
@@ -90,8 +89,6 @@ const MAX_TEXT_BYTES = 256 * 1024 * 1024
 
 /** The text of a file, or undefined. A pipe or a device in its place is refused, not waited for. */
 export function findText(path: string, options?: { follow: boolean }): string | undefined {
-  // What people name where there is to be no file.
-  if (path === devNull) return ""
   const bytes = readPlainFile(path, MAX_TEXT_BYTES, options)
   return bytes === undefined ? undefined : Buffer.from(bytes).toString()
 }

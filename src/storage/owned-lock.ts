@@ -3,7 +3,6 @@
  * How long to wait for one that has not is for the callers: short-lock.ts, git/store-lock.ts.
  */
 import { lstatSync, unlinkSync } from "node:fs"
-import { hostname } from "node:os"
 import { sha256Of } from "../encoding/sha256.js"
 import { createLock, findOwnText, remove, renameRetrying } from "./disk.js"
 import { bootId, hasEnded, pidSpace, startOf } from "./process-facts.js"
@@ -25,7 +24,8 @@ let taken = 0
 export function describeOwner(): Owner {
   taken += 1
   const owner = {
-    host: hostname(),
+    // Not imported: a `get` takes no lock.
+    host: process.getBuiltinModule("node:os").hostname(),
     boot: bootId(),
     space: pidSpace(),
     pid: process.pid,

@@ -1,5 +1,6 @@
 /** Whether git ignores a path: `.gitignore` files, `info/exclude`, `core.excludesFile`. */
 import { statSync } from "node:fs"
+import { devNull } from "node:os"
 import { join } from "node:path"
 import { findText } from "../disk.js"
 import type { Environment } from "../environment.js"
@@ -64,7 +65,9 @@ function isIgnoredBy(files: readonly RuleFile[], path: string, isFolder: boolean
 }
 
 function readRules(file: string, ignoreCase: boolean): Rule[] {
-  const lines = (findText(file) ?? "").replace(/^\uFEFF/, "").split(/\r?\n/)
+  // What people name where there is to be no file.
+  const text = file === devNull ? "" : (findText(file) ?? "")
+  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/)
   return lines.flatMap(line => parseRule(line, ignoreCase) ?? [])
 }
 
