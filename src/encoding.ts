@@ -29,14 +29,21 @@ export function encodeHex(bytes: Uint8Array): string {
   return asBuffer(bytes).toString("hex")
 }
 
+const HEX = /^[0-9a-f]*$/
+
 /** Bytes of lower-case hex, or undefined for anything else. */
 export function decodeHex(text: string): Uint8Array | undefined {
-  return text.length % 2 === 0 && /^[0-9a-f]*$/.test(text) ? Buffer.from(text, "hex") : undefined
+  return text.length % 2 === 0 && HEX.test(text) ? Buffer.from(text, "hex") : undefined
+}
+
+/** Whether `text` is lower-case hex of that many digits. */
+export function isHex(text: string, digits: number): boolean {
+  return text.length === digits && HEX.test(text)
 }
 
 /** Whether `text` is 256 bits in lower-case hex, as hashes and public keys are written. */
 export function isHex256(text: string): boolean {
-  return /^[0-9a-f]{64}$/.test(text)
+  return isHex(text, 64)
 }
 
 /** Padded standard base64 without line breaks. */
@@ -98,6 +105,18 @@ export function pae(...parts: readonly (string | Uint8Array)[]): Uint8Array {
 }
 
 const U64_BYTES = 8
+
+/** The bytes of all parts, one after the other. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!
+  const joined = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
+  let end = 0
+  for (const part of parts) {
+    joined.set(part, end)
+    end += part.length
+  }
+  return joined
+}
 
 /** Compares two byte strings without telling by time where they differ. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

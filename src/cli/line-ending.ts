@@ -1,4 +1,5 @@
 /** Final line endings: editors and `echo` add one that does not belong to the value. */
+import { concat, encodeUtf8 } from "../encoding.js"
 
 const LF = 0x0a
 const CR = 0x0d
@@ -10,7 +11,7 @@ export function withoutLineEnding(value: Uint8Array): Uint8Array {
 
 /** For an editor: text that ends its last line. */
 export function withLineEnding(value: Uint8Array): Uint8Array {
-  return value.length === 0 || value.at(-1) === LF ? value : Buffer.concat([value, Buffer.from("\n")])
+  return value.length === 0 || value.at(-1) === LF ? value : concat([value, encodeUtf8("\n")])
 }
 
 /**

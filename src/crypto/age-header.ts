@@ -1,5 +1,5 @@
 /** The header of an age file, read strictly: its stanzas, and what its MAC is over. */
-import { decodeBase64 } from "../encoding.js"
+import { asBuffer, decodeBase64 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 
 /** What wraps the file key for one recipient. */
@@ -27,7 +27,6 @@ const VERSION_LINE = "age-encryption.org/v1"
 const STANZA = /^-> [!-~]+(?: [!-~]+)*$/
 const MAC_LINE = /^--- ([A-Za-z0-9+/]{43})$/
 const BODY_CHARACTERS = 64
-const LF = 10
 
 /**
  * The stanzas of an age file.
@@ -88,17 +87,17 @@ export function unpadded(text: string): Uint8Array {
 
 /** Lines end with LF, all of them, and are ASCII; the cursor never leaves the first 64 KiB. */
 class HeaderLines {
-  readonly #bytes: Buffer
+  readonly #text: string
   position = 0
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, MAX_HEADER_BYTES))
+    this.#text = asBuffer(bytes).toString("latin1", 0, MAX_HEADER_BYTES)
   }
 
   next(): string {
-    const end = this.#bytes.indexOf(LF, this.position)
+    const end = this.#text.indexOf("\n", this.position)
     if (end < 0) throw notAge()
-    const line = this.#bytes.toString("latin1", this.position, end)
+    const line = this.#text.slice(this.position, end)
     this.position = end + 1
     return line
   }

@@ -7,7 +7,7 @@
  * @see https://c2sp.org/age
  */
 import { createHmac, diffieHellman, type KeyObject } from "node:crypto"
-import { equalBytes, viewOf } from "../encoding.js"
+import { concat, equalBytes, viewOf } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { type AgeHeader, type AgeStanza, readAgeHeader, unpadded } from "./age-header.js"
 import { importPrivateKey, importPublicKey, publicBytesOf } from "./curve25519.js"
@@ -54,7 +54,7 @@ function unwrapFileKey(key: X25519Key, stanzas: readonly AgeStanza[]): Uint8Arra
     const share = args.length === 1 ? unpadded(args[0]!) : NO_SALT
     if (share.length !== KEY_BYTES || body.length !== FILE_KEY_BYTES + TAG_BYTES) throw broken("its header")
     const shared = agree(key, share)
-    const salt = Buffer.concat([share, key.publicBytes])
+    const salt = concat([share, key.publicBytes])
     const fileKey = openChaCha(hkdf(shared, salt, "age-encryption.org/v1/X25519"), new Uint8Array(12), body)
     if (fileKey !== undefined) return fileKey
   }
@@ -102,7 +102,7 @@ function openStream(key: Uint8Array, stream: Uint8Array): Uint8Array {
     if (chunk === undefined || (chunk.length === 0 && chunks > 1)) throw broken("its payload")
     opened.push(chunk)
   }
-  return Buffer.concat(opened)
+  return concat(opened)
 }
 
 function broken(what: string): CofferError {

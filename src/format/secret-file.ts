@@ -1,6 +1,6 @@
 /** The file of one secret: what is signed, what is sealed, and the text form of both. */
 import { sha256Of } from "../encoding/sha256.js"
-import { encodeUtf8, equalBytes, isHex256 } from "../encoding.js"
+import { encodeUtf8, equalBytes, isHex, isHex256 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printBlock, printMap, printPlain, printText, printTexts } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
@@ -63,7 +63,6 @@ const FIELDS: ReadonlySet<string> = new Set([
 const STATES = ["current", "deleted"] as const
 const TYPES = ["text", "binary"] as const
 const PREVIOUS = /^([1-9][0-9]{0,9})-([0-9a-f]{40}|[0-9a-f]{64})$/
-const SUM = /^[0-9a-f]{16}$/
 const NONCE_BYTES = 24
 const SIGNATURE_BYTES = 64
 
@@ -89,7 +88,7 @@ export function parseSecretFile(bytes: Uint8Array, path?: string): SecretFile {
     nonce: reader.sized("nonce", NONCE_BYTES),
     value: reader.block("value"),
   }
-  const sum = reader.textThat("sum", text => SUM.test(text))
+  const sum = reader.textThat("sum", text => isHex(text, 16))
   reader.end()
   const body = encodeUtf8(printBody(file))
   // The promise of the form, kept whatever the reader overlooks: what was parsed prints to these bytes.

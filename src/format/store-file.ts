@@ -1,5 +1,5 @@
 /** The file that says which store this is, and the attributes that keep git from touching its files. */
-import { encodeUtf8 } from "../encoding.js"
+import { encodeUtf8, isHex } from "../encoding.js"
 import { printPlain, printText } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
 import { LIMITS } from "./limits.js"
@@ -11,10 +11,9 @@ export const GIT_ATTRIBUTES =
   "* -text -filter -ident -working-tree-encoding merge=binary\n*.yaml diff=coffer\n"
 
 const FIELDS: ReadonlySet<string> = new Set(["coffer", "store"])
-const STORE_ID = /^[0-9a-f]{32}$/
 
 export function isStoreId(text: string): boolean {
-  return STORE_ID.test(text)
+  return isHex(text, 32)
 }
 
 /**

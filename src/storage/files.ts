@@ -16,6 +16,7 @@ import {
   writeSync,
 } from "node:fs"
 import { basename, dirname, join } from "node:path"
+import { concat } from "../encoding.js"
 import { CofferError } from "../errors.js"
 
 /** One thing below a root. Folders are walked, not listed; "other" is a link, pipe, device or socket. */
@@ -56,7 +57,7 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 const NON_BLOCK = constants.O_NONBLOCK ?? 0
 const DIRECTORY = constants.O_DIRECTORY ?? 0
 /** Most store files are below 1 KiB: one read each, into a buffer that is used again. */
-const scratch = Buffer.allocUnsafeSlow(64 * 1024)
+const scratch = new Uint8Array(64 * 1024)
 
 /** The real file system below `root` (absolute). Nothing is touched before the first read. */
 export function openFiles(root: string): Files {
@@ -288,16 +289,14 @@ function closeRead(fd: number): void {
 }
 
 /** All bytes, or undefined above `maxBytes`. The size is only a guess: the file may be growing. */
-function readAll(fd: number, size: number, maxBytes: number): Uint8Array | undefined {
-  const chunks: Buffer[] = []
+export function readAll(fd: number, size: number, maxBytes: number): Uint8Array | undefined {
+  const chunks: Uint8Array[] = []
   for (let total = 0; ; ) {
     const length = readSync(fd, scratch, 0, scratch.length, null)
     total += length
     if (total > maxBytes) return undefined
-    if (length > 0) chunks.push(Buffer.from(scratch.subarray(0, length)))
-    if (length === 0 || (total === size && length < scratch.length)) {
-      return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks)
-    }
+    if (length > 0) chunks.push(scratch.slice(0, length))
+    if (length === 0 || (total === size && length < scratch.length)) return concat(chunks)
   }
 }
 

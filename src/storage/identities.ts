@@ -6,7 +6,6 @@ import {
   fstatSync,
   fsyncSync,
   openSync,
-  readSync,
   realpathSync,
   unlinkSync,
 } from "node:fs"
@@ -15,7 +14,15 @@ import { newIdentityLine } from "../crypto/age.js"
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import type { Environment } from "./environment.js"
-import { errnoOf, ioError, makePrivateFolder, syncFolder, writeAll, writePrivateFile } from "./files.js"
+import {
+  errnoOf,
+  ioError,
+  makePrivateFolder,
+  readAll,
+  syncFolder,
+  writeAll,
+  writePrivateFile,
+} from "./files.js"
 import { type Identity, parseIdentities } from "./identity-lines.js"
 import { configFolder, homeFolder, readUserConfig } from "./user-config.js"
 
@@ -252,24 +259,14 @@ function readIdentityFile(path: string): { bytes: Uint8Array; loose: boolean } |
   try {
     const stats = fstatSync(fd)
     const loose = process.platform !== "win32" && stats.isFile() && (stats.mode & 0o077) !== 0
-    return { bytes: readToEnd(fd, path), loose }
+    const bytes = readAll(fd, stats.size, MAX_FILE_BYTES)
+    if (bytes === undefined) {
+      throw new CofferError("IDENTITY_INVALID", `"${path}" is too large for an identity file`)
+    }
+    return { bytes, loose }
   } catch (error) {
     throw ioError("read", path, error)
   } finally {
     closeSync(fd)
-  }
-}
-
-function readToEnd(fd: number, path: string): Uint8Array {
-  const chunks: Buffer[] = []
-  for (let total = 0; ; ) {
-    const chunk = Buffer.alloc(16 * 1024)
-    const length = readSync(fd, chunk, 0, chunk.length, null)
-    if (length === 0) return Buffer.concat(chunks)
-    total += length
-    if (total > MAX_FILE_BYTES) {
-      throw new CofferError("IDENTITY_INVALID", `"${path}" is too large for an identity file`)
-    }
-    chunks.push(chunk.subarray(0, length))
   }
 }

@@ -1,6 +1,7 @@
 /** Finds the git repository around a folder and reads its HEAD from the files, without git: the `get` path. */
 import { existsSync, readFileSync, realpathSync, statSync } from "node:fs"
 import { dirname, join, resolve } from "node:path"
+import { isHex, isHex256 } from "../encoding.js"
 
 /** The journal of a write in progress, relative to the git directory. */
 export const JOURNAL_PATH = "coffer/journal"
@@ -98,10 +99,6 @@ function findPackedRef(commonDir: string, ref: string): string | undefined {
   return isOid(oid) ? oid : undefined
 }
 
-function isOid(text: string): boolean {
-  return /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
-}
-
 function parentOf(folder: string): string | undefined {
   const parent = dirname(folder)
   return parent === folder ? undefined : parent
@@ -124,4 +121,9 @@ function findText(path: string): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** Whether `text` is a whole id of a git object, of either hash. */
+export function isOid(text: string): boolean {
+  return isHex(text, 40) || isHex256(text)
 }

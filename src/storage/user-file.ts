@@ -1,5 +1,6 @@
 /** Files that a user names on the command line: anything that can be read, a pipe too, up to a limit. */
 import { createReadStream } from "node:fs"
+import { concat } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { errnoOf } from "./files.js"
 
@@ -33,5 +34,5 @@ export async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: numbe
     }
     read.push(chunk)
   }
-  return Buffer.concat(read)
+  return concat(read)
 }

@@ -5,6 +5,7 @@ import { STORE_FILE_PATH } from "../format/store-file.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
+import { isOid } from "../storage/repository.js"
 import { gather } from "./gather.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
 import {
@@ -108,10 +109,6 @@ function outgoing(changes: readonly Change[], others: readonly (readonly Change[
   return changes.flatMap(({ path, to }) =>
     to !== undefined && paths.every(side => side.has(path)) ? [{ path, ...to }] : [],
   )
-}
-
-function isOid(text: string): boolean {
-  return /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
 }
 
 function openJournal(): GuardFinding {

@@ -91,12 +91,12 @@ const parts = {
   start() {
     const store = newStore("start", 1000)
     const get = { argv: [...coffer, "get", "app/S500"] }
-    const [base, one] = measure(store, 25, [{ argv: bare }, get])
+    const [base, one] = measure(store, 101, [{ argv: bare }, get])
     absolute("node -e 0", base)
     absolute("cold get, 1,000 secrets", one)
     ratio("cold get, 1,000 secrets: CPU", one.cpu, base.cpu, "node -e 0", { most: 1.4 })
     const commands = ["--help", "identity show", "recipients list", "group list", "trust show"]
-    const rows = measure(store, 9, [
+    const rows = measure(store, 25, [
       { argv: bare },
       ...commands.map(line => ({ argv: [...coffer, ...line.split(" ")] })),
     ])
@@ -105,7 +105,7 @@ const parts = {
     }
     const sops = prepareSops()
     if (sops === undefined) return console.log(NO_SOPS)
-    const [mine, theirs] = measure(store, 15, [get, sops])
+    const [mine, theirs] = measure(store, 51, [get, sops])
     ratio("cold get: wall, against sops decrypting ten keys", mine.wall, theirs.wall, "sops", { most: 1.5 })
   },
 

@@ -1,5 +1,5 @@
 /** The command `get`. */
-import { decodeUtf8, encodeBase64 } from "../../encoding.js"
+import { concat, decodeUtf8, encodeBase64, encodeUtf8 } from "../../encoding.js"
 import { CofferError } from "../../errors.js"
 import { parseReference } from "../../format/names.js"
 import { type GetRequest, getSecret } from "../../store/secrets.js"
@@ -46,7 +46,7 @@ export const get = defineCommand({
   text({ value, written }, { host }) {
     if (written !== undefined) return ""
     const endsLine = value.at(-1) === 0x0a
-    return host.stdout.isTty && !endsLine ? Buffer.concat([value, Buffer.from("\n")]) : value
+    return host.stdout.isTty && !endsLine ? concat([value, encodeUtf8("\n")]) : value
   },
 
   json: ({ file, value, written }) => ({
