@@ -20,6 +20,7 @@ const common = {
     // ES builds: tree-shaken, and their names can be imported one by one.
     "isomorphic-git": "./node_modules/isomorphic-git/index.js",
     "sha.js/sha1.js": "./src/storage/git/sha1.ts",
+    pako: "./src/storage/git/pako.ts",
     yaml: "./node_modules/yaml/browser/index.js",
   },
 }

@@ -4,7 +4,12 @@ import { timingSafeEqual } from "node:crypto"
 
 /** Encodes text as UTF-8, or returns undefined where it holds a lone surrogate. */
 export function findUtf8(text: string): Uint8Array | undefined {
-  return text.isWellFormed() ? Buffer.from(text, "utf8") : undefined
+  return text.isWellFormed() ? apart(Buffer.from(text, "utf8")) : undefined
+}
+
+/** Small buffers are cut from slabs of 8 KiB, each kept as long as one of them: what thousands of files leave is copied. */
+function apart(bytes: Buffer): Uint8Array {
+  return new Uint8Array(bytes)
 }
 
 /** Encodes text as UTF-8. @throws TypeError on a lone surrogate: callers have checked their input. */
@@ -54,7 +59,7 @@ export function encodeBase64(bytes: Uint8Array): string {
 /** Bytes of canonical base64 (padded, unused bits zero, no white space), or undefined. */
 export function decodeBase64(text: string): Uint8Array | undefined {
   const bytes = Buffer.from(text, "base64")
-  return bytes.toString("base64") === text ? bytes : undefined
+  return bytes.toString("base64") === text ? apart(bytes) : undefined
 }
 
 /** Base32 of RFC 4648 in lower case without padding. */

@@ -4,16 +4,15 @@ import { join, relative, resolve, sep } from "node:path"
 import type { PromiseFsClient } from "isomorphic-git"
 import { CofferError } from "../../errors.js"
 import { errnoOf, ioError } from "../files.js"
-import { type GitFiles, OBJECT_MODE } from "./embedded-files.js"
 import { unsupported } from "./unsupported.js"
 
 /**
- * Maps the paths below the first object folder onto all of them, and writes files whole. isomorphic-git knows
- * neither alternates nor temporary names; the common folder of a linked work tree it is simply given.
+ * Maps the paths below the first object folder onto all of them: isomorphic-git knows no alternates; the common
+ * folder of a linked work tree it is simply given. It only reads.
  *
  * The calls below are synchronous: a promise for each of the many failing look-ups costs ten times the look-up.
  */
-export function objectFileSystem(objectFolders: readonly string[], files: GitFiles): PromiseFsClient {
+export function objectFileSystem(objectFolders: readonly string[]): PromiseFsClient {
   const places = (path: string) => {
     const inside = relative(objectFolders[0]!, path)
     if (inside === ".." || inside.startsWith(`..${sep}`)) return [path]
@@ -26,7 +25,7 @@ export function objectFileSystem(objectFolders: readonly string[], files: GitFil
       readFile: async (path: string) => firstThere(places(path), findObjectFile),
       readdir: async (path: string) => [...new Set(places(path).flatMap(listNames))],
       stat: async (path: string) => firstThere(places(path), findStats),
-      writeFile: async (path: string, content: Uint8Array) => files.replace(path, [content], OBJECT_MODE),
+      writeFile: refuse,
       lstat: refuse,
       mkdir: refuse,
       readlink: refuse,

@@ -7,7 +7,7 @@ import { findNames, findObjectFolders, objectFileSystem, readObjectFile } from "
 import type { Oid } from "./git.js"
 import { type GitObject, oidOf, wrapObject } from "./object.js"
 import { type ObjectReader, objectReader } from "./object-reader.js"
-import { idsInPackIndex, packName, printPack } from "./pack.js"
+import { idsInPackIndex, printPack } from "./pack.js"
 
 /** Above this, an fsync per file costs more than a pack and its index. */
 const MAX_LOOSE = 100
@@ -22,7 +22,7 @@ export interface ObjectStore extends ObjectReader {
 /** @param commonDir - the git directory that holds the objects. */
 export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
   const folders = findObjectFolders(commonDir)
-  let fs = objectFileSystem(folders, files)
+  let fs = objectFileSystem(folders)
   // isomorphic-git keeps each pack it has read, whole, in this object: without it every read starts again.
   let cache = {}
   const read = async (oid: Oid) => {
@@ -40,7 +40,7 @@ export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
         if (attempt > 1 && isMissing) return undefined
         if (attempt > 1) throw unreadable(oid, error)
         // As git does, look again: a `git gc` meanwhile puts objects into a new pack and removes the old ones.
-        fs = objectFileSystem(folders, files)
+        fs = objectFileSystem(folders)
         if (!isMissing) cache = {}
       }
     }
@@ -51,9 +51,11 @@ export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
     }),
     findByPrefix: prefix => [...new Set(folders.flatMap(folder => oidsWithPrefix(folder, prefix)))],
     async write(objects) {
+      // What was read for it has been, and a large write needs the memory.
+      cache = {}
       // Equal ones once: a pack with an object twice has two places for it in its index.
       const unique = new Map(objects.map(object => [oidOf(object), object]))
-      if (unique.size > MAX_LOOSE) return writePack(commonDir, fs, files, unique)
+      if (unique.size > MAX_LOOSE) return writePack(folders[0]!, files, unique)
       for (const [oid, object] of unique) {
         const path = join(folders[0]!, oid.slice(0, 2), oid.slice(2))
         files.replace(path, [deflateSync(wrapObject(object))], OBJECT_MODE)
@@ -62,23 +64,11 @@ export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
   }
 }
 
-/**
- * Git takes a pack as there once its index is, so the index comes last. isomorphic-git makes it from the pack
- * alone, which checks what was written.
- */
-async function writePack(
-  commonDir: string,
-  fs: ReturnType<typeof objectFileSystem>,
-  files: GitFiles,
-  objects: ReadonlyMap<Oid, GitObject>,
-): Promise<void> {
-  const { indexPack } = await import("isomorphic-git")
-  const pack = printPack([...objects.values()])
-  const filepath = `objects/pack/pack-${packName(pack)}.pack`
-  files.replace(join(commonDir, filepath), [pack], OBJECT_MODE)
-  const { oids } = await indexPack({ fs, dir: commonDir, gitdir: commonDir, filepath })
-  const written = new Set(oids)
-  for (const oid of objects.keys()) if (!written.has(oid)) throw unreadable(oid, undefined)
+/** Git takes a pack as there once its index is, so the index comes last. */
+function writePack(folder: string, files: GitFiles, objects: ReadonlyMap<Oid, GitObject>): void {
+  const { name, pack, index } = printPack(objects)
+  files.replace(join(folder, "pack", `pack-${name}.pack`), pack, OBJECT_MODE)
+  files.replace(join(folder, "pack", `pack-${name}.idx`), index, OBJECT_MODE)
 }
 
 /** Looks through one object folder: names of loose files, sorted lists of ids in pack indexes. */

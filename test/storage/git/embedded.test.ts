@@ -181,6 +181,23 @@ test("writes the reflog where git would", async () => {
   assert.equal(git(folder, "reflog"), "")
 })
 
+test("many objects are one pack, and its index is the one that git makes of it", async () => {
+  const folder = makeRepository()
+  const files = Object.fromEntries(
+    Array.from({ length: 300 }, (_, number) => [`secrets/S${number}.yaml`, "x".repeat(number ** 2)]),
+  )
+  await commit(await open(folder, "embedded"), files)
+  const packs = join(folder, ".git/objects/pack")
+  const [index, pack, ...others] = readdirSync(packs).sort()
+  assert.equal(others, [])
+  const remade = join(folder, ".git/remade.idx")
+  assert.is(`pack-${git(folder, "index-pack", "-o", remade, join(packs, pack!)).trim()}.idx`, index)
+  assert.ok(readFileSync(join(packs, index!)).equals(readFileSync(remade)))
+  rmSync(remade)
+  assert.is(git(folder, "cat-file", "blob", "HEAD:secrets/S299.yaml").length, 299 ** 2)
+  fsck(folder)
+})
+
 test("packs replaced by a gc meanwhile are looked for again", async () => {
   const folder = makeRepository()
   git(folder, "gc", "-q")
