@@ -64,8 +64,8 @@ export interface GroupCreated {
 /**
  * Makes a group, with you as its admin, and moves the names below its path into it in the same commit.
  *
- * @throws CofferError `NAME_INVALID`, `EXISTS`, `USAGE` for another role of your own, `ROLE_MISSING` unless you are admin of the default group,
- * `NOT_A_MEMBER` where the secrets to move are not yours to open, `NOT_FOUND` for a member nobody knows
+ * @throws CofferError `NAME_INVALID`, `EXISTS`, `USAGE` for another role of your own or two roles of one member,
+ * `ROLE_MISSING` unless you are admin of the default group, `NOT_A_MEMBER` where the secrets to move are not yours to open, `NOT_FOUND` for a member nobody knows
  */
 export async function createGroup(store: Store, request: CreateGroupRequest): Promise<GroupCreated> {
   const group = parseGroupName(request.group)
@@ -139,7 +139,14 @@ function chooseMembers(keyring: Keyring, me: MemberAccess, request: CreateGroupR
   if (request.like !== undefined) {
     for (const member of currentRecord(keyring, request.like).record.members) members.set(member.name, member)
   }
+  const roles = new Map<string, Role | undefined>()
   for (const { name, role } of request.members ?? []) {
+    if (roles.has(name) && roles.get(name) !== role) {
+      throw new CofferError("USAGE", `"${name}" is named twice, with different roles`, {
+        hint: "name each member once",
+      })
+    }
+    roles.set(name, role)
     if (name === me.member.name && role !== undefined && role !== "admin") {
       throw new CofferError("USAGE", `you are "${name}": who makes a group is its admin`, {
         hint: `leave ${name} out; another admin of ${request.group} may change that later`,
