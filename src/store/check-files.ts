@@ -1,15 +1,13 @@
 /** The files of a store looked at one by one: everything that has no place there, or is not what it says. */
-import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import { encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { NameIndex, nameClash, nameOfPath } from "../format/names.js"
 import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { errorFinding, type Finding } from "../keyring/findings.js"
-import { badSignature, placeSecret } from "../keyring/secret.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import { inBatches } from "./gather.js"
-import { BATCH, type PathFile, parseFile } from "./reading.js"
+import { BATCH, type PathFile, parseFile, verifyEach } from "./reading.js"
 import { isBadFile, type Tree, type TreeFile } from "./tree.js"
 
 export interface FileCheck {
@@ -32,7 +30,8 @@ export async function* checkFiles(
 ): AsyncGenerator<PathFile> {
   const missing = new Set([".gitattributes", STORE_FILE_PATH])
   for await (const batch of inBatches(readSecretFiles(tree, missing, result), BATCH)) {
-    yield* checkBatch(keyring, batch, result)
+    if (keyring === undefined) continue
+    yield* await verifyEach(keyring, batch, ({ path }, error) => addFinding(result, path, error))
   }
   for (const path of missing) result.findings.push(missingFile(path))
 }
@@ -75,25 +74,6 @@ function checkFile(
   names.add(name)
   if (clash !== undefined) throw nameClash(name, clash)
   return parseFile(file)
-}
-
-/** Steps 15–17 for many files. */
-async function* checkBatch(
-  keyring: Keyring | undefined,
-  batch: readonly PathFile[],
-  result: FileCheck,
-): AsyncGenerator<PathFile> {
-  if (keyring === undefined) return
-  const placed: (PathFile & { write: SignedWrite })[] = []
-  for (const secret of batch) {
-    const place = collect(result, secret.path, () => placeSecret(keyring, secret.file, { path: secret.path }))
-    if (place !== undefined) placed.push({ ...secret, write: place.write })
-  }
-  const answers = await verifyWrites(placed.map(({ write }) => write))
-  for (const [index, secret] of placed.entries()) {
-    if (answers[index] === true) yield secret
-    else addFinding(result, secret.path, badSignature(secret.file, { path: secret.path }))
-  }
 }
 
 function collect<T>(result: FileCheck, path: string, check: () => T): T | undefined {

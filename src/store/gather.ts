@@ -21,3 +21,20 @@ export async function* inBatches<T>(
   }
   if (batch.length > 0) yield batch
 }
+
+/** What `work` makes of the items in lists of `size`, in their order: a list is read while the one before it is worked on. */
+export async function* inOverlap<T, R>(
+  items: AsyncIterable<T>,
+  size: number,
+  work: (batch: readonly T[]) => Promise<readonly R[]>,
+): AsyncGenerator<R> {
+  let before: Promise<readonly R[]> = Promise.resolve([])
+  for await (const batch of inBatches(items, size)) {
+    const now = work(batch)
+    // What it fails with is thrown where it is awaited; what fails before that must not leave it unheard.
+    now.catch(() => {})
+    yield* await before
+    before = now
+  }
+  yield* await before
+}

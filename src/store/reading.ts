@@ -2,13 +2,15 @@
 import { type SignedWrite, verifyWrites } from "../crypto/signing.js"
 import type { OpenedValue } from "../crypto/value.js"
 import { CofferError } from "../errors.js"
-import { pathOf, type SecretName } from "../format/names.js"
+import { nameOfPath, pathOf, type SecretName } from "../format/names.js"
 import { parseSecretFile, type SecretFile } from "../format/secret-file.js"
 import { badSignature, placeSecret, verifySecret } from "../keyring/secret.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
 import type { GroupAccess } from "./access.js"
+import { inOverlap } from "./gather.js"
 import { openFile } from "./seal.js"
+import { isBadFile, type Tree } from "./tree.js"
 import type { View } from "./view.js"
 
 /** So many files are in memory, and so many signatures verified at once on the thread pool. */
@@ -36,32 +38,21 @@ export async function readSecret(view: View, name: SecretName): Promise<ReadSecr
   return found === undefined ? undefined : { file: parseVerified(view, found), oid: found.oid }
 }
 
-/** {@link readSecret} for many names, in their order: one batch is read while the one before it is verified. */
+/** {@link readSecret} for many names, in their order. */
 export async function readSecrets(
   view: View,
   names: Iterable<SecretName>,
 ): Promise<readonly (ReadSecret | undefined)[]> {
   const all: (ReadSecret | undefined)[] = []
-  let batch: PathFile[] = []
-  let verified: Promise<unknown> = Promise.resolve()
-  for (const name of names) {
-    const found = await view.tree.find(pathOf(name))
-    if (found === undefined) {
-      all.push(undefined)
-      continue
+  async function* parse(): AsyncGenerator<PathFile> {
+    for (const name of names) {
+      const found = await view.tree.find(pathOf(name))
+      const parsed = found && parseFile(found)
+      all.push(parsed && { file: parsed.file, oid: found!.oid })
+      if (parsed !== undefined) yield parsed
     }
-    const parsed = parseFile(found)
-    all.push({ file: parsed.file, oid: found.oid })
-    batch.push(parsed)
-    if (batch.length < BATCH) continue
-    await verified
-    verified = verifyFiles(view.keyring, batch)
-    // What it refuses is thrown where it is awaited; a file refused before that must not leave it unheard.
-    verified.catch(() => {})
-    batch = []
   }
-  await verified
-  await verifyFiles(view.keyring, batch)
+  for await (const _ of inOverlap(parse(), BATCH, batch => verifyFiles(view.keyring, batch)));
   return all
 }
 
@@ -84,22 +75,44 @@ export interface PathFile {
 /** What a file's signature was checked with. */
 export type CheckedFile = PathFile & { readonly signingKey: string }
 
-/** Steps 15–17 of DESIGN §2.4 for many files. */
-export async function verifyFiles(
+/**
+ * Steps 15–17 of DESIGN §2.4 for many files, their signatures on the thread pool.
+ *
+ * @param refused - told of each file that is not sound; what it throws ends the rest.
+ * @returns the others
+ */
+export async function verifyEach(
   keyring: Keyring,
   batch: readonly PathFile[],
-  leave: (error: CofferError) => boolean = () => false,
+  refused: (file: PathFile, error: CofferError) => void,
 ): Promise<readonly CheckedFile[]> {
   const placed: (PathFile & { write: SignedWrite })[] = []
   for (const entry of batch) {
     try {
       placed.push({ ...entry, write: placeSecret(keyring, entry.file, { path: entry.path }).write })
     } catch (error) {
-      if (!(error instanceof CofferError) || !leave(error)) throw error
+      if (!(error instanceof CofferError)) throw error
+      refused(entry, error)
     }
   }
-  await requireSignatures(placed)
-  return placed.map(({ path, file, write }) => ({ path, file, signingKey: write.publicKey }))
+  const answers = await verifyWrites(placed.map(({ write }) => write))
+  const checked: CheckedFile[] = []
+  for (const [index, { path, file, write }] of placed.entries()) {
+    if (answers[index] === true) checked.push({ path, file, signingKey: write.publicKey })
+    else refused({ path, file }, badSignature(file, { path }))
+  }
+  return checked
+}
+
+/** {@link verifyEach} up to the first file that is refused; `leave`: it is not what it should be, and left out. */
+export function verifyFiles(
+  keyring: Keyring,
+  batch: readonly PathFile[],
+  leave: (error: CofferError) => boolean = () => false,
+): Promise<readonly CheckedFile[]> {
+  return verifyEach(keyring, batch, (_, error) => {
+    if (error.code === "WRITE_SIGNATURE" || !leave(error)) throw error
+  })
 }
 
 /** @throws CofferError `WRITE_SIGNATURE` for the first file whose signature does not hold */
@@ -122,6 +135,28 @@ export async function openWith(
   file: SecretFile,
 ): Promise<Secret> {
   return { file, value: (await openSecret(await groups.open(file.group), file)).value }
+}
+
+/** Every secret's file below `prefix`, parsed. @param refused - told of each that is none; by default that is thrown */
+export async function* parseFiles(
+  tree: Tree,
+  prefix: string,
+  refused: (error: CofferError) => void = raise,
+): AsyncGenerator<PathFile> {
+  for await (const found of tree.files(prefix)) {
+    if (nameOfPath(found.path) === undefined) continue
+    try {
+      if (isBadFile(found)) throw found.error
+      yield parseFile(found)
+    } catch (error) {
+      if (!(error instanceof CofferError)) throw error
+      refused(error)
+    }
+  }
+}
+
+function raise(error: CofferError): never {
+  throw error
 }
 
 /** Parses a secret's file; what is refused names its path. */

@@ -6,11 +6,11 @@ import type { SecretFile, SecretHeader } from "../format/secret-file.js"
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember } from "../keyring/roles.js"
 import { inBatches } from "./gather.js"
-import { BATCH, type CheckedFile, type PathFile, parseFile, verifyFiles } from "./reading.js"
+import { BATCH, type CheckedFile, type PathFile, parseFiles, verifyFiles } from "./reading.js"
 import { openFile, resealFile, type SealKey, type SignedAnew, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
-import { isBadFile, namesOf } from "./tree.js"
+import { namesOf } from "./tree.js"
 
 /** How the files of one group are sealed again. */
 export interface Resealing {
@@ -26,16 +26,8 @@ export interface Resealing {
 }
 
 /** Every secret's file below `prefix` in HEAD, parsed, in batches. @throws CofferError for the first bad one */
-export async function* readBatches(draft: Draft, prefix: string): AsyncGenerator<readonly PathFile[]> {
-  yield* inBatches(readFiles(draft, prefix), BATCH)
-}
-
-async function* readFiles(draft: Draft, prefix: string): AsyncGenerator<PathFile> {
-  for await (const found of draft.base.files(prefix)) {
-    if (nameOfPath(found.path) === undefined) continue
-    if (isBadFile(found)) throw found.error
-    yield parseFile(found)
-  }
+export function readBatches(draft: Draft, prefix: string): AsyncIterable<readonly PathFile[]> {
+  return inBatches(parseFiles(draft.base, prefix), BATCH)
 }
 
 /** Which files are sealed again, and how. */

@@ -1,6 +1,6 @@
 /** The everyday operations on secrets: get, list, set, delete, undelete. */
 import { CofferError } from "../errors.js"
-import { isAtOrBelow, nameOfPath, parseSecretName, type SecretName } from "../format/names.js"
+import { isAtOrBelow, parseSecretName, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
 import {
@@ -15,19 +15,23 @@ import {
   type StepResult,
   setSecretIn,
 } from "./draft-secrets.js"
+import { inOverlap } from "./gather.js"
 import type { VersionChoice } from "./history.js"
 import {
+  BATCH,
   openSecret,
   openWith,
-  parseVerified,
+  type PathFile,
+  parseFiles,
   type ReadSecret,
   readSecret,
   readSecrets,
   type Secret,
+  verifyEach,
 } from "./reading.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
-import { isBadFile, namesOf } from "./tree.js"
+import { namesOf } from "./tree.js"
 import { remember, type View, viewStore } from "./view.js"
 
 /** What an operation did to one secret. */
@@ -111,18 +115,12 @@ export async function listFiles(
   view: Pick<View, "tree" | "keyring">,
   { prefix = "", deleted = false }: { prefix?: string | undefined; deleted?: boolean | undefined },
 ): Promise<SecretFile[]> {
+  // One bad file must not hide the others; reading it stays refused.
+  const refused = (error: CofferError) => store.note(`warning: ${error.message} (${error.code})`)
+  const verify = (batch: readonly PathFile[]) => verifyEach(view.keyring, batch, (_, error) => refused(error))
   const listed: SecretFile[] = []
-  for await (const found of view.tree.files(prefix)) {
-    if (nameOfPath(found.path) === undefined) continue
-    try {
-      if (isBadFile(found)) throw found.error
-      const file = parseVerified(view, found)
-      if (deleted || file.state === "current") listed.push(file)
-    } catch (error) {
-      if (!(error instanceof CofferError)) throw error
-      // One bad file must not hide the others; reading it stays refused.
-      store.note(`warning: ${error.message} (${error.code})`)
-    }
+  for await (const { file } of inOverlap(parseFiles(view.tree, prefix, refused), BATCH, verify)) {
+    if (deleted || file.state === "current") listed.push(file)
   }
   return listed
 }

@@ -10,12 +10,13 @@ import { systemError } from "../storage/files.js"
 import type { Change, FileChanges, Git, Oid } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener } from "./access.js"
-import { parseVerified } from "./reading.js"
+import { inOverlap } from "./gather.js"
+import { BATCH, type PathFile, parseFile, parseVerified, verifyFiles } from "./reading.js"
 import { judgeBranch } from "./rollback.js"
 import { openFile } from "./seal.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
-import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree, type TreeFile } from "./tree.js"
+import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree } from "./tree.js"
 import { remember, type View, verifyTree } from "./view.js"
 
 /**
@@ -81,7 +82,7 @@ export interface Draft {
   names(): Promise<ReadonlySet<SecretName>>
   /** A name in HEAD or in this draft that cannot stand beside this one on every file system. */
   findClash(name: SecretName): Promise<string | undefined>
-  /** Reads many files in one go: otherwise each {@link Draft.find} asks git. */
+  /** Reads and verifies many files in one go: otherwise each {@link Draft.find} asks git, and checks one signature. */
   prefetch(names: readonly SecretName[]): Promise<void>
 }
 
@@ -199,7 +200,7 @@ interface DraftContext {
 
 function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Draft {
   const { store, git, view, options } = context
-  const fetched = new Map<string, TreeFile | undefined>()
+  const fetched = new Map<string, Predecessor | undefined>()
   let index: NameIndex | undefined
   let records = [...view.keyring.groups.values()].reduce((sum, { graph }) => sum + graph.nodes.size, 0)
   const names = async () => new Set(namesOf([...(await view.tree.paths("")), ...files.keys()]))
@@ -214,7 +215,8 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
     at: options.at,
     async find(name) {
       const path = pathOf(name)
-      const found = fetched.has(path) ? fetched.get(path) : await view.tree.find(path)
+      if (fetched.has(path)) return fetched.get(path)
+      const found = await view.tree.find(path)
       return found === undefined ? undefined : { file: parseVerified(view, found), oid: found.oid! }
     },
     async findStaged(name) {
@@ -259,11 +261,16 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       if (names.length < WORTH_FETCHING) return
       const wanted = new Set<string>(names.map(pathOf))
       for (const path of wanted) fetched.set(path, undefined)
-      for await (const found of view.tree.files("")) {
-        if (!wanted.has(found.path)) continue
-        if (isBadFile(found)) throw found.error
-        fetched.set(found.path, found)
+      async function* parse(): AsyncGenerator<PathFile> {
+        for await (const found of view.tree.files("")) {
+          if (!wanted.has(found.path)) continue
+          if (isBadFile(found)) throw found.error
+          const parsed = parseFile(found)
+          fetched.set(found.path, { file: parsed.file, oid: found.oid! })
+          yield parsed
+        }
       }
+      for await (const _ of inOverlap(parse(), BATCH, batch => verifyFiles(view.keyring, batch)));
     },
   }
 }

@@ -98,9 +98,9 @@ test("entries of `previous` are numbers and git ids", () => {
   assert.throws(() => parsePrevious("12"), TypeError)
 })
 
-/** uvu compares prototypes: Buffers on both sides. */
+/** uvu compares prototypes: plain bytes on both sides. */
 function bytesOf({ signature, nonce, value }: SecretFile) {
-  return { signature: Buffer.from(signature), nonce: Buffer.from(nonce), value: Buffer.from(value) }
+  return { signature: new Uint8Array(signature), nonce: new Uint8Array(nonce), value: new Uint8Array(value) }
 }
 
 test.run()

@@ -76,7 +76,7 @@ test("what was opened with two identities does not open with one of them, nor in
   const [a] = await parseIdentities(newIdentityLine(), { name: "a" })
   const [b] = await parseIdentities(newIdentityLine(), { name: "b" })
   const place = { commonDir: join(clone.dir, ".git"), store: "0".repeat(32), identities: [a!, b!] }
-  const values = new Map([["1".repeat(40), { name: "A", value: Buffer.from("value") }]])
+  const values = new Map([["1".repeat(40), { name: "A", value: new Uint8Array(Buffer.from("value")) }]])
   writeWatched(place, values)
   assert.equal([...readWatched({ ...place, identities: [b!, a!] })], [...values])
   for (const identities of [[a!], [b!]]) assert.is(readWatched({ ...place, identities }).size, 0)
