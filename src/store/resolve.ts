@@ -61,7 +61,7 @@ export async function resolveMerge(store: Store, request: { at: Date }): Promise
     const resolved: SecretName[] = []
     const conflicts: Conflict[] = []
     for (const [name, sides] of merge.secrets) {
-      const settled = (await settleByRule(merge, name, sides)) ?? (await followMove(merge, name, sides))
+      const settled = await settleUnasked(merge, name, sides).catch(exceedsLimit)
       if (settled === undefined) conflicts.push(conflictOf(name, sides))
       else resolved.push(name)
       for (const [path, bytes] of settled ?? []) staged.set(path, bytes)
@@ -102,6 +102,16 @@ async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promis
     const open = groupOpener(store, view)
     return work({ ...stages, store, git, view, at, hasIdentity: identities.length > 0, open })
   })
+}
+
+/** Without a person's choice. @returns undefined for a true conflict */
+async function settleUnasked(merge: Merge, name: SecretName, sides: Sides): Promise<Settled | undefined> {
+  return (await settleByRule(merge, name, sides)) ?? (await followMove(merge, name, sides))
+}
+
+/** What both sides come to together would be no file: a person chooses one of them. */
+function exceedsLimit(error: unknown): undefined {
+  if (!hasCode(error, "LIMIT_EXCEEDED")) throw error
 }
 
 /** @returns undefined for a true conflict */

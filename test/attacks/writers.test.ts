@@ -16,7 +16,7 @@ import {
   team,
   tip,
 } from "./cast.js"
-import { attack, plant, reads, refuses } from "./world.js"
+import { attack, plant, reads, refuses, type Victim } from "./world.js"
 
 const { ana, tom, maria, rot, eva, zoe } = people
 
@@ -94,6 +94,15 @@ for (const [what, [name, file]] of Object.entries(CARRIED)) {
     refuses("WRITE_SIGNATURE", `${name}.yaml`, { who: "maria", run: ["get", name] })
   })
 }
+
+attack("a writer uses up the numbers of versions", () => {
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, version: 2 ** 31 - 1 })))
+  const usedUp: Victim = { status: 2, input: "next" }
+  refuses("LIMIT_EXCEEDED", "API_TOKEN", { ...usedUp, run: ["set", "API_TOKEN"] })
+  refuses("LIMIT_EXCEEDED", "API_TOKEN", { ...usedUp, run: ["delete", "API_TOKEN"] })
+  refuses("LIMIT_EXCEEDED", "API_TOKEN", { ...usedUp, run: ["move", "API_TOKEN", "API_KEY"] })
+  reads("forged")
+})
 
 attack("a file is renamed, or comes from another store", () => {
   plant({ "DB_URL.yaml": files(secrets.API_TOKEN)["API_TOKEN.yaml"]! })

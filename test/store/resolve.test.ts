@@ -4,12 +4,22 @@ import { parseSecretName } from "../../src/format/names.js"
 import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
+import { getSecret, setSecret } from "../../src/store/secrets.js"
 import { transferSecret } from "../../src/store/transfer.js"
 import { type Actor, makeTeam, now } from "./team.js"
 
 async function move(actor: Actor, from: string, to: string): Promise<void> {
   const names = { from: parseSecretName(from), to: parseSecretName(to) }
   await transferSecret(await actor.open(), "move", { ...names, at: now() })
+}
+
+async function annotate(actor: Actor, name: string, meta: ReadonlyMap<string, string>): Promise<void> {
+  await setSecret(await actor.open(), { name: parseSecretName(name), meta, at: now() })
+}
+
+async function metaOf(actor: Actor, name: string): Promise<ReadonlyMap<string, string>> {
+  const { file } = await getSecret(await actor.open(), { name: parseSecretName(name) })
+  return file.meta
 }
 
 /** Leaves the merge of another clone's main in conflict. */
@@ -83,6 +93,42 @@ test("a secret that both sides changed is settled in the group that one side mad
   ana.git("commit", "-q", "--no-edit")
   assert.is(await ana.get("prod/A"), "theirs")
   assert.is(await ana.get("prod/B"), "1")
+})
+
+/** Meta of `count` entries that nobody else has. */
+function notes(letter: string, count: number): Map<string, string> {
+  return new Map(Array.from({ length: count }, (_, index) => [`${letter}${index}`, "x"]))
+}
+
+test("notes of both sides that are too many together are a person's to decide about", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  await ana.set("B", "1")
+  const second = await clone(ana)
+  await annotate(ana, "A", notes("a", 20))
+  await annotate(second, "A", notes("b", 20))
+  await annotate(ana, "B", notes("a", 16))
+  await annotate(second, "B", notes("b", 16))
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["B"], conflicts: ["A"] })
+  await choose(ana, "A", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "1")
+  assert.equal([...(await metaOf(ana, "A")).keys()], [...notes("b", 20).keys()].sort())
+  assert.is((await metaOf(ana, "B")).size, 32)
+})
+
+test("a value that is chosen against a move is not marked as moved", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  await move(ana, "A", "B")
+  await second.set("A", "2")
+  mergeInto(ana, second)
+  await choose(ana, "A", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "2")
+  assert.equal([...(await metaOf(ana, "A"))], [])
 })
 
 test.run()
