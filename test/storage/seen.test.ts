@@ -58,6 +58,10 @@ test("branches and stores are kept side by side", () => {
   assert.equal(readSeen(dir, store, "refs/heads/fix/#1"), branch(b, b, [["prod/X", "3-abc"]]))
   assert.equal(readSeen(dir, other, main), branch(b, a))
   assert.is(readSeen(dir, other, "refs/heads/fix/#1"), undefined)
+  // git refuses no white space but ASCII's in the name of a branch.
+  const spaces = "refs/heads/a\u00a0b\u3000c\u2028d\ufeff"
+  write(branch(a, b, [["A", "1-abc"]]), { ref: spaces })
+  assert.equal(readSeen(dir, store, spaces), branch(a, b, [["A", "1-abc"]]))
   assert.is(statSync(path()).mode & 0o777, 0o600)
 })
 
