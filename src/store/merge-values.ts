@@ -59,27 +59,6 @@ export function combine(
   )
 }
 
-/** A value that was changed at the old name while `target` is where the secret was moved to. */
-export function sealFollowing(access: GroupAccess, target: Predecessor, changed: Side, at: Date): SecretFile {
-  const { store, name, group } = target.file
-  const { type, meta, valueKeys } = changed.file
-  return sealVersion(
-    {
-      store,
-      group,
-      name,
-      ...succeed([target, changed], at),
-      state: "current",
-      type,
-      valueKeys: enterGroup(valueKeys, group, access.sealKey.id),
-      meta,
-    },
-    changed.value,
-    access.sealKey,
-    access.signer,
-  )
-}
-
 /** A tombstone above both sides, so that no clone sees a number twice. */
 export function sealTombstone(
   access: GroupAccess,

@@ -4,8 +4,9 @@ import { parseSecretName } from "../../src/format/names.js"
 import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
-import { getSecret, setSecret } from "../../src/store/secrets.js"
+import { deleteSecret, getSecret, setSecret } from "../../src/store/secrets.js"
 import { transferSecret } from "../../src/store/transfer.js"
+import { codeOf } from "../code-of.js"
 import { type Actor, makeTeam, now } from "./team.js"
 
 async function move(actor: Actor, from: string, to: string): Promise<void> {
@@ -47,6 +48,46 @@ test("a changed value follows a move", async () => {
   assert.equal(await resolve(ana), { resolved: ["A"], conflicts: [] })
   ana.git("commit", "-q", "--no-edit")
   assert.is(await ana.get("B"), "2")
+})
+
+test("a changed value and notes follow a secret to where it is by now, and join what was noted there", async () => {
+  const { ana, clone } = await makeTeam()
+  for (const name of ["A", "P"]) await ana.set(name, "1")
+  const second = await clone(ana)
+  for (const [from, to] of ["AB", "BC", "PQ"]) await move(ana, from!, to!)
+  await annotate(ana, "Q", new Map([["owner", "ana"]]))
+  await second.set("A", "2")
+  await annotate(second, "P", new Map([["env", "P"]]))
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["A", "P"], conflicts: [] })
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("C"), "2")
+  assert.is(await codeOf(ana.get("B")), "NOT_FOUND")
+  assert.is(await ana.get("Q"), "1")
+  assert.equal(
+    [...(await metaOf(ana, "Q"))],
+    [
+      ["env", "P"],
+      ["owner", "ana"],
+    ],
+  )
+})
+
+test("a move whose target was changed or deleted since is a person's to decide about", async () => {
+  const { ana, clone } = await makeTeam()
+  for (const name of ["A", "P"]) await ana.set(name, "1")
+  const second = await clone(ana)
+  for (const [from, to] of ["AB", "PQ"]) await move(ana, from!, to!)
+  await ana.set("B", "ours")
+  await deleteSecret(await ana.open(), { name: parseSecretName("Q"), at: now() })
+  for (const name of ["A", "P"]) await second.set(name, "theirs")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: [], conflicts: ["A", "P"] })
+  await choose(ana, "A", "ours")
+  await choose(ana, "P", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("B"), "ours")
+  assert.is(await ana.get("P"), "theirs")
 })
 
 test("a move whose target is in conflict too is a person's to decide about", async () => {
