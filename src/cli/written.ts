@@ -1,7 +1,6 @@
-/** What commands print of secrets: which ones, which version, who wrote it, which commit. */
+/** What commands print of secrets: which ones, which version, which commit. */
 import { counted } from "../format/counted.js"
 import type { SecretName } from "../format/names.js"
-import type { SecretHeader } from "../format/secret-file.js"
 import type { SecretsWritten, SecretWritten } from "../store/secrets.js"
 
 interface Outcome {
@@ -29,11 +28,6 @@ function writtenLines(written: SecretsWritten): string {
 /** Either form. */
 export function writtenText(written: SecretWritten | SecretsWritten): string {
   return "name" in written ? writtenLine(written) : writtenLines(written)
-}
-
-/** Who wrote a version: `ana`, or `ana (sealed by tom)` where somebody else signed it. */
-export function authorText({ author, signer }: Pick<SecretHeader, "author" | "signer">): string {
-  return author === signer ? author : `${author} (sealed by ${signer})`
 }
 
 /** A name a line. */

@@ -27,11 +27,12 @@ const SECRET_BYTES = 32
 
 export type RecipientType = "x25519" | "hybrid" | "other"
 
-/** What kind of recipient a text names; it need not be a valid one. */
+/** What kind of recipient a text names, in either case; it need not be a valid one. */
 export function recipientType(recipient: string): RecipientType {
-  if (recipient.startsWith("age1pq1")) return "hybrid"
+  const text = recipient.toLowerCase()
+  if (text.startsWith("age1pq1")) return "hybrid"
   // bech32 data has no "1": one more in it ends the name of a plugin.
-  return recipient.startsWith("age1") && recipient.indexOf("1", 4) < 0 ? "x25519" : "other"
+  return text.startsWith("age1") && text.indexOf("1", 4) < 0 ? "x25519" : "other"
 }
 
 /**

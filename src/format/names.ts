@@ -156,7 +156,7 @@ export function nameOfPath(path: string): SecretName | undefined {
 export interface Reference {
   readonly name: SecretName
   readonly version?: number
-  /** First hex characters of the file's git id: the `a1b2` of `NAME@3~a1b2`. */
+  /** First hex characters of the file's digest: the `a1b2` of `NAME@3~a1b2`. */
   readonly hint?: string
 }
 

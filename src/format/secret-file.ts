@@ -39,6 +39,11 @@ export interface SecretFile extends SecretHeader {
   readonly value: Uint8Array
 }
 
+/** Who wrote a version, for people: `ana`, or `ana (signed by tom)`, since the author is only the signer's claim. */
+export function writerOf({ author, signer }: Pick<SecretHeader, "author" | "signer">): string {
+  return author === signer ? author : `${author} (signed by ${signer})`
+}
+
 const FIELDS: ReadonlySet<string> = new Set([
   "coffer",
   "store",

@@ -1,6 +1,6 @@
 /** Whether one secret moved on in order between two states of a store (DESIGN §2.1; step 18 of §2.4). */
 import { pathOf } from "../format/names.js"
-import type { SecretHeader } from "../format/secret-file.js"
+import { type SecretHeader, writerOf } from "../format/secret-file.js"
 import type { Refusal } from "./findings.js"
 
 /** One side of the comparison: a secret's header and git's id of its file. */
@@ -22,7 +22,7 @@ export function findRollback(
   restore = "git checkout",
 ): Refusal | undefined {
   const { name, version, state } = seen.header
-  const was = `version ${version}${state === "deleted" ? ` (deleted by ${seen.header.author})` : ""}`
+  const was = `version ${version}${state === "deleted" ? ` (deleted by ${writerOf(seen.header)})` : ""}`
   if (present === undefined) {
     // Only a tombstone is ever purged: any other file that is gone was taken away.
     if (state === "deleted") return undefined
@@ -48,7 +48,7 @@ export function findRollback(
     return refusal(
       "VERSION_TWICE",
       name,
-      `has two values that are version ${version}: by ${seen.header.author}, seen before, and by ${present.header.author}, here now`,
+      `has two values that are version ${version}: by ${writerOf(seen.header)}, seen before, and by ${writerOf(present.header)}, here now`,
       `the other one is in git log; coffer trust accept ${name} keeps the one that is here`,
     )
   }

@@ -40,6 +40,8 @@ export interface StoreKey {
 export interface LocalState {
   /** As printed: `coffer1-…`. */
   readonly pin: string | undefined
+  /** Folders that it is known in, relative to the work tree. */
+  readonly folders: ReadonlySet<string>
   /** SHA-256 (hex) of the newest record, per group. */
   readonly newest: ReadonlyMap<string, readonly string[]>
   /** SHA-256 of records whose signature was checked on this machine. */
@@ -58,6 +60,8 @@ export interface StateChange {
   readonly verified?: Iterable<string>
   /** `trust accept`: `newest` replaces what is remembered, whether or not it descends from it. */
   readonly accept?: boolean
+  /** Nothing of the branch is out of order: a further folder that the store lies in may be noted. Default: false. */
+  readonly settled?: boolean
 }
 
 const MAX_BYTES = 256 * 1024 * 1024
@@ -97,12 +101,17 @@ export function readLocalState(location: StateLocation, key: StoreKey): LocalSta
   const store = file.stores.get(key.id)
   return {
     pin: store?.pin,
+    folders: foldersOf(file, key.id),
     newest: store?.newest ?? new Map(),
     verified: store?.verified ?? new Set(),
     get records() {
       return new Map([...file.records(key.id).values()].map(({ sha256, bytes }) => [sha256, bytes]))
     },
   }
+}
+
+function foldersOf({ folders }: StateFile, store: string): ReadonlySet<string> {
+  return new Set([...folders].flatMap(([folder, id]) => (id === store ? [folder] : [])))
 }
 
 /** The id of the store that is known under a folder. @throws CofferError `DAMAGED`, `NEWER_FORMAT` */
@@ -169,7 +178,8 @@ function empty({ place }: StateLocation): StateFile {
 }
 
 /** Whether a change says anything new: on most calls nothing is to be written. */
-export function adds(known: LocalState, change: StateChange): boolean {
+export function adds(known: LocalState, { folder }: StoreKey, change: StateChange): boolean {
+  if (!known.folders.has(folder) && notesFolder(known.folders.size, change)) return true
   if (change.pin !== undefined && (change.pin ?? undefined) !== known.pin) return true
   for (const sha256 of change.verified ?? []) if (!known.verified.has(sha256)) return true
   for (const [group, tips] of change.newest ?? []) {
@@ -177,6 +187,14 @@ export function adds(known: LocalState, change: StateChange): boolean {
   }
   // What is accepted may have no newest record, as a diverged keyring: then one is to be forgotten.
   return change.accept === true && [...known.newest.keys()].some(group => change.newest?.has(group) !== true)
+}
+
+/**
+ * Whether a change notes the folder that it comes from. What was seen of the store in another one has to be
+ * there first: a copy that was left behind could otherwise take the store's place.
+ */
+function notesFolder(known: number, { accept = false, settled = false }: StateChange): boolean {
+  return known === 0 || accept || settled
 }
 
 function merge(file: StateFile, key: StoreKey, change: StateChange): StateFile {
@@ -194,9 +212,11 @@ function merge(file: StateFile, key: StoreKey, change: StateChange): StateFile {
     verified: new Set([...(before?.verified ?? []), ...(change.verified ?? [])]),
   }
   const kept = closure([...newest.values()].flat(), known)
+  const folders = foldersOf(file, key.id)
+  const noted = notesFolder(folders.size, change) ? [...folders, key.folder] : [...folders]
   return {
     place: file.place,
-    folders: new Map(file.folders).set(key.folder, key.id),
+    folders: new Map([...file.folders, ...noted.map(folder => [folder, key.id] as const)]),
     stores: new Map(file.stores).set(key.id, state),
     records: id => (id === key.id ? kept : file.records(id)),
   }

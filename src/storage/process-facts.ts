@@ -4,9 +4,14 @@ import { errnoOf } from "./files.js"
 
 /** When a process started, in clock ticks since boot (proc(5), field 22); "" where that is unknown. */
 export function startOf(pid: number): string {
+  return statOf(pid)[19] ?? ""
+}
+
+/** Fields of proc(5)'s `stat` from the third on. */
+function statOf(pid: number): readonly string[] {
   const stat = readProc(`${pid}/stat`)
   // The second field is the program's name in brackets, with any characters in it.
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? ""
+  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")
 }
 
 /**
@@ -20,7 +25,10 @@ export function hasEnded(pid: number, started: string): boolean {
   } catch (error) {
     return errnoOf(error) === "ESRCH"
   }
-  return started !== "" && started !== startOf(pid)
+  if (started === "") return false
+  const stat = statOf(pid)
+  // A process that its parent has not waited for stays in the list, and does nothing any more.
+  return stat[19] !== started || /^[ZX]$/.test(stat[0] ?? "")
 }
 
 /** Which processes this one sees: containers have numbers of their own. As `pid:[4026531836]`; "" where that is unknown. */

@@ -40,7 +40,7 @@ export function readHead({ gitDir, commonDir }: Repository): Head | undefined {
   const head = findText(join(gitDir, "HEAD"))
   if (head === undefined) return undefined
   if (isOid(head)) return { ref: null, commit: head }
-  const ref = /^ref:\s*(refs\/.+)$/.exec(head)?.[1]
+  const ref = /^ref:\s*(refs\/.+)$/s.exec(head)?.[1]
   // reftable keeps its HEAD elsewhere and leaves this name for tools that do not know.
   if (ref === undefined || ref === "refs/heads/.invalid") return undefined
   const isOwn = /^refs\/(bisect|worktree|rewritten)\//.test(ref)
@@ -81,7 +81,7 @@ function holdsObjects(commonDir: string): boolean {
 }
 
 function findGitDir(path: string): string | undefined {
-  const target = findText(path)?.match(/^gitdir: (.+)$/)?.[1]
+  const target = findText(path)?.match(/^gitdir: (.+)$/s)?.[1]
   const folder = findRealPath(target === undefined ? path : resolve(dirname(path), target))
   return folder !== undefined && isGitDir(folder) ? folder : undefined
 }

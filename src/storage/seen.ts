@@ -23,8 +23,8 @@ export interface SeenBranch {
 const FORMAT = "coffer seen/1"
 const MAX_BYTES = 64 * 1024 * 1024
 const COMMIT = "[0-9a-f]{40}(?:[0-9a-f]{24})?"
-const BRANCH_LINE = new RegExp(`^branch ([0-9a-f]{32}) (\\S+) (${COMMIT}) (${COMMIT}|-)$`)
-const ACCEPTED_LINE = /^accepted ([0-9a-f]{32}) (\S+) (\S+) (\S+)$/
+const BRANCH_LINE = new RegExp(`^branch ([0-9a-f]{32}) ([^ ]+) (${COMMIT}) (${COMMIT}|-)$`)
+const ACCEPTED_LINE = /^accepted ([0-9a-f]{32}) ([^ ]+) ([^ ]+) ([^ ]+)$/
 
 type SeenFile = Map<string /* store id */, Map<string /* ref */, SeenBranch>>
 

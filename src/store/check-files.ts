@@ -10,6 +10,9 @@ import { inBatches } from "./gather.js"
 import { BATCH, type PathFile, parseFile, verifyEach } from "./reading.js"
 import { isBadFile, type Tree, type TreeFile } from "./tree.js"
 
+/** What git takes attributes from, on file systems that ignore case too. */
+const ATTRIBUTES = /(^|\/)\.gitattributes$/i
+
 export interface FileCheck {
   /** How many files there are, good and bad. */
   files: number
@@ -57,9 +60,9 @@ function checkFile(
   names: NameIndex,
 ): PathFile | undefined {
   const { path } = file
-  if (path.startsWith(".coffer/") && !path.startsWith(`${KEYS_FOLDER}/`) && path !== STORE_FILE_PATH) {
-    throw unknownFolder(path)
-  }
+  const isAttributes = ATTRIBUTES.test(path)
+  const isKnown = path.startsWith(`${KEYS_FOLDER}/`) || path === STORE_FILE_PATH || isAttributes
+  if (path.startsWith(".coffer/") && !isKnown) throw unknownFolder(path)
   if (isBadFile(file)) throw file.error
   if (path.startsWith(`${KEYS_FOLDER}/`)) return undefined
   if (path === STORE_FILE_PATH) {
@@ -67,7 +70,7 @@ function checkFile(
     return undefined
   }
   if (path === ".gitattributes" && equalBytes(file.bytes, encodeUtf8(GIT_ATTRIBUTES))) return undefined
-  if (path.endsWith(".gitattributes")) throw foreignAttributes(path)
+  if (isAttributes) throw foreignAttributes(path)
   const name = nameOfPath(path)
   if (name === undefined) throw notASecret(path)
   const clash = names.findClash(name)

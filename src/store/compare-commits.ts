@@ -18,6 +18,7 @@ import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import type { LocalState } from "../storage/local-state.js"
 import { inBatches } from "./gather.js"
+import { findFoldersAt, type StorePlace, storeChanges } from "./moved-store.js"
 import { readRecords } from "./records.js"
 import { gitTree } from "./tree.js"
 
@@ -45,6 +46,15 @@ export interface Compared {
   readonly known: LocalState | undefined
 }
 
+/** Where the compared store is, for {@link findFoldersAt}. */
+export function placeOf({
+  folder,
+  keyring,
+  known,
+}: Pick<Compared, "folder" | "keyring" | "known">): StorePlace {
+  return { folder, id: keyring.store, known: known?.folders ?? new Set() }
+}
+
 /** How a secret stands at one commit, in the form that `seen` keeps of what was accepted. */
 function describeState(file: SecretFile | undefined): string {
   return file === undefined ? "missing" : `${file.version}-${file.digest}`
@@ -61,39 +71,61 @@ export async function compareCommits(
   to: Oid | "index",
   history: readonly Oid[] = to === "index" ? [from] : [to],
 ): Promise<Comparison> {
+  const losses = new Map<string, Loss>()
+  const unjudged = new Set<string>()
+  for (const was of await findFoldersAt(compared.git, from, placeOf(compared))) {
+    const found = await compareFolders(compared, { from, was, to, history })
+    for (const loss of found.losses) losses.set(loss.path ?? "", loss)
+    for (const path of found.unjudged) unjudged.add(path)
+  }
+  return { losses: [...losses.values()], unjudged: [...unjudged] }
+}
+
+/** Two states of the store; `was` is the folder that it lay in at `from`. */
+interface Span {
+  readonly from: Oid
+  readonly was: string
+  readonly to: Oid | "index"
+  readonly history: readonly Oid[]
+}
+
+async function compareFolders(compared: Compared, span: Span): Promise<Comparison> {
   const { git, folder } = compared
   const losses: Loss[] = []
   const unjudged: string[] = []
   const goneRecords: string[] = []
-  for await (const [change, before, after] of readChanges(git, git.changes(from, to, folder))) {
-    const path = change.path.slice(folder.length + 1)
+  for await (const [change, before, after] of readChanges(git, storeChanges(git, { ...span, folder }))) {
+    const { path } = change
     const name = nameOfPath(path)
     if (path.startsWith(`${KEYS_FOLDER}/`)) {
       if (change.from !== undefined && change.to === undefined) goneRecords.push(path)
       else if (change.from !== undefined) losses.push(recordLoss(path, "was changed"))
     } else if (name !== undefined && change.from !== undefined) {
-      const verdict = await judgeSecret(compared, { from, name, path, change, before, after, history })
+      const verdict = await judgeSecret(compared, { ...span, name, path, change, before, after })
       if (verdict === "unjudged") unjudged.push(path)
       else if (verdict !== undefined) losses.push(verdict)
     }
   }
-  if (goneRecords.length > 0) losses.push(...(await judgeGoneRecords(compared, from, goneRecords)))
+  if (goneRecords.length > 0) losses.push(...(await judgeGoneRecords(compared, span, goneRecords)))
   return { losses, unjudged }
 }
 
-interface SecretChange {
-  readonly from: Oid
+/** The command that puts back a file as it was, wherever it lay then. */
+function restoring(commit: string, was: string, path: string): string {
+  return was === path ? `git checkout ${commit} -- ${path}` : `git show ${commit}:${was} > ${path}`
+}
+
+interface SecretChange extends Span {
   readonly name: SecretName
   readonly path: string
   readonly change: Change
   readonly before: Uint8Array | undefined
   readonly after: Uint8Array | undefined
-  readonly history: readonly Oid[]
 }
 
 async function judgeSecret(
   compared: Compared,
-  { from, name, path, change, before, after, history }: SecretChange,
+  { from, was, name, path, change, before, after, history }: SecretChange,
 ): Promise<Loss | "unjudged" | undefined> {
   const seen = before === undefined ? "unreadable" : findSecretFile(before)
   const isThis = (file: SecretFile) => file.name === name && file.store === compared.keyring.store
@@ -104,12 +136,13 @@ async function judgeSecret(
   if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
   const side = present && { header: present, oid: change.to!.oid }
   const { oid } = change.from!
-  const restore = `git checkout ${from.slice(0, 7)} -- ${compared.folder}/${path}`
+  const restore = restoring(from.slice(0, 7), `${was}/${path}`, `${compared.folder}/${path}`)
   const loss = findRollback({ header: seen, oid }, side, restore)
   if (loss === undefined) return undefined
   const tombstone = await findTombstone(compared, {
     name,
     path,
+    was,
     seen: { version: seen.version, oid },
     history,
   })
@@ -123,11 +156,19 @@ async function judgeSecret(
  */
 async function findTombstone(
   { git, folder, keyring }: Compared,
-  wanted: { name: SecretName; path: string; seen: { version: number; oid: Oid }; history: readonly Oid[] },
+  wanted: {
+    name: SecretName
+    path: string
+    was: string
+    seen: { version: number; oid: Oid }
+    history: readonly Oid[]
+  },
 ): Promise<{ header: SecretFile; oid: Oid } | undefined> {
   let last: { header: SecretFile; oid: Oid } | undefined
-  for (const tip of wanted.history) {
-    for await (const { oid } of git.log(`${folder}/${wanted.path}`, tip)) {
+  const places = [...new Set([folder, wanted.was])].map(place => `${place}/${wanted.path}`)
+  const searches = wanted.history.flatMap(tip => places.map(place => ({ tip, place })))
+  for (const { tip, place } of searches) {
+    for await (const { oid } of git.log(place, tip)) {
       if (oid === wanted.seen.oid) break
       const file = oid === undefined ? undefined : findSecretFile(await readBlob(git, oid))
       if (file === undefined || file.name !== wanted.name) continue
@@ -150,11 +191,11 @@ function isSigned(keyring: Keyring, file: SecretFile, path: string): boolean {
 
 /** Records of a refused fork may be removed; those that the current records of the seen side descend from may not. */
 async function judgeGoneRecords(
-  { git, folder, keyring, pin, known }: Compared,
-  from: Oid,
+  { git, keyring, pin, known }: Compared,
+  { from, was }: Span,
   paths: readonly string[],
 ): Promise<Loss[]> {
-  const files = await readRecords(gitTree(git, from, folder), { skipBad: true })
+  const files = await readRecords(gitTree(git, from, was), { skipBad: true })
   const groups = new Set(files.map(({ path }) => groupOfRecord(path)))
   const seen = collectKeyring({ store: keyring.store, files, pin, known, behind: groups })
   return paths.filter(path => !isRefused(seen.keyring, files, path)).map(path => recordLoss(path, "is gone"))

@@ -3,6 +3,8 @@ import type { Git, Oid } from "../storage/git/git.js"
 import type { SeenBranch } from "../storage/seen.js"
 import { type Compared, type Comparison, compareCommits, type Loss } from "./compare-commits.js"
 
+export { findFoldersAt } from "./moved-store.js"
+
 /** The commit to compare with: the seen one, or where the branch left it (amend, rebase, reset). */
 export async function findCompareBase(git: Git, seen: Oid, head: Oid): Promise<Oid | undefined> {
   if (seen === head) return seen

@@ -5,7 +5,7 @@ import { CofferError, hasCode } from "../errors.js"
 import { LIMITS } from "../format/limits.js"
 import { checkMeta } from "../format/meta.js"
 import { nameClash, pathOf, type SecretName } from "../format/names.js"
-import { printSecretFile, type SecretFile } from "../format/secret-file.js"
+import { printSecretFile, type SecretFile, writerOf } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
 import { openSecret, type Secret } from "./reading.js"
 import { openFile, type SealKey, sealVersion } from "./seal.js"
@@ -230,10 +230,16 @@ export function nothingBelow(path: string): CofferError {
 export function notLive(name: SecretName, tombstone: SecretFile | undefined): CofferError {
   if (tombstone === undefined) return notFound(name)
   const movedTo = tombstone.meta.get("movedTo")
-  return new CofferError("NOT_FOUND", `"${name}" was deleted by ${tombstone.author}, ${tombstone.created}`, {
-    hint:
-      movedTo === undefined ? `coffer undelete ${name}, or coffer versions ${name}` : `coffer get ${movedTo}`,
-  })
+  return new CofferError(
+    "NOT_FOUND",
+    `"${name}" was deleted by ${writerOf(tombstone)}, ${tombstone.created}`,
+    {
+      hint:
+        movedTo === undefined
+          ? `coffer undelete ${name}, or coffer versions ${name}`
+          : `coffer get ${movedTo}`,
+    },
+  )
 }
 
 export function checkCas(name: SecretName, found: Predecessor | undefined, cas: number | undefined): void {

@@ -2,7 +2,7 @@
 import type { SignedWrite } from "../crypto/signing.js"
 import { CofferError, hasCode } from "../errors.js"
 import { counted } from "../format/counted.js"
-import { writeContext } from "../format/secret-file.js"
+import { writeContext, writerOf } from "../format/secret-file.js"
 import type { RecordNode } from "../keyring/graph.js"
 import type { GroupKeyring } from "../keyring/group.js"
 import { type OpenKeyring, openKeys } from "../keyring/open.js"
@@ -62,7 +62,7 @@ async function finishIn(draft: Draft, request: FinishRequest): Promise<readonly 
   if (strays.length + stale.length === 0) await refuseUnfinished(draft, "take in")
   await requireSignatures(strays)
   for (const { file, why } of strays) {
-    draft.store.note(`"${file.name}": version ${file.version} by ${signerOf(file)}, ${file.created}, ${why}`)
+    draft.store.note(`"${file.name}": version ${file.version} by ${writerOf(file)}, ${file.created}, ${why}`)
   }
   const taken = await takeIn(draft, strays, request.accept)
   const counts = new Map<string, number>()
@@ -83,10 +83,6 @@ async function finishIn(draft: Draft, request: FinishRequest): Promise<readonly 
     key: currentRecord(draft.keyring, group).id,
     resealed,
   }))
-}
-
-function signerOf({ author, signer }: { author: string; signer: string }): string {
-  return author === signer ? author : `${author} (signed by ${signer})`
 }
 
 /** Files that are refused for their key or group, and sound ones under a key that was rotated since. */

@@ -14,9 +14,10 @@ import {
   newCollector,
 } from "./guard-report.js"
 import { readAllowList } from "./guard-settings.js"
-import { checkStoreAt, findStores, requirePins } from "./guard-store.js"
+import { checkStoreAt, removedStores, requirePins, storeGone } from "./guard-store.js"
 import { listOnce } from "./listed-git.js"
 import { findLostUpdates } from "./merge-audit.js"
+import { findStores } from "./moved-store.js"
 import { requireCommit } from "./revision.js"
 import type { OpenOptions } from "./store.js"
 
@@ -100,6 +101,7 @@ async function guardCommits(
   const published = [...new Set(brought.flatMap(({ parents }) => parents))].filter(oid => !own.has(oid))
   noteExtent(git, { commits, brought, published }, collector)
   const isMerge = brought.some(({ parents }) => parents.length > 1)
+  await findRemovedStores(git, { published, tip }, collector)
   for (const folder of await findStores(git, tip)) {
     const state = { git, at: tip, before: published, isMerge, demands }
     // What is published as it is was checked then, or cannot be kept back now.
@@ -110,6 +112,20 @@ async function guardCommits(
   const files = brought.flatMap(({ commit, files }) => files.map(file => ({ ...file, commit })))
   const allow = await readAllowList(git, tip)
   await checkContents(git, files, { allow, isPublic: () => false }, collector)
+}
+
+/** Stores that are published and not at the tip: nothing is left there to be verified. */
+async function findRemovedStores(
+  git: Git,
+  { published, tip }: { published: readonly Oid[]; tip: Oid },
+  collector: Collector,
+): Promise<void> {
+  const removed = new Set<string>()
+  for (const commit of published) {
+    for (const folder of removedStores(await gather(git.changes(commit, tip, "")))) removed.add(folder)
+  }
+  const restore = "git revert of the commit that did it brings it back; git push --no-verify if it is to go"
+  for (const folder of removed) collector.findings.push(storeGone(folder, restore))
 }
 
 /** Says so where less, or more, was looked at than a reader of "nothing found" would think. */

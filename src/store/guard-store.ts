@@ -7,13 +7,14 @@ import { findOldAnchors } from "../keyring/anchors.js"
 import { errorFinding, type Finding, uniqueFindings } from "../keyring/findings.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import type { Git, Oid } from "../storage/git/git.js"
+import type { Change, Git, Oid } from "../storage/git/git.js"
 import { findRepository } from "../storage/repository.js"
 import { checkKeyring, findCares, noPin } from "./check.js"
 import { checkFiles, type FileCheck } from "./check-files.js"
 import { compareCommits } from "./compare-commits.js"
 import { type Collector, type GuardDemands, type GuardFinding, newCollector } from "./guard-report.js"
 import { findLostUpdates } from "./merge-audit.js"
+import { findStores } from "./moved-store.js"
 import type { PathFile } from "./reading.js"
 import { comparedIn } from "./rollback.js"
 import { assembleStore, type OpenOptions, type Store } from "./store.js"
@@ -36,15 +37,6 @@ export interface GuardedStore {
   readonly store: Store
   readonly tree: Tree
   readonly keyring: Keyring | undefined
-}
-
-/** Folders of all stores in a state, wherever they are: which one commands use is a setting. */
-export async function findStores(git: Git, at: Oid | "index"): Promise<string[]> {
-  const folders: string[] = []
-  for await (const { path } of git.entries(at, "")) {
-    if (path.endsWith(`/${STORE_FILE_PATH}`)) folders.push(path.slice(0, -STORE_FILE_PATH.length - 1))
-  }
-  return folders
 }
 
 /** @throws CofferError `CHECK_INCOMPLETE` where a store has to be pinned here and is not */
@@ -181,6 +173,26 @@ async function isOfRefusedFork(tree: Tree, keyring: Keyring | undefined, path: s
 
 function isSecretPath(path: string): boolean {
   return !path.startsWith(".coffer/") && path !== ".gitattributes"
+}
+
+/** Stores that go away; one whose folder is renamed has the same `store.yaml` elsewhere. */
+export function removedStores(changes: readonly Change[]): string[] {
+  const added = new Set(changes.flatMap(({ to }) => (to === undefined ? [] : [to.oid])))
+  const removed = changes
+    .filter(({ from, to }) => to === undefined && from !== undefined && !added.has(from.oid))
+    .filter(({ path }) => path.endsWith(`/${STORE_FILE_PATH}`))
+    .map(({ path }) => path.slice(0, -STORE_FILE_PATH.length - 1))
+  return [...new Set(removed)]
+}
+
+export function storeGone(folder: string, hint: string): GuardFinding {
+  return {
+    code: "SECRET_MISSING",
+    level: "error",
+    path: `${folder}/${STORE_FILE_PATH}`,
+    message: `the store "${folder}" is removed, with every secret in it`,
+    hint,
+  }
 }
 
 /** Whether a path belongs to a store's key records or other public files. */

@@ -1,7 +1,6 @@
 /** Looks at what is about to be committed: the pre-commit and pre-merge-commit hooks, and `check --staged`. */
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
-import { STORE_FILE_PATH } from "../format/store-file.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
@@ -19,14 +18,16 @@ import {
 import { readAllowList } from "./guard-settings.js"
 import {
   checkStoreAt,
-  findStores,
   type GuardedState,
   type GuardedStore,
   isPublicIn,
+  removedStores,
   requirePins,
+  storeGone,
 } from "./guard-store.js"
 import { collectOwnValues } from "./guard-values.js"
 import { listOnce } from "./listed-git.js"
+import { findStores } from "./moved-store.js"
 import type { OpenOptions } from "./store.js"
 
 /**
@@ -69,7 +70,8 @@ async function checkStores(
   sides: readonly (readonly Change[])[],
   collector: Collector,
 ): Promise<GuardedStore[]> {
-  for (const folder of removedStores(sides.flat())) collector.findings.push(storeGone(folder))
+  const restore = "git restore --staged --worktree brings it back; git commit --no-verify if it is to go"
+  for (const folder of removedStores(sides.flat())) collector.findings.push(storeGone(folder, restore))
   const paths = [...new Set(sides.flat().map(({ path }) => path))]
   const stores: GuardedStore[] = []
   for (const folder of await findStores(state.git, state.at)) {
@@ -79,16 +81,6 @@ async function checkStores(
     if (store !== undefined) stores.push(store)
   }
   return stores
-}
-
-/** Stores that go away; one whose folder is renamed has the same `store.yaml` elsewhere. */
-function removedStores(changes: readonly Change[]): string[] {
-  const added = new Set(changes.flatMap(({ to }) => (to === undefined ? [] : [to.oid])))
-  const removed = changes
-    .filter(({ from, to }) => to === undefined && from !== undefined && !added.has(from.oid))
-    .filter(({ path }) => path.endsWith(`/${STORE_FILE_PATH}`))
-    .map(({ path }) => path.slice(0, -STORE_FILE_PATH.length - 1))
-  return [...new Set(removed)]
 }
 
 /** The commits being merged: in `MERGE_HEAD` after a conflict, but only in git's environment while it merges. */
@@ -118,15 +110,5 @@ function openJournal(): GuardFinding {
     path: ".git",
     message: "a write of coffer's is not finished, and what is staged may be half of it",
     hint: "wait for it, or if it was killed: coffer status finishes it",
-  }
-}
-
-function storeGone(folder: string): GuardFinding {
-  return {
-    code: "SECRET_MISSING",
-    level: "error",
-    path: `${folder}/${STORE_FILE_PATH}`,
-    message: `the store "${folder}" is removed, with every secret in it`,
-    hint: "git restore --staged --worktree brings it back; git commit --no-verify if it is to go",
   }
 }

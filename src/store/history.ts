@@ -1,7 +1,7 @@
 /** The versions of one secret: by the signed chain of predecessors, then by git's log; and which are lost. */
 import { CofferError, hasCode } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
-import { parsePrevious, parseSecretFile, type SecretFile } from "../format/secret-file.js"
+import { parsePrevious, parseSecretFile, type SecretFile, writerOf } from "../format/secret-file.js"
 import { verifySecret } from "../keyring/secret.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, LogEntry, Oid } from "../storage/git/git.js"
@@ -329,7 +329,9 @@ function neverWas(name: SecretName, { collected }: Found, choice: VersionChoice)
 }
 
 function ambiguous(name: SecretName, found: readonly Collected[]): CofferError {
-  const labels = found.map(({ file }) => `${name}@${labelOf(file, found)} by ${file.author}, ${file.created}`)
+  const labels = found.map(
+    ({ file }) => `${name}@${labelOf(file, found)} by ${writerOf(file)}, ${file.created}`,
+  )
   return new CofferError("VERSION_TWICE", `two values bear that number: ${labels.join("; ")}`, {
     hint: `name one: ${name}@${labelOf(found[0]!.file, found)}`,
   })

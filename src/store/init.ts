@@ -1,5 +1,6 @@
 /** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
-import { readdirSync } from "node:fs"
+import { existsSync, readdirSync } from "node:fs"
+import { dirname } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
@@ -107,18 +108,31 @@ export function addCommand(name: string, identity: Identity): string {
 
 /** Refuses a folder that no store can be in, before there is a repository. @throws CofferError `USAGE`, `SETTING_…` */
 export async function checkStorePlace(options: OpenOptions): Promise<void> {
-  await locateStore(options, findRepository(options.directory)?.workTree ?? options.directory)
+  const workTree = findRepository(options.directory)?.workTree
+  const { root, folder } = await locateStore(options, workTree ?? options.directory)
+  if (isStore(root) || findRepository(existingPart(root))?.workTree === workTree) return
+  throw new CofferError("USAGE", `"${folder}" belongs to another repository`, { hint: ELSEWHERE })
+}
+
+const ELSEWHERE = "name another folder: coffer init --store vault"
+
+/** A folder, or the nearest one above it that is there. */
+function existingPart(folder: string): string {
+  return existsSync(folder) ? folder : existingPart(dirname(folder))
 }
 
 async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
   if (isStore(root))
     throw new CofferError("EXISTS", `there is a store in "${folder}" already`, { hint: "coffer status" })
-  const hint = "name another folder: coffer init --store vault"
   if (await git.isIgnored(`${folder}/.coffer/store.yaml`)) {
-    throw new CofferError("USAGE", `git ignores "${folder}": its secrets would never be committed`, { hint })
+    throw new CofferError("USAGE", `git ignores "${folder}": its secrets would never be committed`, {
+      hint: ELSEWHERE,
+    })
   }
   if (listFolder(root).length > 0) {
-    throw new CofferError("USAGE", `"${folder}" holds other files: a store is a folder of its own`, { hint })
+    throw new CofferError("USAGE", `"${folder}" holds other files: a store is a folder of its own`, {
+      hint: ELSEWHERE,
+    })
   }
 }
 

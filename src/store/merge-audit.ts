@@ -5,7 +5,7 @@
  * @see DESIGN §3.5
  */
 import { nameOfPath } from "../format/names.js"
-import { findSecretFile, type SecretFile } from "../format/secret-file.js"
+import { findSecretFile, type SecretFile, writerOf } from "../format/secret-file.js"
 import type { Finding } from "../keyring/findings.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 
@@ -96,7 +96,7 @@ function lostUpdate(path: string, wrote: SecretFile, side: Oid): Finding {
     code: "VERSION_TWICE",
     level: "error",
     path,
-    message: `the merge dropped the ${what} of "${wrote.name}" that ${wrote.author} wrote, ${wrote.created} (side ${side.slice(0, 7)})`,
+    message: `the merge dropped the ${what} of "${wrote.name}" that ${writerOf(wrote)} wrote, ${wrote.created} (side ${side.slice(0, 7)})`,
     hint: `coffer set ${wrote.name} writes the right value as a new version; the dropped one is in git log`,
   }
 }

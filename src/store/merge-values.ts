@@ -1,6 +1,7 @@
 /** Joining two changed sides of one secret: value by value, meta by key, the result one version above both. */
 import type { OpenedValue } from "../crypto/value.js"
 import { equalBytes } from "../encoding.js"
+import { LIMITS } from "../format/limits.js"
 import type { SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import type { Oid } from "../storage/git/git.js"
@@ -28,7 +29,7 @@ interface Combination {
   readonly take?: "ours" | "theirs"
 }
 
-/** @returns undefined where both sides changed the value, or one entry of meta, and nobody has chosen */
+/** @returns undefined where both sides changed the value, or one entry of meta, or have too many of them together, and nobody has chosen */
 export function combine(
   how: Combination,
   base: Side | undefined,
@@ -36,7 +37,7 @@ export function combine(
   theirs: Side | undefined,
 ): SecretFile | undefined {
   const source = pick(how, base, ours, theirs)
-  const meta = mergeMeta(how, base, ours, theirs)
+  const meta = source && mergeMeta(how, source, [base, ours, theirs])
   if (source === undefined || meta === undefined) return undefined
   const { access, store, name, at } = how
   const predecessors = [ours, theirs].filter(side => side !== undefined)
@@ -53,27 +54,6 @@ export function combine(
       meta,
     },
     value,
-    access.sealKey,
-    access.signer,
-  )
-}
-
-/** A value that was changed at the old name while `target` is where the secret was moved to. */
-export function sealFollowing(access: GroupAccess, target: Predecessor, changed: Side, at: Date): SecretFile {
-  const { store, name, group } = target.file
-  const { type, meta, valueKeys } = changed.file
-  return sealVersion(
-    {
-      store,
-      group,
-      name,
-      ...succeed([target, changed], at),
-      state: "current",
-      type,
-      valueKeys: enterGroup(valueKeys, group, access.sealKey.id),
-      meta,
-    },
-    changed.value,
     access.sealKey,
     access.signer,
   )
@@ -121,14 +101,16 @@ function joinExposure(
   return enterGroup(keys, access.group, access.sealKey.id)
 }
 
-/** Entry by entry against the base; an entry that both sides changed goes by the choice. */
+/**
+ * Entry by entry against the base; an entry that both sides changed goes by the choice, and so do all
+ * where they are too many together.
+ */
 function mergeMeta(
   { take }: Combination,
-  base: Side | undefined,
-  ours: Side | undefined,
-  theirs: Side | undefined,
+  source: Side,
+  sides: readonly (Side | undefined)[],
 ): ReadonlyMap<string, string> | undefined {
-  const [b, o, t] = [base, ours, theirs].map(side => side?.file.meta ?? new Map<string, string>())
+  const [b, o, t] = sides.map(side => notesOf(side))
   const merged = new Map<string, string>()
   for (const key of [...new Set([...o!.keys(), ...t!.keys()])].sort()) {
     const [before, mine, yours] = [b!.get(key), o!.get(key), t!.get(key)]
@@ -136,7 +118,18 @@ function mergeMeta(
     const winner = mine === before || (yours !== before && take === "theirs") ? yours : mine
     if (winner !== undefined) merged.set(key, winner)
   }
-  return merged
+  // Where a secret went is told by the side whose value stands, and by a tombstone alone.
+  const movedTo = source.file.state === "deleted" ? source.file.meta.get("movedTo") : undefined
+  if (movedTo !== undefined) merged.set("movedTo", movedTo)
+  if (merged.size <= LIMITS.metaEntries) return merged
+  return take === undefined ? undefined : source.file.meta
+}
+
+/** What people noted on a secret. */
+function notesOf(side: Side | undefined): ReadonlyMap<string, string> {
+  const notes = new Map(side?.file.meta)
+  notes.delete("movedTo")
+  return notes
 }
 
 function sameValue(a: Side, b: Side): boolean {

@@ -1,9 +1,10 @@
 /** Key records inside an operation: who may publish them, and publishing the next one of a group. */
 import { CofferError, EXIT_CODES } from "../errors.js"
 import type { Member, Policy, Reason } from "../format/key-record.js"
+import { LIMITS } from "../format/limits.js"
 import { ROOT_GROUP } from "../format/names.js"
-import { nextRecord, openLinks } from "../keyring/extend.js"
-import type { RecordNode } from "../keyring/graph.js"
+import { type NewRecord, type NextRecord, nextRecord, openLinks } from "../keyring/extend.js"
+import { buildGraph, type RecordNode } from "../keyring/graph.js"
 import type { GroupKeyring } from "../keyring/group.js"
 import { findMember } from "../keyring/roles.js"
 import type { Keyring } from "../keyring/verify.js"
@@ -76,7 +77,12 @@ function requirePublisher({ member, group }: MemberAccess, need: "admin" | "rota
   )
 }
 
-/** Publishes the record after all current ones of a group. @throws CofferError what readers would refuse */
+/**
+ * Publishes the record after all current ones of a group. Where those are more than a record can follow, some are
+ * joined first, by records that say the same.
+ *
+ * @throws CofferError what readers would refuse
+ */
 export async function publishNext(
   draft: Draft,
   access: MemberAccess,
@@ -86,23 +92,32 @@ export async function publishNext(
   const { graph, current } = getGroup(draft.keyring, group)
   const [newest] = current
   const groups = change.groups ?? newest!.record.groups
-  const { node, keys: derived } = await nextRecord(
-    {
-      store: draft.store.id,
-      group,
-      reason: change.reason,
-      members: change.members ?? newest!.record.members,
-      policy: change.policy ?? newest!.record.policy,
-      ...(groups === undefined ? {} : { groups }),
-      author: signer.name,
-      signingKey: signer.signingKey,
-      at: draft.at,
-      retire: change.retire ?? false,
-    },
-    { nodes: current, graph, links: await openLinks(graph, current, keys) },
-  )
-  draft.put(node.path, node.bytes)
-  return { node, sealKey: { id: node.id, seal: derived.seal } }
+  const next: NextRecord = {
+    store: draft.store.id,
+    group,
+    reason: change.reason,
+    members: change.members ?? newest!.record.members,
+    policy: change.policy ?? newest!.record.policy,
+    ...(groups === undefined ? {} : { groups }),
+    author: signer.name,
+    signingKey: signer.signingKey,
+    at: draft.at,
+    retire: change.retire ?? false,
+  }
+  const open = [...current]
+  let known = graph
+  let joined: readonly NewRecord[] = []
+  for (;;) {
+    const tips = open.splice(0, LIMITS.parents - joined.length)
+    const links = [...joined, ...(await openLinks(graph, tips, keys))]
+    const nodes = [...joined.map(({ node }) => node), ...tips]
+    const record = await nextRecord(next, { nodes, graph: known, links })
+    const { node } = record
+    draft.put(node.path, node.bytes)
+    if (open.length === 0) return { node, sealKey: { id: node.id, seal: record.keys.seal } }
+    joined = [record]
+    known = buildGraph(group, [...known.nodes.values(), node])
+  }
 }
 
 export function getGroup(keyring: Keyring, group: string): GroupKeyring {

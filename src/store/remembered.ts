@@ -34,6 +34,7 @@ export interface Remembered {
 
 const NOTHING: LocalState = {
   pin: undefined,
+  folders: new Set(),
   newest: new Map(),
   verified: new Set(),
   records: new Map(),
@@ -61,7 +62,7 @@ export function openRemembered(options: {
     update(change) {
       // Also keeps a read from looking at the file twice.
       const before = state()
-      if (!adds(before, change)) return
+      if (!adds(before, key, change)) return
       try {
         if (location === undefined) throw noHome
         updateLocalState(location, key, change, READ_PATIENCE_MS)
@@ -91,10 +92,16 @@ const noHome = new Error("no home folder")
 /**
  * Remembers a keyring that was verified under a pin: its newest records with their ancestors, and whose
  * signatures need not be checked again. Of an unpinned one nothing is: its root may be anybody's.
+ *
+ * @param settled - whether the branch was judged, and nothing is out of order.
  */
-export function rememberKeyring(store: { updateState(change: StateChange): void }, keyring: Keyring): void {
+export function rememberKeyring(
+  store: { updateState(change: StateChange): void },
+  keyring: Keyring,
+  settled: boolean,
+): void {
   if (!keyring.pinned) return
-  store.updateState(keyringChange(keyring))
+  store.updateState({ ...keyringChange(keyring), settled })
 }
 
 /**

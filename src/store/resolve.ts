@@ -11,7 +11,7 @@ import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener } from "./access.js"
 import { notFound } from "./draft-secrets.js"
 import { readStages, type Sides, type StagedSide, type Stages } from "./merge-stages.js"
-import { combine, type Side, sealFollowing, sealTombstone, sideOf } from "./merge-values.js"
+import { combine, type Side, sealTombstone, sideOf } from "./merge-values.js"
 import { openSecret, readSecret } from "./reading.js"
 import { signAnew } from "./reseal.js"
 import { resealFile } from "./seal.js"
@@ -61,7 +61,7 @@ export async function resolveMerge(store: Store, request: { at: Date }): Promise
     const resolved: SecretName[] = []
     const conflicts: Conflict[] = []
     for (const [name, sides] of merge.secrets) {
-      const settled = (await settleByRule(merge, name, sides)) ?? (await followMove(merge, name, sides))
+      const settled = await settleUnasked(merge, name, sides).catch(exceedsLimit)
       if (settled === undefined) conflicts.push(conflictOf(name, sides))
       else resolved.push(name)
       for (const [path, bytes] of settled ?? []) staged.set(path, bytes)
@@ -104,13 +104,23 @@ async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promis
   })
 }
 
-/** @returns undefined for a true conflict */
-async function settleByRule(merge: Merge, name: SecretName, sides: Sides): Promise<Settled | undefined> {
+/** Without a person's choice. @returns undefined for a true conflict */
+async function settleUnasked(merge: Merge, name: SecretName, sides: Sides): Promise<Settled | undefined> {
   const { take } = settle(sides.base, sides.ours, sides.theirs)
   if (take !== "conflict") {
     const taken = sides[take]
     return new Map([[pathOf(name), taken === undefined ? null : await reseal(merge, taken.file)]])
   }
+  return findMove(sides) === undefined ? joinSides(merge, name, sides) : followMove(merge, name, sides)
+}
+
+/** What both sides come to together would be no file: a person chooses one of them. */
+function exceedsLimit(error: unknown): undefined {
+  if (!hasCode(error, "LIMIT_EXCEEDED")) throw error
+}
+
+/** Value by value, notes by key. @returns undefined for a true conflict */
+async function joinSides(merge: Merge, name: SecretName, sides: Sides): Promise<Settled | undefined> {
   const access = await findWriter(merge, name)
   if (access === undefined || sides.base === undefined) return undefined
   const opened = await openSides(merge, sides).catch(lacksKeys)
@@ -120,19 +130,27 @@ async function settleByRule(merge: Merge, name: SecretName, sides: Sides): Promi
   return file === undefined ? undefined : new Map([[pathOf(name), printSecretFile(file)]])
 }
 
-/** One side moved the secret, the other changed it: the changed value follows to the new name. */
+/** One side moved the secret, the other changed it. */
+function findMove({ ours, theirs }: Sides): { moved: StagedSide; changed: StagedSide } | undefined {
+  const [moved, changed] = isMoved(ours) ? [ours, theirs] : [theirs, ours]
+  if (moved === undefined || !isMoved(moved) || changed?.file.state !== "current") return undefined
+  return { moved, changed }
+}
+
+/** What was changed follows to the new name, and is joined with what happened to the secret there. */
 async function followMove(merge: Merge, name: SecretName, sides: Sides): Promise<Settled | undefined> {
-  const [moved, changed] = isMoved(sides.ours) ? [sides.ours, sides.theirs] : [sides.theirs, sides.ours]
-  const to = moved?.file.meta.get("movedTo")
-  if (moved === undefined || !isMoved(moved) || to === undefined || !isSecretName(to)) return undefined
-  if (changed?.file.state !== "current") return undefined
+  const { moved, changed } = findMove(sides)!
   const access = await findWriter(merge, name)
-  const target = await findTarget(merge, to)
-  const entered = target && (await findWriter(merge, to))
-  const side = await openSide(merge, changed).catch(lacksKeys)
-  if (access === undefined || target === undefined || entered === undefined || side === undefined)
-    return undefined
-  const followed = sealFollowing(entered, target, side, merge.at)
+  const target = await findTarget(merge, moved)
+  const entered = target && (await findWriter(merge, target.file.name))
+  if (access === undefined || target === undefined || entered === undefined) return undefined
+  const opened = await openSides(merge, { ...sides, ours: target, theirs: changed }).catch(lacksKeys)
+  const [base, there, side] = opened ?? []
+  if (base === undefined || there === undefined || side === undefined) return undefined
+  const { name: to } = target.file
+  const how = { access: entered, store: merge.store.id, name: to, at: merge.at }
+  const followed = combine(how, base, there, side)
+  if (followed === undefined) return undefined
   const tombstone = sealTombstone(access, moved.file, [moved, changed], merge.at)
   return new Map([
     [pathOf(to), printSecretFile(followed)],
@@ -140,8 +158,23 @@ async function followMove(merge: Merge, name: SecretName, sides: Sides): Promise
   ])
 }
 
-/** A target that is in conflict itself, or refused for its data key, is a person's to decide about. */
-async function findTarget(merge: Merge, to: SecretName): Promise<StagedSide | undefined> {
+/**
+ * Where a moved secret is by now. A target that is in conflict itself, or refused for its data key, is a person's to
+ * decide about.
+ */
+async function findTarget(merge: Merge, moved: StagedSide): Promise<StagedSide | undefined> {
+  const passed = new Set<string>([moved.file.name])
+  let found: StagedSide | undefined = moved
+  while (found !== undefined && isMoved(found)) {
+    const to: string = found.file.meta.get("movedTo")!
+    if (!isSecretName(to) || passed.has(to)) return undefined
+    passed.add(to)
+    found = await readTarget(merge, to)
+  }
+  return found
+}
+
+async function readTarget(merge: Merge, to: SecretName): Promise<StagedSide | undefined> {
   try {
     const found = await readSecret(merge.view, to)
     return found && { file: found.file, oid: found.oid! }

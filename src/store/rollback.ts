@@ -127,7 +127,7 @@ export async function groupsBehind(
   for (const [group, newest] of state.newest) {
     const absent = newest.filter(sha256 => !present.has(sha256))
     if (absent.length === 0 || !groups.has(group)) continue
-    const seen = await readSeenRecords(store, tree, group)
+    const seen = await readSeenRecords(store, { state, tree, group })
     if (!absent.some(sha256 => seen.has(sha256))) behind.add(group)
   }
   return behind
@@ -149,18 +149,26 @@ async function writePosition(store: Store, position: BranchPosition, patienceMs:
 }
 
 /** Hashes of a group's records in the tree that this branch is compared with; none for any other tree. */
-async function readSeenRecords(store: Store, tree: Tree, group: string): Promise<ReadonlySet<string>> {
+async function readSeenRecords(
+  store: Store,
+  { state, tree, group }: { state: LocalState; tree: Tree; group: string },
+): Promise<ReadonlySet<string>> {
   const head = await findBranch(store)
   const isBranch = tree.at === "worktree" || tree.at === "index" || tree.at === head?.commit
   if (head === undefined || head.commit === null || !isBranch) return new Set()
   const seen = readSeen(store.repository!.commonDir, store.id, head.ref)
   if (seen === undefined) return new Set()
   const git = await store.git()
-  const { findCompareBase } = await import("./compare-seen.js")
+  const { findCompareBase, findFoldersAt } = await import("./compare-seen.js")
   const base = await findCompareBase(git, seen.commit, head.commit)
   if (base === undefined) return new Set()
-  const records = await readRecords(gitTree(git, base, store.folder), { groups: [group], skipBad: true })
-  return new Set(records.map(record => hashRecord(record.bytes)))
+  const place = { folder: store.folder, id: store.id, known: state.folders }
+  const hashes = new Set<string>()
+  for (const was of await findFoldersAt(git, base, place)) {
+    const records = await readRecords(gitTree(git, base, was), { groups: [group], skipBad: true })
+    for (const record of records) hashes.add(hashRecord(record.bytes))
+  }
+  return hashes
 }
 
 function isGitFailure(error: unknown): error is CofferError {

@@ -89,7 +89,7 @@ export async function openStore(options: OpenOptions): Promise<Store> {
   const git = once(() => openGit(options.directory, options.env, preference))
   const bytes =
     openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES) ??
-    (await (await findLeftOut(repository, git, folder))?.find(STORE_FILE_PATH))?.bytes
+    (await readLeftOutStore(repository, git, folder))
   if (bytes === undefined) throw existsSync(join(root, KEYS_FOLDER)) ? noStoreFile() : noStore()
   const { store: id } = parseStoreFile(bytes)
   // A killed write may have left the files half way: opening git puts them right before they are read.
@@ -177,13 +177,26 @@ async function findLeftOut(
   folder: string,
 ): Promise<Tree | undefined> {
   if (repository === undefined || !mayBeSparse(repository)) return undefined
-  return askGit(repository, git, undefined, async opened => {
-    const { commit } = await opened.head()
-    if (commit === null) return undefined
-    const paths = await pathsOf(opened.entries("index", folder), ({ skipWorktree }) => skipWorktree)
-    if (paths.length === 0) return undefined
-    return gitTree(opened, commit, folder, new Set(paths.map(path => path.slice(folder.length + 1))))
-  })
+  return askGit(repository, git, undefined, opened => leftOutOf(opened, folder))
+}
+
+/** The `store.yaml` of a store that is left out whole. Where git does not tell, nobody knows whether there is one. */
+async function readLeftOutStore(
+  repository: Repository | undefined,
+  git: () => Promise<Git>,
+  folder: string,
+): Promise<Uint8Array | undefined> {
+  if (repository === undefined || !mayBeSparse(repository)) return undefined
+  const tree = await leftOutOf(await git(), folder)
+  return (await tree?.find(STORE_FILE_PATH))?.bytes
+}
+
+async function leftOutOf(git: Git, folder: string): Promise<Tree | undefined> {
+  const { commit } = await git.head()
+  if (commit === null) return undefined
+  const paths = await pathsOf(git.entries("index", folder), ({ skipWorktree }) => skipWorktree)
+  if (paths.length === 0) return undefined
+  return gitTree(git, commit, folder, new Set(paths.map(path => path.slice(folder.length + 1))))
 }
 
 /** Only a tombstone may be taken out: that is a purge, staged. */

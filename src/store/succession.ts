@@ -11,19 +11,33 @@ export interface Predecessor {
   readonly oid: Oid
 }
 
-/** The fields of a new version that follow from its predecessors, the most direct one first. */
+/**
+ * The fields of a new version that follow from its predecessors, the most direct one first.
+ *
+ * @throws CofferError `LIMIT_EXCEEDED` after the last number that a version can have.
+ */
 export function succeed(
   predecessors: readonly Predecessor[],
   at: Date,
 ): { version: number; created: string; previous: readonly string[] } {
   const versions = predecessors.map(({ file }) => file.version)
   const times = predecessors.map(({ file }) => file.created)
+  const version = Math.max(0, ...versions) + 1
+  if (version > LIMITS.integer) throw lastVersion(predecessors)
   return {
-    version: Math.max(0, ...versions) + 1,
+    version,
     // Not before its predecessor, whatever this machine's clock says: times are text that sorts.
     created: [printTime(at), ...times].sort().at(-1)!,
     previous: linkBack(predecessors),
   }
+}
+
+/** Numbers are counted up one by one: only a file made for that purpose has the last one. */
+function lastVersion(predecessors: readonly Predecessor[]): CofferError {
+  const { name, author } = predecessors.find(({ file }) => file.version === LIMITS.integer)!.file
+  return new CofferError("LIMIT_EXCEEDED", `"${name}" is at the last version that there can be`, {
+    hint: `ask "${author}", who numbered it; coffer copy ${name} OTHER_NAME starts anew`,
+  })
 }
 
 /** Direct predecessors first, then what those name, newest first: a gap in history can be hopped over. */
@@ -42,11 +56,12 @@ function linkBack(predecessors: readonly Predecessor[]): readonly string[] {
  * @throws CofferError `LIMIT_EXCEEDED` after 16 groups.
  */
 export function enterGroup(valueKeys: readonly string[], group: string, keyId: string): readonly string[] {
-  if (valueKeys.some(entry => entry.slice(0, entry.lastIndexOf("/")) === group)) return valueKeys
-  if (valueKeys.length >= LIMITS.valueKeys) {
+  const isThere = valueKeys.some(entry => entry.slice(0, entry.lastIndexOf("/")) === group)
+  const entered = isThere ? valueKeys : [...valueKeys, `${group}/${keyId}`]
+  if (entered.length > LIMITS.valueKeys) {
     throw new CofferError("LIMIT_EXCEEDED", `this value has been moved through ${LIMITS.valueKeys} groups`, {
       hint: "set a new value: then its exposure starts anew",
     })
   }
-  return [...valueKeys, `${group}/${keyId}`]
+  return entered
 }

@@ -85,7 +85,7 @@ export async function remember(
   view: Pick<View, "keyring" | "branch">,
   commit?: Oid,
 ): Promise<void> {
-  rememberKeyring(store, view.keyring)
+  rememberKeyring(store, view.keyring, view.branch?.settled === true)
   await markSeen(store, view.branch, commit)
 }
 

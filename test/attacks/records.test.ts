@@ -20,7 +20,7 @@ import {
   tip,
   without,
 } from "./cast.js"
-import { attack, coffer, finds, git, plant, reads, refuses } from "./world.js"
+import { attack, coffer, finds, git, plant, publish, reads, refuses } from "./world.js"
 
 const { ana, tom, maria, rot, max, eva, zoe } = people
 
@@ -157,6 +157,20 @@ attack("a diverged keyring is for reading only", async () => {
   const head = git("tom", "rev-parse", "HEAD")
   refuses("DIVERGED", "default", { run: ["set", "API_TOKEN"] })
   assert.is(git("tom", "rev-parse", "HEAD"), head)
+})
+
+attack("a rotator publishes more keys side by side than one record can follow", async () => {
+  const rotations = Array.from({ length: 17 }, () =>
+    forgeRecord({ by: rot, members: team, parents: [tip], groups: tip.record.groups! }),
+  )
+  plant(files(...(await Promise.all(rotations))))
+  reads("token two")
+  const { status, stderr } = coffer("ana", ["rotate", "--merge"])
+  assert.is(status, 0, stderr)
+  publish("ana")
+  reads("token two")
+  assert.is(coffer("tom", ["set", "API_TOKEN"], { input: "token three" }).status, 0)
+  reads("token three", { who: "maria" })
 })
 
 attack("a record is put into another group, or comes from another store", async () => {

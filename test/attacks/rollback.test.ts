@@ -1,8 +1,12 @@
+import { execFileSync } from "node:child_process"
+import { rmSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { printStoreFile, STORE_FILE_PATH } from "../../src/format/store-file.js"
 import { makePerson, member } from "../keyring/graphs.js"
 import {
+  type Files,
   files,
   first,
   forgeFile,
@@ -15,7 +19,7 @@ import {
   tokenOne,
   without,
 } from "./cast.js"
-import { attack, coffer, finds, git, plant, reads, refuses } from "./world.js"
+import { attack, clone, coffer, finds, git, plant, reads, refuses } from "./world.js"
 
 const { tom } = people
 
@@ -74,6 +78,62 @@ attack("a file is deleted", () => {
   refuses("SECRET_MISSING", "API_TOKEN")
   refuses("SECRET_MISSING", "API_TOKEN", { run: ["run", "-p", ".", "--", "true"], status: 125 })
   finds("SECRET_MISSING", "API_TOKEN", { who: "zoe", run: ["--since", "now"] })
+})
+
+/** Zoe moves the store to another folder, changes what lies there, and has the settings name it. */
+function moveStore(change: Files): void {
+  git("tom", "mv", "secrets", "vault")
+  for (const [path, content] of Object.entries(change)) {
+    const file = join(clone("tom"), "vault", path)
+    if (content === null) rmSync(file)
+    else writeFileSync(file, content)
+  }
+  writeFileSync(join(clone("tom"), ".coffer.yaml"), "store: vault\n")
+  git("tom", "add", "-A")
+  git("tom", "commit", "-q", "--author=zoe <zoe@example.com>", "-m", "a move")
+}
+
+attack("the store is moved to another folder, with all that is in it", () => {
+  moveStore({})
+  reads("token two")
+  reads("token two", { who: "ana" })
+  assert.is(coffer("tom", ["check", "--since", "now"]).status, 0)
+})
+
+attack("the store is moved to another folder, and an older version put back there", () => {
+  moveStore(files(tokenOne))
+  refuses("ROLLED_BACK", "API_TOKEN")
+  refuses("ROLLED_BACK", "API_TOKEN", { run: ["set", "API_TOKEN"] })
+  finds("ROLLED_BACK", "API_TOKEN", { who: "zoe", run: ["--since", "now"] })
+  finds("ROLLED_BACK", "API_TOKEN", { who: "zoe", run: ["--range", "now..main"] })
+})
+
+attack("the store is moved to another folder without one of its files", () => {
+  moveStore({ "API_TOKEN.yaml": null })
+  refuses("SECRET_MISSING", "API_TOKEN")
+  finds("SECRET_MISSING", "API_TOKEN", { who: "zoe", run: ["--since", "now"] })
+})
+
+attack("the store is moved to another folder as it was before the removal", () => {
+  moveStore(before)
+  refuses("ROLLED_BACK", tip.path)
+})
+
+attack("a copy of the store, left behind, takes its place later", () => {
+  execFileSync("cp", ["-a", "secrets", "vault"], { cwd: clone("tom") })
+  plant({})
+  reads("token two")
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, version: 3 })))
+  reads("forged")
+  writeFileSync(join(clone("tom"), ".coffer.yaml"), "store: vault\n")
+  plant({})
+  assert.match(coffer("tom", ["list"]).stderr, /ROLLED_BACK/)
+  git("tom", "checkout", "-q", "--detach")
+  reads("token two")
+  git("tom", "checkout", "-q", "main")
+  refuses("ROLLED_BACK", "API_TOKEN")
+  assert.is(coffer("tom", ["trust", "accept", "API_TOKEN"]).status, 0)
+  reads("token two")
 })
 
 attack("a deleted file is made anew as version 1", () => {

@@ -1,4 +1,5 @@
 import { test } from "uvu"
+import * as assert from "uvu/assert"
 import type { SecretName } from "../../src/format/names.js"
 import type { SecretFile } from "../../src/format/secret-file.js"
 import { openFile, resealFile } from "../../src/store/seal.js"
@@ -16,7 +17,7 @@ import {
   team,
   tip,
 } from "./cast.js"
-import { attack, plant, reads, refuses } from "./world.js"
+import { attack, coffer, git, plant, reads, refuses, type Victim } from "./world.js"
 
 const { ana, tom, maria, rot, eva, zoe } = people
 
@@ -49,6 +50,28 @@ attack("a reader claims another signer", () => {
 attack("a writer's file has another author than its signer: both are shown", () => {
   plant(files(forgeFile({ name: "API_TOKEN", by: tom, author: "ana" })))
   reads("forged")
+})
+
+attack("a writer names others as authors: wherever one is named, the signer is too", () => {
+  const both = /by zoe \(signed by tom\).*by ana \(signed by tom\)/
+  git("tom", "checkout", "-qb", "side")
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, author: "ana", text: "theirs" })))
+  git("tom", "checkout", "-q", "main")
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, author: "zoe", text: "ours" })))
+  reads("ours")
+  assert.throws(() => git("tom", "merge", "-q", "side"))
+  assert.match(coffer("tom", ["resolve"]).stderr, both)
+  git("tom", "merge", "--abort")
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, author: "ana", text: "instead" })))
+  assert.match(
+    coffer("tom", ["get", "API_TOKEN"]).stderr,
+    /by zoe \(signed by tom\), seen before, and by ana \(signed by tom\)/,
+  )
+  plant(
+    files(forgeFile({ name: "API_TOKEN", by: tom, author: "ana", version: 4, state: "deleted", text: "" })),
+  )
+  assert.match(coffer("tom", ["get", "API_TOKEN"]).stderr, /was deleted by ana \(signed by tom\)/)
+  assert.match(coffer("tom", ["versions", "API_TOKEN"]).stdout, /ana \(signed by tom\)/)
 })
 
 attack("a rotator alters a value while re-sealing", () => {
@@ -94,6 +117,15 @@ for (const [what, [name, file]] of Object.entries(CARRIED)) {
     refuses("WRITE_SIGNATURE", `${name}.yaml`, { who: "maria", run: ["get", name] })
   })
 }
+
+attack("a writer uses up the numbers of versions", () => {
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, version: 2 ** 31 - 1 })))
+  const usedUp: Victim = { status: 2, input: "next" }
+  refuses("LIMIT_EXCEEDED", "API_TOKEN", { ...usedUp, run: ["set", "API_TOKEN"] })
+  refuses("LIMIT_EXCEEDED", "API_TOKEN", { ...usedUp, run: ["delete", "API_TOKEN"] })
+  refuses("LIMIT_EXCEEDED", "API_TOKEN", { ...usedUp, run: ["move", "API_TOKEN", "API_KEY"] })
+  reads("forged")
+})
 
 attack("a file is renamed, or comes from another store", () => {
   plant({ "DB_URL.yaml": files(secrets.API_TOKEN)["API_TOKEN.yaml"]! })

@@ -95,6 +95,8 @@ test("MEMBER_INVALID: keys of small order or not canonical, and keys that do not
     { ...member(max, "reader"), role: "writer" as const },
     { ...member(max, "writer"), role: "reader" as const },
     { ...member(max, "writer"), recipient: withWrongChecksum(max.recipient) },
+    { ...member(max, "writer"), recipient: max.recipient.toUpperCase() },
+    { ...member(max, "writer"), recipient: tom.recipient.replace("age1", "AGE1") },
   ]
   for (const entry of odd) {
     const bad = forge({ by: ana, members: [...members, entry], parents: [root] })

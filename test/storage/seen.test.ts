@@ -1,4 +1,5 @@
-import { spawnSync } from "node:child_process"
+import { spawn, spawnSync } from "node:child_process"
+import { once } from "node:events"
 import {
   existsSync,
   mkdirSync,
@@ -11,6 +12,7 @@ import {
 } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { setTimeout as delay } from "node:timers/promises"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { describeOwner } from "../../src/storage/owned-lock.js"
@@ -58,6 +60,10 @@ test("branches and stores are kept side by side", () => {
   assert.equal(readSeen(dir, store, "refs/heads/fix/#1"), branch(b, b, [["prod/X", "3-abc"]]))
   assert.equal(readSeen(dir, other, main), branch(b, a))
   assert.is(readSeen(dir, other, "refs/heads/fix/#1"), undefined)
+  // git refuses no white space but ASCII's in the name of a branch.
+  const spaces = "refs/heads/a\u00a0b\u3000c\u2028d\ufeff"
+  write(branch(a, b, [["A", "1-abc"]]), { ref: spaces })
+  assert.equal(readSeen(dir, store, spaces), branch(a, b, [["A", "1-abc"]]))
   assert.is(statSync(path()).mode & 0o777, 0o600)
 })
 
@@ -102,6 +108,21 @@ test("a process that has ended holds nobody up, and leaves no lock", () => {
   write(branch(a))
   assert.equal(readSeen(dir, store, main), branch(a))
   assert.not.ok(existsSync(lock()))
+})
+
+test("one that has ended and was not waited for by its parent does not either", async () => {
+  // Where pid 1 of a container waits for nobody, killed processes stay in the list like this one.
+  const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], {
+    stdio: ["ignore", "pipe", "ignore"],
+  })
+  const [line] = await once(parent.stdout, "data")
+  const pid = Number(line)
+  const stat = () => readFileSync(`/proc/${pid}/stat`, "latin1").slice(-400).split(") ")[1]!.split(" ")
+  while (stat()[0] !== "Z") await delay(10)
+  plantLock(ownedBy({ pid, started: stat()[19] }))
+  write(branch(a))
+  parent.kill()
+  assert.equal(readSeen(dir, store, main), branch(a))
 })
 
 test("a living one's lock is waited for, one that nobody can look at for five seconds", () => {

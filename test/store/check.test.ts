@@ -114,6 +114,11 @@ test("each file that is not what it says is named with its code", async () => {
       ["NOT_CANONICAL prod/.gitattributes"],
     ],
     [
+      "attributes below .coffer",
+      () => writeFileSync(inStore(".coffer/.gitattributes"), "* text\n"),
+      ["NOT_CANONICAL .coffer/.gitattributes"],
+    ],
+    [
       "its attributes",
       () => writeFileSync(inStore(".gitattributes"), "* text\n"),
       ["NOT_CANONICAL .gitattributes"],

@@ -93,6 +93,24 @@ test("push: damage in the store, a removed secret, a new branch, a deletion", ()
   assert.equal(clone.tryGit("push", "-q", "origin", "new"), { status: 0, stdout: "", stderr: "" })
 })
 
+test("push: a store that is removed, or only its store.yaml", async () => {
+  for (const path of ["secrets", "secrets/.coffer/store.yaml"]) {
+    const clone = withRemote(fresh())
+    clone.git("rm", "-rq", path)
+    clone.sneak("gone")
+    refusedWith(clone.tryGit("push", "-q"), "SECRET_MISSING", "secrets/.coffer/store.yaml")
+    const { findings } = await guardRange({ directory: clone.dir, env: clone.env }, { range: "HEAD~1..HEAD" })
+    assert.equal(
+      findings.map(({ level, code, path }) => [level, code, path]),
+      [["error", "SECRET_MISSING", "secrets/.coffer/store.yaml"]],
+    )
+  }
+  const clone = withRemote(fresh())
+  clone.git("mv", "secrets", "vault")
+  clone.sneak("moved")
+  assert.is(clone.tryGit("push", "-q").status, 0)
+})
+
 test("push: a remote that nothing is known of, and a shallow clone", () => {
   const clone = fresh()
   clone.git("init", "-q", "--bare", "--template=", "../unknown")

@@ -112,6 +112,16 @@ type Disguise = [path: string, content: (real: string) => string | Uint8Array, c
 const disguises: Record<string, Disguise> = {
   "plaintext in the store": ["secrets/notes.txt", () => "plain\n", "NOT_CANONICAL"],
   "plaintext in a secret's place": ["secrets/C.yaml", () => "password: plain\n", "NOT_CANONICAL"],
+  "attributes in a folder of another coffer": [
+    "secrets/.coffer/notes/.gitattributes",
+    () => "* text\n",
+    "NOT_CANONICAL",
+  ],
+  "attributes where case does not count": [
+    "secrets/.coffer/.GitAttributes",
+    () => "* text\n",
+    "NOT_CANONICAL",
+  ],
   "an unknown folder": ["secrets/.coffer/notes/a.txt", () => "plain\n", "CHECK_INCOMPLETE"],
   "a magic first line": ["secrets/C.yaml", () => "coffer: secret/1\npassword: plain\n", "NEWER_FORMAT"],
   "plaintext behind a secret": ["secrets/A.yaml", real => `${real}password: plain\n`, "NEWER_FORMAT"],

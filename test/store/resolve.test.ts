@@ -4,12 +4,23 @@ import { parseSecretName } from "../../src/format/names.js"
 import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
+import { deleteSecret, getSecret, setSecret } from "../../src/store/secrets.js"
 import { transferSecret } from "../../src/store/transfer.js"
+import { codeOf } from "../code-of.js"
 import { type Actor, makeTeam, now } from "./team.js"
 
 async function move(actor: Actor, from: string, to: string): Promise<void> {
   const names = { from: parseSecretName(from), to: parseSecretName(to) }
   await transferSecret(await actor.open(), "move", { ...names, at: now() })
+}
+
+async function annotate(actor: Actor, name: string, meta: ReadonlyMap<string, string>): Promise<void> {
+  await setSecret(await actor.open(), { name: parseSecretName(name), meta, at: now() })
+}
+
+async function metaOf(actor: Actor, name: string): Promise<ReadonlyMap<string, string>> {
+  const { file } = await getSecret(await actor.open(), { name: parseSecretName(name) })
+  return file.meta
 }
 
 /** Leaves the merge of another clone's main in conflict. */
@@ -37,6 +48,46 @@ test("a changed value follows a move", async () => {
   assert.equal(await resolve(ana), { resolved: ["A"], conflicts: [] })
   ana.git("commit", "-q", "--no-edit")
   assert.is(await ana.get("B"), "2")
+})
+
+test("a changed value and notes follow a secret to where it is by now, and join what was noted there", async () => {
+  const { ana, clone } = await makeTeam()
+  for (const name of ["A", "P"]) await ana.set(name, "1")
+  const second = await clone(ana)
+  for (const [from, to] of ["AB", "BC", "PQ"]) await move(ana, from!, to!)
+  await annotate(ana, "Q", new Map([["owner", "ana"]]))
+  await second.set("A", "2")
+  await annotate(second, "P", new Map([["env", "P"]]))
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["A", "P"], conflicts: [] })
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("C"), "2")
+  assert.is(await codeOf(ana.get("B")), "NOT_FOUND")
+  assert.is(await ana.get("Q"), "1")
+  assert.equal(
+    [...(await metaOf(ana, "Q"))],
+    [
+      ["env", "P"],
+      ["owner", "ana"],
+    ],
+  )
+})
+
+test("a move whose target was changed or deleted since is a person's to decide about", async () => {
+  const { ana, clone } = await makeTeam()
+  for (const name of ["A", "P"]) await ana.set(name, "1")
+  const second = await clone(ana)
+  for (const [from, to] of ["AB", "PQ"]) await move(ana, from!, to!)
+  await ana.set("B", "ours")
+  await deleteSecret(await ana.open(), { name: parseSecretName("Q"), at: now() })
+  for (const name of ["A", "P"]) await second.set(name, "theirs")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: [], conflicts: ["A", "P"] })
+  await choose(ana, "A", "ours")
+  await choose(ana, "P", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("B"), "ours")
+  assert.is(await ana.get("P"), "theirs")
 })
 
 test("a move whose target is in conflict too is a person's to decide about", async () => {
@@ -83,6 +134,42 @@ test("a secret that both sides changed is settled in the group that one side mad
   ana.git("commit", "-q", "--no-edit")
   assert.is(await ana.get("prod/A"), "theirs")
   assert.is(await ana.get("prod/B"), "1")
+})
+
+/** Meta of `count` entries that nobody else has. */
+function notes(letter: string, count: number): Map<string, string> {
+  return new Map(Array.from({ length: count }, (_, index) => [`${letter}${index}`, "x"]))
+}
+
+test("notes of both sides that are too many together are a person's to decide about", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  await ana.set("B", "1")
+  const second = await clone(ana)
+  await annotate(ana, "A", notes("a", 20))
+  await annotate(second, "A", notes("b", 20))
+  await annotate(ana, "B", notes("a", 16))
+  await annotate(second, "B", notes("b", 16))
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["B"], conflicts: ["A"] })
+  await choose(ana, "A", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "1")
+  assert.equal([...(await metaOf(ana, "A")).keys()], [...notes("b", 20).keys()].sort())
+  assert.is((await metaOf(ana, "B")).size, 32)
+})
+
+test("a value that is chosen against a move is not marked as moved", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  const second = await clone(ana)
+  await move(ana, "A", "B")
+  await second.set("A", "2")
+  mergeInto(ana, second)
+  await choose(ana, "A", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "2")
+  assert.equal([...(await metaOf(ana, "A"))], [])
 })
 
 test.run()

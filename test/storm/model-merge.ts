@@ -99,7 +99,7 @@ export function resolveAll(merge: MergeModel, by: Settler): void {
   const settled = new Map<string, Blob>()
   const done: string[] = []
   for (const [name, sides] of merge.conflicts) {
-    const files = resolveOne(name, sides, by) ?? follow(merge, sides, by)
+    const files = resolveOne(merge, { name, sides }, by)
     if (files === undefined) continue
     done.push(name)
     for (const blob of files) settled.set(blob.name, blob)
@@ -148,9 +148,14 @@ function requireStages({ conflicts }: MergeModel, { view: seen }: Settler): void
   }
 }
 
-function resolveOne(name: string, sides: Sides, by: Settler): Blob[] | undefined {
+function resolveOne(
+  merge: MergeModel,
+  { name, sides }: { name: string; sides: Sides },
+  by: Settler,
+): Blob[] | undefined {
   const take = settle(sides)
   if (take !== undefined) return [resealTaken(sides[take]!, by)]
+  if (findMove(sides) !== undefined) return follow(merge, sides, by)
   const key = findKey(name, by)
   if (key === undefined || sides.base === undefined) return undefined
   if (![sides.base, sides.ours, sides.theirs].every(side => canOpen(side, by))) return undefined
@@ -199,11 +204,12 @@ function combine(sides: Sides, key: Rec, by: Settler, take?: Side): Blob | undef
   const { base, ours, theirs } = sides
   for (const side of [base, ours, theirs]) if (side !== undefined) requireOpen(by.view, by.by, side)
   const source = take === undefined ? changedValue(sides) : sides[take]
-  const meta = joinMeta(sides, take)
+  const meta = source && joinMeta(sides, source, take)
   if (source === undefined || meta === undefined) return undefined
   const same = [base, ours, theirs].filter(side => side !== undefined && sameValue(side, source))
   const valueKeys = [...new Set([source, ...same].flatMap(side => side!.valueKeys))]
-  const { name, state, value } = source
+  const { state, value } = source
+  const { name } = ours!
   const content = { name, state, value, meta, valueKeys: enter(valueKeys, key), key }
   return nextVersion(content, [ours!, theirs!], by)
 }
@@ -218,9 +224,17 @@ function changedValue({ base, ours, theirs }: Sides): Blob | undefined {
   return sameValue(ours, base) ? theirs : undefined
 }
 
-function joinMeta({ base, ours, theirs }: Sides, take?: Side): ReadonlyMap<string, string> | undefined {
+/** What people noted; where a secret went is told by the side whose value stands, and by a tombstone alone. */
+function joinMeta(
+  { base, ours, theirs }: Sides,
+  source: Blob,
+  take?: Side,
+): ReadonlyMap<string, string> | undefined {
   const joined = new Map<string, string>()
+  const movedTo = source.state === "deleted" ? source.meta.get("movedTo") : undefined
+  if (movedTo !== undefined) joined.set("movedTo", movedTo)
   for (const key of [...new Set([...ours!.meta.keys(), ...theirs!.meta.keys()])].sort()) {
+    if (key === "movedTo") continue
     const [before, mine, yours] = [base?.meta.get(key), ours!.meta.get(key), theirs!.meta.get(key)]
     const isContested = mine !== yours && mine !== before && yours !== before
     if (isContested && take === undefined) return undefined
@@ -230,25 +244,40 @@ function joinMeta({ base, ours, theirs }: Sides, take?: Side): ReadonlyMap<strin
   return joined
 }
 
-/** One side moved the secret, the other changed it: the change follows to the new name. */
-function follow(merge: MergeModel, sides: Sides, by: Settler): Blob[] | undefined {
-  const isMoved = (blob: Blob | undefined) => blob?.state === "deleted" && blob.meta.has("movedTo")
-  const [moved, changed] = isMoved(sides.ours) ? [sides.ours!, sides.theirs!] : [sides.theirs!, sides.ours!]
-  if (!isMoved(moved) || changed.state !== "current") return undefined
-  const to = moved.meta.get("movedTo")!
-  const target = merge.secrets.get(to)
-  const [key, newest] = [findKey(moved.name, by), findKey(to, by)]
-  if (key === undefined || newest === undefined || target === undefined) return undefined
-  if (findFault(by.view, target) !== undefined || !canOpen(changed, by)) return undefined
-  const { value, meta, valueKeys } = changed
-  const content = {
-    name: to,
-    state: "current" as const,
-    value,
-    meta,
-    valueKeys: enter(valueKeys, newest),
-    key: newest,
+function isMoved(blob: Blob | undefined): boolean {
+  return blob?.state === "deleted" && blob.meta.has("movedTo")
+}
+
+/** One side moved the secret, the other changed it. */
+function findMove({ ours, theirs }: Sides): { moved: Blob; changed: Blob } | undefined {
+  const [moved, changed] = isMoved(ours) ? [ours, theirs] : [theirs, ours]
+  return isMoved(moved) && changed?.state === "current" ? { moved: moved!, changed } : undefined
+}
+
+/** Where a moved secret is by now. */
+function findTarget(merge: MergeModel, moved: Blob, by: Settler): Blob | undefined {
+  const passed = new Set([moved.name])
+  let found: Blob | undefined = moved
+  while (found !== undefined && isMoved(found)) {
+    const to: string = found.meta.get("movedTo")!
+    if (passed.has(to)) return undefined
+    passed.add(to)
+    found = merge.secrets.get(to)
+    if (found !== undefined && findFault(by.view, found) !== undefined) return undefined
   }
+  return found
+}
+
+/** The change follows to the new name, and is joined with what happened to the secret there. */
+function follow(merge: MergeModel, sides: Sides, by: Settler): Blob[] | undefined {
+  const { moved, changed } = findMove(sides)!
+  const target = findTarget(merge, moved, by)
+  const [key, newest] = [findKey(moved.name, by), target && findKey(target.name, by)]
+  if (key === undefined || newest === undefined || target === undefined || sides.base === undefined)
+    return undefined
+  if (![sides.base, target, changed].every(side => canOpen(side, by))) return undefined
+  const followed = combine({ base: sides.base, ours: target, theirs: changed }, newest, by)
+  if (followed === undefined) return undefined
   const tombstone = {
     name: moved.name,
     state: "deleted" as const,
@@ -257,7 +286,7 @@ function follow(merge: MergeModel, sides: Sides, by: Settler): Blob[] | undefine
     valueKeys: enter(moved.valueKeys, key),
     key,
   }
-  return [nextVersion(content, [target, changed], by), nextVersion(tombstone, [moved, changed], by)]
+  return [followed, nextVersion(tombstone, [moved, changed], by)]
 }
 
 /** Values that a merge commit dropped, as `check` has to find. */

@@ -1,13 +1,12 @@
 /** The command `list`. */
 import { CofferError } from "../../errors.js"
-import type { SecretFile } from "../../format/secret-file.js"
+import { type SecretFile, writerOf } from "../../format/secret-file.js"
 import { nothingBelow } from "../../store/draft-secrets.js"
 import { listSecrets } from "../../store/secrets.js"
 import { parsePrefix } from "../arguments.js"
 import { defineCommand } from "../command.js"
 import { headerJson } from "../header-json.js"
 import { table } from "../table.js"
-import { authorText } from "../written.js"
 
 export const list = defineCommand({
   name: "list",
@@ -50,7 +49,7 @@ export const list = defineCommand({
 
 function longRow(file: SecretFile): string[] {
   const { name, version, state, type, created, group } = file
-  return [name, String(version), state === "deleted" ? state : type, created, authorText(file), group]
+  return [name, String(version), state === "deleted" ? state : type, created, writerOf(file), group]
 }
 
 function treeLines(entries: readonly { name: string; remark: string }[]): string {

@@ -1,7 +1,7 @@
 /** The command `resolve`. */
 import { CofferError, EXIT_CODES } from "../../errors.js"
 import { parseSecretName } from "../../format/names.js"
-import type { SecretFile } from "../../format/secret-file.js"
+import { type SecretFile, writerOf } from "../../format/secret-file.js"
 import { type Conflict, resolveMerge, resolveSecret } from "../../store/resolve.js"
 import { defineCommand } from "../command.js"
 
@@ -58,12 +58,13 @@ function complaint({ name, why, ours, theirs }: Conflict): CofferError {
   })
 }
 
-function sideText({ version, state, author, created }: SecretFile): string {
-  return `version ${version}${state === "deleted" ? " (deleted)" : ""} by ${author}, ${created}`
+function sideText(file: SecretFile): string {
+  const { version, state, created } = file
+  return `version ${version}${state === "deleted" ? " (deleted)" : ""} by ${writerOf(file)}, ${created}`
 }
 
 function sideJson(file: SecretFile | undefined) {
-  return file === undefined
-    ? null
-    : { version: file.version, state: file.state, author: file.author, created: file.created }
+  if (file === undefined) return null
+  const { version, state, author, signer, created } = file
+  return { version, state, author, signer, created }
 }

@@ -1,9 +1,9 @@
 /** The command `versions`. */
 import { parseSecretName } from "../../format/names.js"
+import { writerOf } from "../../format/secret-file.js"
 import { listVersions } from "../../store/history.js"
 import { defineCommand } from "../command.js"
 import { table } from "../table.js"
-import { authorText } from "../written.js"
 
 export const versions = defineCommand({
   name: "versions",
@@ -26,7 +26,7 @@ export const versions = defineCommand({
       label,
       file.state,
       file.created,
-      authorText(file),
+      writerOf(file),
       commit?.slice(0, 7) ?? "-",
       file.key,
       current ? "current" : linked ? "" : "not linked by signatures",

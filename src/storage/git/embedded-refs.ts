@@ -69,7 +69,7 @@ export function isRefName(name: string): boolean {
 }
 
 function symbolicTarget(text: string | undefined): string | undefined {
-  return text === undefined ? undefined : /^ref:\s*(.+)$/.exec(text)?.[1]
+  return text === undefined ? undefined : /^ref:\s*(.+)$/s.exec(text)?.[1]
 }
 
 function readPackedRefs(commonDir: string): Map<string, Oid> {

@@ -271,6 +271,8 @@ test("a repository and its HEAD are found without git", () => {
   git(linked, "checkout", "-q", "--detach")
   assert.equal(readHead(found), { ref: null, commit })
   assert.is(inProgress(found), "clean")
+  git(folder, "checkout", "-q", "-b", "a\u2028b")
+  assert.equal(readHead(main), { ref: "refs/heads/a\u2028b", commit })
   git(folder, "checkout", "-q", "--orphan", "none")
   assert.equal(readHead(main), { ref: "refs/heads/none", commit: null })
   writeFileSync(join(folder, ".git/HEAD"), "ref: refs/heads/.invalid\n")
