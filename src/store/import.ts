@@ -20,7 +20,7 @@ export interface ImportRequest {
   readonly prefix?: string | undefined
   /** Secrets that have another value get the file's as their next version. */
   readonly force?: boolean | undefined
-  /** Only says what would be done. */
+  /** Only says what would be done, or refused. */
   readonly dryRun?: boolean | undefined
 }
 
@@ -125,18 +125,11 @@ async function compareEntries(draft: Draft, entries: readonly Entry[]): Promise<
 async function storeEntries(
   draft: Draft,
   compared: readonly Compared[],
-  { prefix = ".", dryRun = false }: ImportRequest,
+  { prefix = "." }: ImportRequest,
 ): Promise<StepResult[]> {
   const results: StepResult[] = []
   for (const { entry, is, found } of compared) {
     const { name, key, value } = entry
-    const version = found?.file.version ?? 0
-    if (dryRun) {
-      results.push(
-        is === "same" ? { name, version, changed: false } : { name, version: version + 1, changed: true },
-      )
-      continue
-    }
     if (is === "same") {
       results.push(await keepIn(draft, found!.file))
       continue

@@ -313,7 +313,7 @@ export async function changeOne(
 /** An operation of several steps. @param verb - begins the commit's message: `Delete 3 secrets`. */
 export async function changeSeveral(
   store: Store,
-  options: WriteOptions,
+  options: WriteOptions & { readonly dryRun?: boolean | undefined },
   verb: string,
   steps: (draft: Draft) => Promise<readonly StepResult[]>,
 ): Promise<SecretsWritten> {
