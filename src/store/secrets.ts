@@ -333,7 +333,10 @@ function describeSeveral(verb: string, results: readonly StepResult[]): string {
 function refuseTwice(secrets: readonly SetRequest[]): void {
   const seen = new Set<string>()
   for (const { name } of secrets) {
-    if (seen.has(name)) throw new CofferError("USAGE", `"${name}" is given twice in one batch`)
+    if (seen.has(name))
+      throw new CofferError("USAGE", `"${name}" is given twice in one batch`, {
+        hint: "leave one of them out; nothing was stored",
+      })
     seen.add(name)
   }
 }

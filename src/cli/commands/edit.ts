@@ -71,7 +71,9 @@ async function editOne(session: Session, name: SecretName, options: WriteOptions
   return editUntilAccepted(session, file, edited => {
     const value = restoreLineEnding(before?.value, edited)
     if (before === undefined && value.length === 0) {
-      throw new CofferError("USAGE", "the file is empty; nothing was stored")
+      throw new CofferError("USAGE", "the file is empty; nothing was stored", {
+        hint: `write the value and save it; coffer set ${name} --file /dev/null stores an empty one`,
+      })
     }
     return setSecret(store, { name, value, cas: version, ...options })
   })
@@ -87,7 +89,10 @@ async function editBelow(
   const file = { fileName: "secrets.yaml", content: encodeUtf8(shown.text), maxBytes: MAX_MAP_BYTES }
   return editUntilAccepted(session, file, async edited => {
     const text = decodeUtf8(edited)
-    if (text === undefined) throw new CofferError("VALUE_INVALID", "the file is not UTF-8 any more")
+    if (text === undefined)
+      throw new CofferError("VALUE_INVALID", "the file is not UTF-8 any more", {
+        hint: "nothing was written; edit it again, and save it as UTF-8",
+      })
     const plan = await planEdit(shown, text)
     if (!remove) await confirmDeletions(session, plan)
     return setSecrets(store, { ...plan, ...options })

@@ -94,7 +94,9 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
   const answers = stdout.toString().split("\n").slice(0, -1)
   if (answers[0] === format) return undefined
   if (answers.length !== 6)
-    throw new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it")
+    throw new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it", {
+      hint: "rename the folder",
+    })
   const [workTree, gitDir, commonDir, hooks] = answers.slice(0, 4).map(normalize)
   return {
     at: { workTree: workTree!, gitDir: gitDir!, commonDir: commonDir! },
@@ -110,7 +112,9 @@ function refusal(dir: string, stderr: string): CofferError {
     return foreignOwner(findRepository(dir)?.workTree ?? dir)
   }
   if (/work tree/.test(words))
-    return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here")
+    return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here", {
+      hint: "work in a clone of it: git clone, then cd",
+    })
   if (/not a git repository/.test(words)) return noRepository(dir)
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
