@@ -1,5 +1,6 @@
 /** The system back end: the git binary, through its plumbing. */
-import { normalize } from "node:path"
+import { devNull } from "node:os"
+import { dirname, normalize, parse } from "node:path"
 import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
 import { once } from "../once.js"
@@ -80,13 +81,14 @@ interface Discovered {
 
 /**
  * One process tells where the repository is and of what kind. The hooks path is asked for, so the setting that turns
- * hooks off must not be there.
+ * hooks off must not be there. It is asked for by a file in it: an empty `core.hooksPath`, which turns hooks off too, is a
+ * path that git fails on by itself; with the file it is at the top of the disk.
  *
  * @returns undefined for a git before 2.31, which takes the option for text to repeat.
  */
 async function discover(git: GitProgram, dir: string): Promise<Discovered | undefined> {
   const format = "--path-format=absolute"
-  const paths = ["--show-toplevel", "--git-dir", "--git-common-dir", "--git-path", "hooks"]
+  const paths = ["--show-toplevel", "--git-dir", "--git-common-dir", "--git-path", "hooks/-"]
   const kinds = ["--show-object-format", "--is-shallow-repository"]
   const options = { cwd: dir, env: { LC_ALL: "C" }, programs: "hooks" } as const
   const { status, stdout, stderr } = await git.run(["rev-parse", format, ...paths, ...kinds], options)
@@ -97,12 +99,13 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
     throw new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it", {
       hint: "rename the folder",
     })
-  const [workTree, gitDir, commonDir, hooks] = answers.slice(0, 4).map(normalize)
+  const [workTree, gitDir, commonDir, hook] = answers.slice(0, 4).map(normalize)
+  const folder = dirname(hook!)
   return {
     at: { workTree: workTree!, gitDir: gitDir!, commonDir: commonDir! },
     oidHex: answers[4] === "sha256" ? 64 : 40,
     shallow: answers[5] === "true",
-    hooks: hooks!,
+    hooks: folder === parse(folder).root ? devNull : folder,
   }
 }
 
