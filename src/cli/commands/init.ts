@@ -37,6 +37,8 @@ interface Initialised {
   readonly newIdentity: boolean
   /** What an admin has to run; null for the founder. */
   readonly add: string | null
+  /** The store that is found where none is named, if a new one was made beside it. */
+  readonly beside: string | null
   readonly dotenv: readonly { readonly path: string; readonly git: GitKnowledge }[]
 }
 
@@ -52,7 +54,7 @@ export const init = defineCommand({
     ...WRITE_OPTIONS,
   },
   fields:
-    "{store, storeId, pin, identityFile, card, commit, joined, member, hooks, newIdentity, add, dotenv: [{path, git}]}",
+    "{store, storeId, pin, identityFile, card, commit, joined, member, hooks, newIdentity, add, beside, dotenv: [{path, git}]}",
   errors: [
     "NAME_INVALID",
     "IDENTITY_INVALID",
@@ -97,6 +99,7 @@ export const init = defineCommand({
       hooks: hooks ? await hook(session, store) : "none",
       newIdentity: own.created,
       add: made === undefined ? addCommand(member, own.identity) : null,
+      beside: made?.beside ?? null,
       dotenv: await findDotenvFiles(store, git.workTree),
     }
   },
@@ -145,7 +148,7 @@ async function hook({ host, env, warn }: Session, store: Store): Promise<Initial
 function newText(result: Initialised): string {
   const { store, member, commit } = result
   const made = outcome({ changed: true, commit })
-  return `store ${store}/: you are "${member}" (admin)${hooksText(result)}${made}\npin: ${result.pin}\n${identityText(result)}${dotenvText(result)}`
+  return `store ${store}/: you are "${member}" (admin)${hooksText(result)}${made}\npin: ${result.pin}\n${identityText(result)}${besideText(result)}${dotenvText(result)}`
 }
 
 function joinedText(result: Initialised): string {
@@ -162,6 +165,11 @@ function identityText({ identityFile, newIdentity }: Initialised): string {
   if (identityFile === null) return "your identity: COFFER_IDENTITY\n"
   const copy = newIdentity ? "; it is the only copy, keep another: coffer identity export" : ""
   return `your identity: ${identityFile}${copy}\n`
+}
+
+function besideText({ store, beside }: Initialised): string {
+  if (beside === null) return ""
+  return `the store in ${beside} stays the one that is found by itself: name this one with --store ${store}\n`
 }
 
 function dotenvText({ dotenv }: Initialised): string {
