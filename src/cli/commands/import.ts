@@ -2,6 +2,7 @@
 import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import { counted } from "../../format/counted.js"
+import { shellWord } from "../../format/shell.js"
 import { readUserFile } from "../../storage/user-file.js"
 import { findInGit, type GitKnowledge, type Imported, importDotenv } from "../../store/import.js"
 import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
@@ -72,13 +73,14 @@ const PLACES: Readonly<Record<GitKnowledge, string>> = {
 
 /** What to do with the file once its values are stored. */
 function advice(file: string, git: GitKnowledge): string {
+  const typed = shellWord(file)
   switch (git) {
     case "none":
-      return `: rm ${file}`
+      return `: rm ${typed}`
     case "staged":
-      return `: git rm --cached ${file}, then rm ${file}`
+      return `: git rm --cached ${typed}, then rm ${typed}`
     case "tracked":
-      return `: git rm ${file}, and change the values, since its history has them`
+      return `: git rm ${typed}, and change the values, since its history has them`
     case "history":
       return ": change the values"
   }

@@ -1,6 +1,7 @@
 /** The command `init`: a new store, or this clone set up for one that is there. */
 import { CofferError, hasCode } from "../../errors.js"
 import { printCard } from "../../format/card.js"
+import { shellWord } from "../../format/shell.js"
 import { createRepository } from "../../storage/git/create-repository.js"
 import { openGit } from "../../storage/git/open.js"
 import { gitPreference } from "../../storage/git-preference.js"
@@ -169,7 +170,7 @@ function identityText({ identityFile, newIdentity }: Initialised): string {
 
 function besideText({ store, beside }: Initialised): string {
   if (beside === null) return ""
-  return `the store in ${beside} stays the one that is found by itself: name this one with --store ${store}\n`
+  return `the store in ${beside} stays the one that is found by itself: name this one with --store ${shellWord(store)}\n`
 }
 
 function dotenvText({ dotenv }: Initialised): string {
@@ -180,6 +181,6 @@ function dotenvText({ dotenv }: Initialised): string {
     history: "in git's history",
   }
   return dotenv
-    .map(({ path, git }) => `${path} is plaintext, ${known[git]}: coffer import ${path}\n`)
+    .map(({ path, git }) => `${path} is plaintext, ${known[git]}: coffer import ${shellWord(path)}\n`)
     .join("")
 }
