@@ -51,8 +51,11 @@ export function startChild(host: Host, request: ChildRequest): Child {
     child.once("spawn", () => request.started?.())
     child.once("error", error => reject(startFailure(error)))
     child.once("exit", (status, signal) => {
-      if (signal !== null && got.has(signal)) resolve({ signal })
-      else resolve({ status: signal === null ? (status ?? 0) : signalStatus(signal) })
+      if (signal === null) return resolve({ status: status ?? 0 })
+      const end = () => resolve(got.has(signal) ? { signal } : { status: signalStatus(signal) })
+      // Sent to both, it may reach coffer a moment after it has ended the program.
+      if (got.has(signal) || !FORWARDED.some(each => each === signal)) end()
+      else setTimeout(end, LATE_MS)
     })
   }).finally(restore)
   return {
@@ -67,6 +70,9 @@ export function startChild(host: Host, request: ChildRequest): Child {
   }
 }
 
+const LATE_MS = 100
+
+const FORWARDED: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]
 const ENDING: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"]
 
 function spawnOr(giveUp: () => void, { file, args, env, cwd }: ChildRequest, aside: boolean): ChildProcess {
@@ -88,8 +94,7 @@ function forwardSignals(
   { seen, send }: { seen(signal: Signal): void; send(signal: Signal): void },
 ): () => void {
   const fromTerminal: readonly Signal[] = host.stdin.isTty ? ["SIGINT", "SIGQUIT"] : []
-  const signals: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]
-  const restore = signals.map(signal =>
+  const restore = FORWARDED.map(signal =>
     host.onSignal(signal, () => {
       seen(signal)
       if (!fromTerminal.includes(signal)) send(signal)

@@ -138,7 +138,10 @@ async function attemptChange<T>(
     new Map([...drafted].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
   if (options.dryRun) {
     const touched = inRepository(new Map([...files.kept, ...files.put]))
-    if (options.commit !== false) await git.requireClean(base, [...touched.keys()])
+    if (options.commit !== false && touched.size > 0) {
+      git.requireIdle()
+      await git.requireClean(base, [...touched.keys()])
+    }
     return { result, changed: false, commit: null }
   }
   // What a merge has staged is the other side's: taking that back would lose it.
