@@ -101,7 +101,7 @@ export const init = defineCommand({
       newIdentity: own.created,
       add: made === undefined ? addCommand(member, own.identity) : null,
       beside: made?.beside ?? null,
-      dotenv: await findDotenvFiles(store, git.workTree),
+      dotenv: await findDotenvFiles(store, session.cwd),
     }
   },
 
