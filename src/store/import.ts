@@ -1,5 +1,6 @@
 /** Taking over the variables of a dotenv file as secrets, and what git knows of that file. */
-import { relative, sep } from "node:path"
+import { realpathSync } from "node:fs"
+import { basename, dirname, join, relative, sep } from "node:path"
 import { decodeUtf8, encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
 import { type DotenvEntry, type DotenvWarning, parseDotenv } from "../format/dotenv.js"
@@ -54,10 +55,11 @@ export async function importDotenv(store: Store, request: ImportRequest & WriteO
   return { ...written, unchanged, warnings }
 }
 
-/** Asks git about a file, by its absolute path. Outside the repository it knows nothing. */
+/** Asks git about a file that is there, by its absolute path. Outside the repository it knows nothing. */
 export async function findInGit(store: Store, file: string): Promise<GitKnowledge> {
   const git = await store.git()
-  const path = relative(git.workTree, file).split(sep).join("/")
+  const real = join(realpathSync(dirname(file)), basename(file))
+  const path = relative(git.workTree, real).split(sep).join("/")
   if (path === "" || path.startsWith("../")) return "none"
   const [isTracked, isCommitted] = [await git.isTracked(path), await hasHistory(git, path)]
   if (isTracked) return isCommitted ? "tracked" : "staged"
