@@ -9,3 +9,8 @@ export function quoteForShell(text: string): string {
 export function shellWord(text: string): string {
   return /^[\w./:@%+=,][\w./:@%+=,~-]*$/.test(text) ? text : quoteForShell(text)
 }
+
+/** A path of the repository as git takes it in every folder of the repository, in a command that somebody is told to type. */
+export function gitPath(path: string): string {
+  return shellWord(`:/${path}`)
+}

@@ -7,6 +7,7 @@
 import { CofferError } from "../errors.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
 import { findSecretFile, type SecretFile } from "../format/secret-file.js"
+import { gitPath } from "../format/shell.js"
 import { findRollback } from "../keyring/compare.js"
 import type { Refusal } from "../keyring/findings.js"
 import { hashRecord } from "../keyring/graph.js"
@@ -104,7 +105,7 @@ async function judgeSecret(
   if (seen === "unreadable" || (change.to !== undefined && present === undefined)) return "unjudged"
   const side = present && { header: present, oid: change.to!.oid }
   const { oid } = change.from!
-  const restore = `git checkout ${from.slice(0, 7)} -- ${compared.folder}/${path}`
+  const restore = `git checkout ${from.slice(0, 7)} -- ${gitPath(`${compared.folder}/${path}`)}`
   const loss = findRollback({ header: seen, oid }, side, restore)
   if (loss === undefined) return undefined
   const tombstone = await findTombstone(compared, {

@@ -6,6 +6,7 @@ import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printCard } from "../format/card.js"
 import { isMemberName, parseMemberName, ROOT_GROUP } from "../format/names.js"
+import { gitPath } from "../format/shell.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { type NewRecord, nextRecord } from "../keyring/extend.js"
 import { printPin } from "../keyring/pin.js"
@@ -131,7 +132,7 @@ function refuseOtherStore({ env }: OpenOptions, git: Git, { folder }: Place): vo
   const location = rememberedAt(env, git.commonDir)
   if (location !== undefined && knownStore(location, folder) !== undefined) {
     throw new CofferError("STORE_CHANGED", `the store in "${folder}" that is known here is gone`, {
-      hint: `git log --all -- "${folder}" shows where it is; for a new one in its place: coffer trust reset, then coffer init`,
+      hint: `git log --all -- ${gitPath(folder)} shows where it is; for a new one in its place: coffer trust reset, then coffer init`,
     })
   }
   if (givenPin(env)?.pin === undefined) return

@@ -1,5 +1,6 @@
 /** What index and work tree hold on the paths of a write, and whether that may be written over. */
 import { CofferError } from "../../errors.js"
+import { gitPath } from "../../format/shell.js"
 import type { Backend } from "./backend.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { indexFingerprint } from "./index-lock.js"
@@ -107,6 +108,6 @@ function conflicted(path: string): CofferError {
 
 function dirty(path: string, what: string): CofferError {
   return new CofferError("GIT_DIRTY", `"${path}" ${what}`, {
-    hint: `commit it, or drop it: git checkout HEAD -- "${path}" (git rm --cached, or rm, where HEAD has no such file)`,
+    hint: `commit it, or drop it: git checkout HEAD -- ${gitPath(path)} (git rm --cached, or rm, where HEAD has no such file)`,
   })
 }
