@@ -48,7 +48,7 @@ const create = defineCommand({
   async run(session, { group, member, like, ...write }) {
     const request = {
       group: parseGroupName(group),
-      members: member.map(parseMember),
+      members: parseMembers(member),
       like: like === undefined ? undefined : parseGroupName(like),
       ...writeOptions(session, write),
     }
@@ -68,7 +68,26 @@ export const group: CommandGroup = {
   commands: [list, create],
 }
 
-function parseMember(text: string): { name: string; role?: Role } {
+function parseMembers(texts: readonly string[]): Member[] {
+  const members = new Map<string, Member>()
+  for (const member of texts.map(parseMember)) {
+    const before = members.get(member.name)
+    if (before !== undefined && before.role !== member.role) {
+      throw new CofferError("USAGE", `--member gives "${member.name}" twice, not alike`, {
+        hint: "leave one of them out",
+      })
+    }
+    members.set(member.name, member)
+  }
+  return [...members.values()]
+}
+
+interface Member {
+  readonly name: string
+  readonly role?: Role
+}
+
+function parseMember(text: string): Member {
   const [typed = "", role, ...others] = text.split(":")
   const name = parseMemberName(typed)
   if (role === undefined) return { name }
