@@ -1,6 +1,5 @@
 /** The system back end: the git binary, through its plumbing. */
-import { devNull } from "node:os"
-import { dirname, normalize, parse } from "node:path"
+import { normalize } from "node:path"
 import { CofferError } from "../../errors.js"
 import type { Environment } from "../environment.js"
 import { once } from "../once.js"
@@ -81,17 +80,19 @@ interface Discovered {
 
 /**
  * One process tells where the repository is and of what kind. The hooks path is asked for, so the setting that turns
- * hooks off must not be there. It is asked for by a file in it: an empty `core.hooksPath`, which turns hooks off too, is a
- * path that git fails on by itself; with the file it is at the top of the disk.
+ * hooks off must not be there, but where the user's own does that by being empty: git fails on such a path.
  *
  * @returns undefined for a git before 2.31, which takes the option for text to repeat.
  */
 async function discover(git: GitProgram, dir: string): Promise<Discovered | undefined> {
   const format = "--path-format=absolute"
-  const paths = ["--show-toplevel", "--git-dir", "--git-common-dir", "--git-path", "hooks/-"]
+  const paths = ["--show-toplevel", "--git-dir", "--git-common-dir", "--git-path", "hooks"]
   const kinds = ["--show-object-format", "--is-shallow-repository"]
-  const options = { cwd: dir, env: { LC_ALL: "C" }, programs: "hooks" } as const
-  const { status, stdout, stderr } = await git.run(["rev-parse", format, ...paths, ...kinds], options)
+  const words = ["rev-parse", format, ...paths, ...kinds]
+  const options = { cwd: dir, env: { LC_ALL: "C" } }
+  const first = await git.run(words, { ...options, programs: "hooks" })
+  const isOff = first.status !== 0 && /empty string is not a valid path/.test(wordsOf(first.stderr))
+  const { status, stdout, stderr } = isOff ? await git.run(words, options) : first
   if (status !== 0) throw refusal(dir, stderr)
   const answers = stdout.toString().split("\n").slice(0, -1)
   if (answers[0] === format) return undefined
@@ -99,13 +100,12 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
     throw new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it", {
       hint: "rename the folder",
     })
-  const [workTree, gitDir, commonDir, hook] = answers.slice(0, 4).map(normalize)
-  const folder = dirname(hook!)
+  const [workTree, gitDir, commonDir, hooks] = answers.slice(0, 4).map(normalize)
   return {
     at: { workTree: workTree!, gitDir: gitDir!, commonDir: commonDir! },
     oidHex: answers[4] === "sha256" ? 64 : 40,
     shallow: answers[5] === "true",
-    hooks: folder === parse(folder).root ? devNull : folder,
+    hooks: hooks!,
   }
 }
 
