@@ -10,7 +10,7 @@ import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
-import { foreignOwner, noRepository } from "./not-opened.js"
+import { foreignOwner, noRepository, noWorkTree } from "./not-opened.js"
 import { emptyTreeOid } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
@@ -114,10 +114,7 @@ function refusal(dir: string, stderr: string): CofferError {
   if (/dubious ownership|safe\.directory/.test(words)) {
     return foreignOwner(findRepository(dir)?.workTree ?? dir)
   }
-  if (/work tree/.test(words))
-    return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here", {
-      hint: "work in a clone of it: git clone, then cd",
-    })
+  if (/work tree/.test(words)) return noWorkTree()
   if (/not a git repository/.test(words)) return noRepository(dir)
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
