@@ -17,13 +17,13 @@ const FIELDS: readonly string[] = ["name", "value", "valueBase64", "meta", "cas"
  */
 export async function readBatch(session: Session): Promise<readonly SetRequest[]> {
   const text = decodeUtf8(await collect(session.host.stdin.chunks(), MAX_BYTES))
-  if (text === undefined) throw new CofferError("USAGE", "stdin is not UTF-8")
+  if (text === undefined) throw refuse("stdin is not UTF-8")
   const requests = text
     .split("\n")
     .map((line, index) => ({ line, number: index + 1 }))
     .filter(({ line }) => line.trim() !== "")
     .map(({ line, number }) => atLine(number, () => parseLine(line)))
-  if (requests.length === 0) throw new CofferError("USAGE", "there is nothing on stdin")
+  if (requests.length === 0) throw refuse("there is nothing on stdin")
   return requests
 }
 
@@ -82,7 +82,9 @@ function metaOf(name: string, meta: unknown): ReadonlyMap<string, string> | unde
 }
 
 function refuse(why: string): CofferError {
-  return new CofferError("USAGE", why)
+  return new CofferError("USAGE", why, {
+    hint: 'a line is {"name":"API_TOKEN","value":"…"}, with valueBase64 for what is no text; nothing was stored',
+  })
 }
 
 /** Puts the line in front of what is wrong with it. */

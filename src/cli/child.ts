@@ -4,7 +4,7 @@ import { CofferError } from "../errors.js"
 import type { Environment } from "../storage/environment.js"
 import { withoutIdentities } from "../storage/environment.js"
 import { errnoOf } from "../storage/files.js"
-import type { Host, Signal } from "./host.js"
+import { type Host, type Signal, signalStatus } from "./host.js"
 
 export interface ChildRequest {
   /** A path, or a name that is looked up on PATH. No shell is involved. */
@@ -18,6 +18,7 @@ export interface ChildRequest {
   readonly started?: () => void
 }
 
+/** A signal where one that coffer got too ended the program; else its status, 128+n where another signal did. */
 export type ChildEnd = { readonly status: number } | { readonly signal: NodeJS.Signals }
 
 export interface Child {
@@ -37,8 +38,10 @@ export function startChild(host: Host, request: ChildRequest): Child {
   // Listening first: a signal that came in between would end coffer and leave the child behind.
   let stopping = false
   let stopped = false
+  const got = new Set<NodeJS.Signals>()
   const restore = forwardSignals(host, {
     seen(signal) {
+      got.add(signal)
       stopped ||= signal === "SIGTERM" || (stopping && ENDING.includes(signal))
     },
     send: signal => child.kill(signal),
@@ -47,7 +50,13 @@ export function startChild(host: Host, request: ChildRequest): Child {
   const ended = new Promise<ChildEnd>((resolve, reject) => {
     child.once("spawn", () => request.started?.())
     child.once("error", error => reject(startFailure(error)))
-    child.once("exit", (status, signal) => resolve(signal === null ? { status: status ?? 0 } : { signal }))
+    child.once("exit", (status, signal) => {
+      if (signal === null) return resolve({ status: status ?? 0 })
+      const end = () => resolve(got.has(signal) ? { signal } : { status: signalStatus(signal) })
+      // Sent to both, it may reach coffer a moment after it has ended the program.
+      if (got.has(signal) || !FORWARDED.some(each => each === signal)) end()
+      else setTimeout(end, LATE_MS)
+    })
   }).finally(restore)
   return {
     ended,
@@ -61,6 +70,9 @@ export function startChild(host: Host, request: ChildRequest): Child {
   }
 }
 
+const LATE_MS = 100
+
+const FORWARDED: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]
 const ENDING: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP"]
 
 function spawnOr(giveUp: () => void, { file, args, env, cwd }: ChildRequest, aside: boolean): ChildProcess {
@@ -82,8 +94,7 @@ function forwardSignals(
   { seen, send }: { seen(signal: Signal): void; send(signal: Signal): void },
 ): () => void {
   const fromTerminal: readonly Signal[] = host.stdin.isTty ? ["SIGINT", "SIGQUIT"] : []
-  const signals: readonly Signal[] = ["SIGINT", "SIGQUIT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2"]
-  const restore = signals.map(signal =>
+  const restore = FORWARDED.map(signal =>
     host.onSignal(signal, () => {
       seen(signal)
       if (!fromTerminal.includes(signal)) send(signal)

@@ -39,7 +39,9 @@ export async function editUntilAccepted<T>(
       await runEditor(session, editor, path)
       const edited = readPlainFile(path, request.maxBytes)
       if (edited === undefined)
-        throw new CofferError("USAGE", "the editor removed the file; nothing was changed")
+        throw new CofferError("USAGE", "the editor removed the file; nothing was changed", {
+          hint: "run it again, and save under the name that the editor was given",
+        })
       try {
         return await accept(edited)
       } catch (error) {
@@ -72,7 +74,9 @@ async function runEditor(session: Session, editor: readonly string[], path: stri
   }
   if ("signal" in end) session.host.die(end.signal)
   if (end.status !== 0) {
-    throw new CofferError("USAGE", `the editor ended with status ${end.status}; nothing was changed`)
+    throw new CofferError("USAGE", `the editor ended with status ${end.status}; nothing was changed`, {
+      hint: "run it again; EDITOR names the editor to use",
+    })
   }
 }
 

@@ -64,6 +64,11 @@ export function processHost(): Host {
   }
 }
 
+/** The status by which a shell tells that a signal ended a program. */
+export function signalStatus(signal: NodeJS.Signals): number {
+  return 128 + process.getBuiltinModule("node:os").constants.signals[signal]
+}
+
 /** Signals, and what has to be done before the program ends. Nothing is installed until something is registered. */
 function endings(): Pick<Host, "onSignal" | "atExit" | "exit" | "die"> {
   const listeners = new Map<Signal, Set<() => void>>()
@@ -80,7 +85,7 @@ function endings(): Pick<Host, "onSignal" | "atExit" | "exit" | "die"> {
       process.removeAllListeners(signal)
       process.kill(process.pid, signal)
     }
-    process.exit(128 + process.getBuiltinModule("node:os").constants.signals[signal])
+    process.exit(signalStatus(signal))
   }
   function watch(signal: Signal): void {
     if (watched.has(signal)) return

@@ -45,6 +45,8 @@ function realTarget(path: string): string {
   try {
     return join(realpathSync(dirname(path)), basename(path))
   } catch {
-    throw new CofferError("NOT_FOUND", "the folder of that file is not there")
+    throw new CofferError("NOT_FOUND", "the folder of that file is not there", {
+      hint: "make it with mkdir -p, or name another file",
+    })
   }
 }

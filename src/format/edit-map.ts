@@ -14,8 +14,11 @@ export async function printEditMap(
   const hidden = binary.map(name => ` ${name}: (binary, not shown)`)
   // YAML has no empty map but "{}", below which no line can be added.
   if (entries.size === 0) return [...HELP, ...hidden].map(line => `#${line}\n`).join("")
-  const { Document } = await import("yaml")
-  const map = new Document(new Map(entries))
+  const { Document, Scalar } = await import("yaml")
+  // As a block, which shows lines, a value of blanks alone would lose those that look like its indentation.
+  const shown = (value: string) =>
+    /\S/.test(value) ? value : Object.assign(new Scalar(value), { type: Scalar.QUOTE_DOUBLE })
+  const map = new Document(new Map([...entries].map(([name, value]) => [name, shown(value)])))
   map.commentBefore = HELP.join("\n")
   if (hidden.length > 0) map.comment = hidden.join("\n")
   // Folding would be undone only by a reader that knows where the lines were broken.
@@ -45,7 +48,9 @@ export async function parseEditMap(text: string): Promise<ReadonlyMap<string, st
     if (!isScalar(key)) throw invalid(1, "a name has to be plain text")
     const line = lineOf(key.range?.[0])
     if (!isScalar(value)) throw invalid(line, "a value has to be text: no list, map or alias")
-    entries.set(sourceOf(key), value.value === null ? refuseNull(line, value.source) : sourceOf(value))
+    const typed = value.value === null ? refuseNull(line, value.source) : sourceOf(value)
+    if (!typed.isWellFormed()) throw invalid(line, "an escape gives half a character, which no text can hold")
+    entries.set(sourceOf(key), typed)
   }
   return entries
 }

@@ -4,3 +4,13 @@
 export function quoteForShell(text: string): string {
   return `'${text.replace(/'/g, "'\\''")}'`
 }
+
+/** A word of a command that somebody is told to type: in quotes only where a shell would take it for something else. */
+export function shellWord(text: string): string {
+  return /^[\w./:@%+=,][\w./:@%+=,~-]*$/.test(text) ? text : quoteForShell(text)
+}
+
+/** A path of the repository as git takes it in every folder of the repository, in a command that somebody is told to type. */
+export function gitPath(path: string): string {
+  return shellWord(`:/${path}`)
+}

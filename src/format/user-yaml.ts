@@ -23,7 +23,7 @@ export const MAX_DEPTH = 32
 export async function parseUserYaml(text: string, maxDepth = Number.POSITIVE_INFINITY): Promise<UserYaml> {
   if (depthOf(text) > maxDepth) return { fault: { line: 1, what: "it is nested too deeply" } }
   // A directive could choose YAML 1.1, where `no` is false.
-  if (/^%/m.test(text)) return { fault: { line: 1, what: "it has YAML directives" } }
+  if (/(?:^|[\r\n])%/.test(text)) return { fault: { line: 1, what: "it has YAML directives" } }
   const { LineCounter, parseDocument } = await import("yaml")
   const lines = new LineCounter()
   const document = parseDocument(text, {

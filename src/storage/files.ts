@@ -66,7 +66,7 @@ export function openFiles(root: string): Files {
     root,
     read: (path, maxBytes) =>
       walked.has(dirname(join(root, path))) || hasPlainFolders(root, path)
-        ? readRegular(join(root, path), path, maxBytes)
+        ? readRegular(root, path, maxBytes)
         : undefined,
     *walk(prefix = "") {
       if (!hasPlainFolders(root, `${prefix}/`)) return
@@ -214,33 +214,38 @@ function hasPlainFolders(root: string, path: string): boolean {
     const folder = path.slice(0, end)
     const stats = findStats(join(root, folder))
     if (stats === undefined) return false
-    if (stats.isSymbolicLink()) throw notRegular(folder, "is a symbolic link")
+    if (stats.isSymbolicLink()) throw notRegular(root, folder, "is a symbolic link")
     if (!stats.isDirectory()) return false
   }
   return true
 }
 
-function readRegular(absolute: string, path: string, maxBytes: number): Uint8Array | undefined {
+function readRegular(root: string, path: string, maxBytes: number): Uint8Array | undefined {
+  const absolute = join(root, path)
   if (NO_FOLLOW === 0 && findStats(absolute)?.isSymbolicLink() === true) {
-    throw notRegular(path, "is a symbolic link")
+    throw notRegular(root, path, "is a symbolic link")
   }
   try {
     return onDescriptor(absolute, constants.O_RDONLY | NO_FOLLOW | NON_BLOCK, (fd, stats) => {
       // A pipe opens at once only because of O_NONBLOCK; it is never read.
-      if (!stats.isFile()) throw notRegular(path, "is not a regular file")
-      return readAll(fd, stats.size, maxBytes) ?? fail(notRegular(path, `is larger than ${maxBytes} bytes`))
+      if (!stats.isFile()) throw notRegular(root, path, "is not a regular file")
+      return (
+        readAll(fd, stats.size, maxBytes) ?? fail(notRegular(root, path, `is larger than ${maxBytes} bytes`))
+      )
     })
   } catch (error) {
     const errno = errnoOf(error instanceof CofferError ? error.cause : error)
-    if (errno === "ELOOP" || errno === "EMLINK") throw notRegular(path, "is a symbolic link")
-    if (errno === "ENXIO") throw notRegular(path, "is not a regular file")
+    if (errno === "ELOOP" || errno === "EMLINK") throw notRegular(root, path, "is a symbolic link")
+    if (errno === "ENXIO") throw notRegular(root, path, "is not a regular file")
     throw error
   }
 }
 
-function notRegular(path: string, what: string): CofferError {
+function notRegular(root: string, path: string, what: string): CofferError {
+  // Git takes it from any folder of the repository.
+  const typed = join(root, path)
   return new CofferError("NOT_CANONICAL", `"${path}" ${what}`, {
-    hint: `git log -- "${path}" shows who put it there; git checkout HEAD -- "${path}" restores the last committed file`,
+    hint: `git log -- "${typed}" shows who put it there; git checkout HEAD -- "${typed}" restores the last committed file`,
   })
 }
 

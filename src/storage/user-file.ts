@@ -16,7 +16,16 @@ export async function readUserFile(path: string, maxBytes: number): Promise<Uint
     if (error instanceof CofferError) throw error
     const errno = errnoOf(error)
     // The path is not repeated: where there is no such file, it may be a value typed in the wrong place.
-    if (errno === "ENOENT" || errno === "ENOTDIR") throw new CofferError("NOT_FOUND", "there is no such file")
+    if (errno === "ENOENT" || errno === "ENOTDIR") {
+      throw new CofferError("NOT_FOUND", "there is no such file", {
+        hint: "paths start from the folder you are in; /dev/stdin is what is piped in",
+      })
+    }
+    if (errno === "EISDIR") {
+      throw new CofferError("IO_FAILED", "the file cannot be read: it is a folder", {
+        hint: "name a file in it",
+      })
+    }
     throw new CofferError("IO_FAILED", `the file cannot be read: ${errno ?? "unknown error"}`, {
       cause: error,
     })
@@ -30,7 +39,9 @@ export async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: numbe
   for await (const chunk of chunks) {
     length += chunk.length
     if (length > maxBytes) {
-      throw new CofferError("LIMIT_EXCEEDED", `the input is longer than the ${maxBytes / 1024} KiB allowed`)
+      throw new CofferError("LIMIT_EXCEEDED", `the input is longer than the ${maxBytes / 1024} KiB allowed`, {
+        hint: "keep large files elsewhere, encrypted, and the key to them here",
+      })
     }
     read.push(chunk)
   }

@@ -1,6 +1,7 @@
 /** What the work tree has other than git, where that is an error although nobody has committed it yet. */
 import { nameOfPath } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
+import { gitPath } from "../format/shell.js"
 import { findRollback } from "../keyring/compare.js"
 import type { Finding } from "../keyring/findings.js"
 import type { Git, Oid } from "../storage/git/git.js"
@@ -39,7 +40,7 @@ export async function compareWorkTree(git: Git, head: Oid, work: WorkTree): Prom
     const loss = findRollback({ header, oid }, { header: changed.get(oid)!, oid: "" })
     if (loss === undefined) continue
     const { code, path, message } = loss
-    const hint = `git checkout HEAD -- ${work.folder}/${path} brings back what is committed`
+    const hint = `git checkout HEAD -- ${gitPath(`${work.folder}/${path}`)} brings back what is committed`
     findings.push({ code, level: "error", path, message, hint })
   }
   return findings
@@ -51,7 +52,7 @@ function gone(path: string, inStore: string, name: string): Finding {
     level: "error",
     path: inStore,
     message: `"${name}" is gone from the work tree, with no tombstone`,
-    hint: `git checkout HEAD -- ${path} brings it back; coffer delete ${name} is the way to delete`,
+    hint: `git checkout HEAD -- ${gitPath(path)} brings it back; coffer delete ${name} is the way to delete`,
   }
 }
 

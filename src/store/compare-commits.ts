@@ -7,6 +7,7 @@
 import { CofferError } from "../errors.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
 import { findSecretFile, type SecretFile } from "../format/secret-file.js"
+import { gitPath, shellWord } from "../format/shell.js"
 import { findRollback } from "../keyring/compare.js"
 import type { Refusal } from "../keyring/findings.js"
 import { hashRecord } from "../keyring/graph.js"
@@ -112,7 +113,9 @@ async function compareFolders(compared: Compared, span: Span): Promise<Compariso
 
 /** The command that puts back a file as it was, wherever it lay then. */
 function restoring(commit: string, was: string, path: string): string {
-  return was === path ? `git checkout ${commit} -- ${path}` : `git show ${commit}:${was} > ${path}`
+  return was === path
+    ? `git checkout ${commit} -- ${gitPath(path)}`
+    : `git show ${shellWord(`${commit}:${was}`)} > ${shellWord(path)}`
 }
 
 interface SecretChange extends Span {

@@ -43,6 +43,7 @@ interface Content {
 /** Stores a value as the next version. @throws CofferError `VERSION_CONFLICT`, `NAME_INVALID`, `VALUE_INVALID` */
 export async function setSecretIn(draft: Draft, request: SetRequest): Promise<StepResult> {
   const { name } = request
+  if (request.meta?.has("movedTo")) throw movedByHand(name)
   const access = await draft.openForWriting(draft.groupOf(name))
   const found = await draft.find(name)
   checkCas(name, found, request.cas)
@@ -278,6 +279,13 @@ function mergeMeta(
     else meta.set(key, value)
   }
   return new Map([...meta].sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** A tombstone that keeps it would say that the secret has gone there, and that moving it is done. */
+function movedByHand(name: SecretName): CofferError {
+  return new CofferError("VALUE_INVALID", `meta of "${name}": "movedTo" is written by coffer move alone`, {
+    hint: `coffer move ${name} NAME`,
+  })
 }
 
 function equalMeta(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {

@@ -2,7 +2,7 @@
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { parseEditMap, printEditMap } from "../format/edit-map.js"
-import { groupOf, parseSecretName, type SecretName } from "../format/names.js"
+import { groupOf, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { canWrite } from "../keyring/roles.js"
 import { openGroup } from "./access.js"
 import type { SetRequest } from "./draft-secrets.js"
@@ -11,6 +11,11 @@ import { type Deletion, getSecret, listFiles, openSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
 import { requireWriter } from "./transaction.js"
 import { type View, viewStore } from "./view.js"
+
+/** Whether what is edited is going to be committed, by default true: what stands against that is refused at once. */
+interface EditOptions {
+  readonly commit?: boolean | undefined
+}
 
 /** A map that was shown, with the versions it was read at. */
 export interface EditSession {
@@ -40,11 +45,15 @@ export interface EditPlan {
 /**
  * Reads the text secrets below a prefix (`.` for all) for editing.
  *
- * @throws CofferError as getSecret; `ROLE_MISSING` where none of it could be written
+ * @throws CofferError as getSecret; `ROLE_MISSING` where none of it could be written, `GIT_NO_REPOSITORY`, `GIT_IN_PROGRESS`
  */
-export async function startEdit(store: Store, request: { prefix: string }): Promise<EditSession> {
+export async function startEdit(
+  store: Store,
+  request: { prefix: string } & EditOptions,
+): Promise<EditSession> {
   const prefix = request.prefix === "." ? "" : request.prefix
   const view = await viewStore(store, { use: "open" })
+  await refuseUncommittable(store, [], request)
   const shown = new Map<string, Shown>()
   const binary: string[] = []
   const files = await listFiles(store, view, { prefix, deleted: true })
@@ -71,14 +80,38 @@ export interface EditedSecret {
   readonly version: number
 }
 
-/** Reads one secret for editing. @throws CofferError as getSecret, but `NOT_FOUND`; `ROLE_MISSING` */
-export async function startEditOne(store: Store, { name }: { name: SecretName }): Promise<EditedSecret> {
+/**
+ * Reads one secret for editing.
+ *
+ * @throws CofferError as getSecret, but `NOT_FOUND`; `ROLE_MISSING`, `GIT_NO_REPOSITORY`, `GIT_IN_PROGRESS`, `GIT_DIRTY`
+ */
+export async function startEditOne(
+  store: Store,
+  { name, ...options }: { name: SecretName } & EditOptions,
+): Promise<EditedSecret> {
   const view = await viewStore(store, { use: "open", names: [name] })
   await requireWriterIn(store, view, new Set([groupOf(name, view.keyring.listed.keys())]))
+  await refuseUncommittable(store, [name], options)
   const { file } = (await readSecret(view, name)) ?? {}
   if (file?.state !== "current") return { secret: undefined, version: file?.version ?? 0 }
   const secret = await getSecret(store, { name })
   return { secret, version: secret.file.version }
+}
+
+/** What would refuse every commit now refuses before anybody has edited anything: it would be lost. */
+async function refuseUncommittable(
+  store: Store,
+  names: readonly SecretName[],
+  { commit = true }: EditOptions,
+): Promise<void> {
+  const git = await store.git()
+  if (!commit) return
+  git.requireIdle()
+  const { commit: head } = await git.head()
+  await git.requireClean(
+    head,
+    names.map(name => `${store.folder}/${pathOf(name)}`),
+  )
 }
 
 /** Whoever may write in none of these groups hears it before he has edited anything. @throws CofferError `ROLE_MISSING` */

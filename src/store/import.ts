@@ -1,5 +1,6 @@
 /** Taking over the variables of a dotenv file as secrets, and what git knows of that file. */
-import { relative, sep } from "node:path"
+import { realpathSync } from "node:fs"
+import { basename, dirname, join, relative, sep } from "node:path"
 import { decodeUtf8, encodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
 import { type DotenvEntry, type DotenvWarning, parseDotenv } from "../format/dotenv.js"
@@ -20,7 +21,7 @@ export interface ImportRequest {
   readonly prefix?: string | undefined
   /** Secrets that have another value get the file's as their next version. */
   readonly force?: boolean | undefined
-  /** Only says what would be done. */
+  /** Only says what would be done, or refused. */
   readonly dryRun?: boolean | undefined
 }
 
@@ -54,10 +55,11 @@ export async function importDotenv(store: Store, request: ImportRequest & WriteO
   return { ...written, unchanged, warnings }
 }
 
-/** Asks git about a file, by its absolute path. Outside the repository it knows nothing. */
+/** Asks git about a file that is there, by its absolute path. Outside the repository it knows nothing. */
 export async function findInGit(store: Store, file: string): Promise<GitKnowledge> {
   const git = await store.git()
-  const path = relative(git.workTree, file).split(sep).join("/")
+  const real = join(realpathSync(dirname(file)), basename(file))
+  const path = relative(git.workTree, real).split(sep).join("/")
   if (path === "" || path.startsWith("../")) return "none"
   const [isTracked, isCommitted] = [await git.isTracked(path), await hasHistory(git, path)]
   if (isTracked) return isCommitted ? "tracked" : "staged"
@@ -125,18 +127,11 @@ async function compareEntries(draft: Draft, entries: readonly Entry[]): Promise<
 async function storeEntries(
   draft: Draft,
   compared: readonly Compared[],
-  { prefix = ".", dryRun = false }: ImportRequest,
+  { prefix = "." }: ImportRequest,
 ): Promise<StepResult[]> {
   const results: StepResult[] = []
   for (const { entry, is, found } of compared) {
     const { name, key, value } = entry
-    const version = found?.file.version ?? 0
-    if (dryRun) {
-      results.push(
-        is === "same" ? { name, version, changed: false } : { name, version: version + 1, changed: true },
-      )
-      continue
-    }
     if (is === "same") {
       results.push(await keepIn(draft, found!.file))
       continue

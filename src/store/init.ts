@@ -1,11 +1,12 @@
 /** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
 import { existsSync, readdirSync } from "node:fs"
-import { dirname } from "node:path"
+import { dirname, join } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printCard } from "../format/card.js"
 import { isMemberName, parseMemberName, ROOT_GROUP } from "../format/names.js"
+import { gitPath } from "../format/shell.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { type NewRecord, nextRecord } from "../keyring/extend.js"
 import { printPin } from "../keyring/pin.js"
@@ -41,6 +42,8 @@ export interface NewStore {
   readonly member: string
   readonly pin: string
   readonly commit: string | null
+  /** The folder of another store, which stays the one that is found where none is named. */
+  readonly beside: string | undefined
 }
 
 /**
@@ -60,7 +63,8 @@ export async function createStore(
   const storeId = newStoreId()
   const first = await firstRecord(storeId, request)
   const { folder } = place
-  const files = storeFiles(storeId, first, place)
+  const beside = otherStore(place)
+  const files = storeFiles(storeId, first, place, beside)
   const commit = await withStoreLock(git, async () => {
     if (request.commit === false) {
       await git.stage({ files })
@@ -70,7 +74,7 @@ export async function createStore(
     const message = request.message ?? `Create the secrets store in ${folder}`
     return git.commit({ base, files, message, at: request.at, verify: request.verify ?? true })
   })
-  return { folder, storeId, member: request.member, pin: printPin(storeId, first.node), commit }
+  return { folder, storeId, member: request.member, pin: printPin(storeId, first.node), commit, beside }
 }
 
 /** Your identity, or a new one in the default file. @throws CofferError `IDENTITY_INVALID`, `IO_FAILED` */
@@ -141,7 +145,7 @@ function refuseOtherStore({ env }: OpenOptions, git: Git, { folder }: Place): vo
   const location = rememberedAt(env, git.commonDir)
   if (location !== undefined && knownStore(location, folder) !== undefined) {
     throw new CofferError("STORE_CHANGED", `the store in "${folder}" that is known here is gone`, {
-      hint: `git log --all -- "${folder}" shows where it is; for a new one in its place: coffer trust reset, then coffer init`,
+      hint: `git log --all -- ${gitPath(folder)} shows where it is; for a new one in its place: coffer trust reset, then coffer init`,
     })
   }
   if (givenPin(env)?.pin === undefined) return
@@ -183,18 +187,25 @@ function storeFiles(
   storeId: string,
   first: NewRecord,
   { folder, settings }: Place,
+  beside: string | undefined,
 ): ReadonlyMap<string, Uint8Array> {
   const files = new Map([
     [`${folder}/.gitattributes`, encodeUtf8(GIT_ATTRIBUTES)],
     [`${folder}/${STORE_FILE_PATH}`, printStoreFile({ store: storeId })],
     [`${folder}/${first.node.path}`, first.node.bytes],
   ])
-  // Later commands have to find a store that is not in the default folder, whoever runs them.
-  if (folder !== (settings?.store ?? DEFAULT_FOLDER)) {
+  // Later commands have to find a store that is not in the default folder, whoever runs them; the one they find already stays.
+  if (folder !== (settings?.store ?? DEFAULT_FOLDER) && beside === undefined) {
     if (settings !== undefined) throw otherFolder()
     files.set(SETTINGS_PATH, encodeUtf8(`store: ${JSON.stringify(folder)}\n`))
   }
   return files
+}
+
+/** The store that is found where none is named, if it is not in `folder`. */
+function otherStore({ top, folder, settings }: Place): string | undefined {
+  const standard = settings?.store ?? DEFAULT_FOLDER
+  return folder !== standard && isStore(join(top, standard)) ? standard : undefined
 }
 
 function otherFolder(): CofferError {

@@ -1,6 +1,6 @@
 /** Setting up a clone for a store that is there: whom to trust, and what plaintext lies around. */
-import { readdirSync } from "node:fs"
-import { join } from "node:path"
+import { readdirSync, realpathSync } from "node:fs"
+import { join, relative } from "node:path"
 import { isDotenvFile } from "../scan/plaintext-files.js"
 import { findInGit, type GitKnowledge } from "./import.js"
 import type { Store } from "./store.js"
@@ -27,15 +27,24 @@ export async function pinNewStore(store: Store, pin: string): Promise<void> {
   storePin(store, keyring)
 }
 
-/** Files of plaintext settings in a folder, and what git knows of each. */
+/**
+ * Files of plaintext settings in the repository's top folder and in one below it, and what git knows of each.
+ *
+ * @param here - absolute path of a folder of the repository; paths are relative to it.
+ */
 export async function findDotenvFiles(
   store: Store,
-  folder: string,
+  here: string,
 ): Promise<readonly { readonly path: string; readonly git: GitKnowledge }[]> {
+  const { workTree: top } = await store.git()
+  const from = realpathSync(here)
   const found: { path: string; git: GitKnowledge }[] = []
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (!entry.isFile() || !isDotenvFile(entry.name)) continue
-    found.push({ path: entry.name, git: await findInGit(store, join(folder, entry.name)) })
+  for (const folder of new Set([top, from])) {
+    for (const entry of readdirSync(folder, { withFileTypes: true })) {
+      if (!entry.isFile() || !isDotenvFile(entry.name)) continue
+      const file = join(folder, entry.name)
+      found.push({ path: relative(from, file), git: await findInGit(store, file) })
+    }
   }
   return found
 }

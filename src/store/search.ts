@@ -16,7 +16,7 @@ export async function findSecrets(store: Store, request: { text: string }): Prom
 }
 
 /**
- * Names of the secrets whose value matches. Groups that no identity here opens are named in a note
+ * Names of the secrets whose value matches; `^` and `$` are those of a line. Groups that no identity here opens are named in a note
  * and passed over.
  *
  * @throws CofferError `USAGE` for a pattern that is no regular expression, `NO_IDENTITY`
@@ -44,7 +44,7 @@ export async function grepSecrets(store: Store, request: { pattern: string }): P
 
 function compile(pattern: string): RegExp {
   try {
-    return new RegExp(pattern, "u")
+    return new RegExp(pattern, "mu")
   } catch {
     throw new CofferError("USAGE", "that is not a regular expression", { hint: "coffer grep '^postgres://'" })
   }

@@ -311,7 +311,7 @@ export async function changeOne(
 /** An operation of several steps. @param verb - begins the commit's message: `Delete 3 secrets`. */
 export async function changeSeveral(
   store: Store,
-  options: WriteOptions,
+  options: WriteOptions & { readonly dryRun?: boolean | undefined },
   verb: string,
   steps: (draft: Draft) => Promise<readonly StepResult[]>,
 ): Promise<SecretsWritten> {
@@ -331,7 +331,10 @@ function describeSeveral(verb: string, results: readonly StepResult[]): string {
 function refuseTwice(secrets: readonly SetRequest[]): void {
   const seen = new Set<string>()
   for (const { name } of secrets) {
-    if (seen.has(name)) throw new CofferError("USAGE", `"${name}" is given twice in one batch`)
+    if (seen.has(name))
+      throw new CofferError("USAGE", `"${name}" is given twice in one batch`, {
+        hint: "leave one of them out; nothing was stored",
+      })
     seen.add(name)
   }
 }

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { CofferError, EXIT_CODES } from "../errors.js"
 import { nameOfPath } from "../format/names.js"
 import { findSecretFile } from "../format/secret-file.js"
+import { gitPath } from "../format/shell.js"
 import { parseStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Environment } from "../storage/environment.js"
@@ -246,7 +247,7 @@ async function askGit<T>(
 
 function removedByHand(path: string): CofferError {
   return new CofferError("SECRET_MISSING", `"${path}" is gone from the work tree, and git still has it`, {
-    hint: `git checkout HEAD -- ${path} brings it back; coffer delete is the way to delete a secret`,
+    hint: `git checkout HEAD -- ${gitPath(path)} brings it back; coffer delete is the way to delete a secret`,
   })
 }
 

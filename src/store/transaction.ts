@@ -35,6 +35,13 @@ export interface WriteOptions {
   readonly message?: string | undefined
 }
 
+interface ChangeOptions extends WriteOptions {
+  /** Goes on where keyrings are diverged: the plan joins them. */
+  readonly merging?: boolean | undefined
+  /** Refuses what the operation would be refused, and puts nothing in place: `changed` is false. */
+  readonly dryRun?: boolean | undefined
+}
+
 /** What came of an operation: `commit` is null where nothing changed or the change is only staged. */
 export interface Written<T> {
   readonly result: T
@@ -95,13 +102,12 @@ const ATTEMPTS = 8
 /**
  * Runs `plan` on HEAD's verified store and commits what it puts, all or nothing.
  *
- * @param options.merging - goes on where keyrings are diverged: the plan joins them.
  * @param describe - the commit's message for the plan's result.
  * @throws CofferError whatever verification, the plan or git refuses; nothing has changed then.
  */
 export async function change<T>(
   store: Store,
-  options: WriteOptions & { readonly merging?: boolean | undefined },
+  options: ChangeOptions,
   plan: (draft: Draft) => Promise<T>,
   describe: (result: T) => string,
 ): Promise<Written<T>> {
@@ -118,7 +124,7 @@ export async function change<T>(
 async function attemptChange<T>(
   store: Store,
   git: Git,
-  options: WriteOptions & { readonly merging?: boolean | undefined },
+  options: ChangeOptions,
   plan: (draft: Draft) => Promise<T>,
   describe: (result: T) => string,
 ): Promise<Written<T>> {
@@ -131,6 +137,14 @@ async function attemptChange<T>(
   const after = await verifyResult(store, view, files.put, options.merging)
   const inRepository = (drafted: FileChanges) =>
     new Map([...drafted].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
+  if (options.dryRun) {
+    const touched = inRepository(new Map([...files.kept, ...files.put]))
+    if (options.commit !== false && touched.size > 0) {
+      git.requireIdle()
+      await git.requireClean(base, [...touched.keys()])
+    }
+    return { result, changed: false, commit: null }
+  }
   // What a merge has staged is the other side's: taking that back would lose it.
   const takesBack = options.commit === false && (await git.state()) === "clean"
   if (files.kept.size > 0 && !takesBack) await git.requireClean(base, [...inRepository(files.kept).keys()])

@@ -126,7 +126,9 @@ function refuseChains(steps: readonly Step[]): void {
 
 function ontoItself(kind: TransferKind, path: string): CofferError {
   const done = kind === "copy" ? "copied" : "moved"
-  return new CofferError("USAGE", `"${path || "."}" cannot be ${done} onto itself`)
+  return new CofferError("USAGE", `"${path || "."}" cannot be ${done} onto itself`, {
+    hint: "name another target; coffer rollback NAME@N gives a secret an older value",
+  })
 }
 
 interface TransferRequest extends Step {

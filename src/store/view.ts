@@ -1,6 +1,7 @@
 /** A tree whose keyring has been verified, and is trusted for what it is going to be used for. */
 import { CofferError } from "../errors.js"
 import type { SecretName } from "../format/names.js"
+import { gitPath } from "../format/shell.js"
 import { STORE_FILE_PATH } from "../format/store-file.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import type { Oid } from "../storage/git/git.js"
@@ -75,7 +76,7 @@ export async function verifyTree(store: Store, tree: Tree, how: Verification): P
 async function requireCommitted({ folder }: Store, tree: Tree): Promise<void> {
   if ((await tree.find(STORE_FILE_PATH)) !== undefined) return
   throw new CofferError("GIT_DIRTY", `the store in "${folder}" is not committed on this branch`, {
-    hint: `git add "${folder}", git commit, then again`,
+    hint: `git add ${gitPath(folder)}, git commit, then again`,
   })
 }
 

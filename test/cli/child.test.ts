@@ -61,16 +61,12 @@ test("the status is the child's", async () => {
   }
 })
 
-test("a child ended by a signal ends coffer the same way", async () => {
-  for (const signal of ["TERM", "INT", "HUP", "KILL"]) {
-    const end = await run(["sh", "-c", `kill -${signal} $$`])
-    assert.is(end.signal, `SIG${signal}`)
-    assert.is(end.stderr, "cleaned\n")
-  }
-})
-
-test("signals whose effect cannot be repeated, or would leave a core file, are told by status", async () => {
+test("a child ended by a signal that coffer did not get is told by status, as a shell does", async () => {
   for (const [signal, status] of [
+    ["TERM", 143],
+    ["INT", 130],
+    ["HUP", 129],
+    ["KILL", 137],
     ["QUIT", 131],
     ["ABRT", 134],
     ["SEGV", 139],
@@ -78,6 +74,22 @@ test("signals whose effect cannot be repeated, or would leave a core file, are t
     ["PIPE", 141],
   ] as const) {
     const end = await run(["sh", "-c", `ulimit -c 0; kill -${signal} $$`])
+    assert.equal([end.status, end.signal], [status, null], signal)
+  }
+})
+
+test("a signal that ends the child ends coffer the same way, where it was sent to coffer", async () => {
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    const end = await signalled("echo ready; exec sleep 20", signal)
+    assert.is(end.signal, signal)
+    assert.is(end.stderr, "cleaned\n")
+  }
+  // Its effect cannot be repeated, or would leave a core file.
+  for (const [signal, status] of [
+    ["SIGQUIT", 131],
+    ["SIGUSR1", 138],
+  ] as const) {
+    const end = await signalled("ulimit -c 0; echo ready; exec sleep 20", signal)
     assert.equal([end.status, end.signal], [status, null], signal)
   }
 })

@@ -31,7 +31,7 @@ export const globals: Globals = {
   version: false,
 }
 
-export class Died extends Error {
+class Died extends Error {
   readonly signal: string
   constructor(signal: string) {
     super(signal)

@@ -128,6 +128,8 @@ async function runStep(
   if (!asExpected) {
     found.push(`line ${step.line}: $ ${step.command}\n${show(outcome)}\nexpected:\n${showExpected(step)}`)
   }
+  if (outcome.stderr.includes("coffer: error:") && !outcome.stderr.includes("coffer: hint:"))
+    found.push(`line ${step.line}: an error without a hint`)
   if (outcome.stderr.includes(canary)) found.push(`line ${step.line}: the canary is on stderr`)
   return found
 }

@@ -23,6 +23,8 @@ test("what was shown reads back to the same values", async () => {
     fc.string(),
     fc.string({ unit: "grapheme" }),
     fc.stringMatching(/^[[{%#\n |>&*!'"-]{0,40}$/),
+    fc.stringMatching(/^[ \n]{1,4}$/),
+    fc.stringMatching(/^[ \n\r\t\u2028\u2029\u0085\ufeff%a]{1,8}$/),
   )
   await fc.assert(
     fc.asyncProperty(
@@ -48,6 +50,7 @@ test("what is no map of names to texts is refused with its line", async () => {
   assert.is(await refusal("A: &x 1\nB: *x\n"), "VALUE_INVALID 2")
   assert.is(await refusal("- 1\n"), "VALUE_INVALID 1")
   assert.is(await refusal("A: 'open\n"), "VALUE_INVALID 2")
+  assert.is(await refusal('A: 1\nB: "\\ud800"\n'), "VALUE_INVALID 2")
 })
 
 test.run()

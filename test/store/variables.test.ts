@@ -73,7 +73,7 @@ test("all or nothing: a secret that git rm took out of the index too; a staged p
   const gone = await failure(read(clone))
   assert.is(gone.code, "SECRET_MISSING")
   assert.match(gone.message, "secrets/A.yaml")
-  assert.match(gone.hint!, "git checkout HEAD -- secrets/A.yaml")
+  assert.match(gone.hint!, "git checkout HEAD -- :/secrets/A.yaml")
   clone.git("checkout", "-q", "HEAD", "--", "secrets/A.yaml")
   clone.coffer(["delete", "C"])
   clone.coffer(["delete", "C", "--purge", "--no-commit"])

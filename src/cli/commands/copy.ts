@@ -59,7 +59,10 @@ export async function transfer(
 ): Promise<SecretWritten | SecretsWritten> {
   const options = { force, ...writeOptions(session, write) }
   if (recursive) {
-    if (cas !== undefined) throw new CofferError("USAGE", "--cas goes with one secret only")
+    if (cas !== undefined)
+      throw new CofferError("USAGE", "--cas goes with one secret only", {
+        hint: "leave out --cas, or name one secret",
+      })
     const request = { from: parsePrefix(from), to: parsePrefix(to), ...options }
     return transferPrefix(await session.openStore(), kind, request)
   }

@@ -32,7 +32,9 @@ export const deleteCommand = defineCommand({
 
   async run(session, { names, recursive, cas, purge, ...write }): Promise<SecretWritten | SecretsWritten> {
     if (cas !== undefined && (names.length > 1 || recursive)) {
-      throw new CofferError("USAGE", "--cas goes with one secret only")
+      throw new CofferError("USAGE", "--cas goes with one secret only", {
+        hint: "leave out --cas, or name one secret",
+      })
     }
     const store = await session.openStore()
     const options = { purge, ...writeOptions(session, write) }

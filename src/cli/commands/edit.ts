@@ -60,7 +60,7 @@ export const edit = defineCommand({
 
 async function editOne(session: Session, name: SecretName, options: WriteOptions): Promise<SecretWritten> {
   const store = await session.openStore()
-  const { secret: before, version } = await startEditOne(store, { name })
+  const { secret: before, version } = await startEditOne(store, { name, commit: options.commit })
   if (before !== undefined && (before.file.type === "binary" || decodeUtf8(before.value) === undefined)) {
     throw new CofferError("VALUE_INVALID", `"${name}" is not text`, {
       hint: `coffer get ${name} -o FILE, change the file, then coffer set ${name} --file FILE`,
@@ -71,7 +71,9 @@ async function editOne(session: Session, name: SecretName, options: WriteOptions
   return editUntilAccepted(session, file, edited => {
     const value = restoreLineEnding(before?.value, edited)
     if (before === undefined && value.length === 0) {
-      throw new CofferError("USAGE", "the file is empty; nothing was stored")
+      throw new CofferError("USAGE", "the file is empty; nothing was stored", {
+        hint: `write the value and save it; coffer set ${name} --file /dev/null stores an empty one`,
+      })
     }
     return setSecret(store, { name, value, cas: version, ...options })
   })
@@ -83,11 +85,14 @@ async function editBelow(
   { remove, ...options }: WriteOptions & { remove: boolean },
 ): Promise<SecretsWritten> {
   const store = await session.openStore()
-  const shown = await startEdit(store, { prefix })
+  const shown = await startEdit(store, { prefix, commit: options.commit })
   const file = { fileName: "secrets.yaml", content: encodeUtf8(shown.text), maxBytes: MAX_MAP_BYTES }
   return editUntilAccepted(session, file, async edited => {
     const text = decodeUtf8(edited)
-    if (text === undefined) throw new CofferError("VALUE_INVALID", "the file is not UTF-8 any more")
+    if (text === undefined)
+      throw new CofferError("VALUE_INVALID", "the file is not UTF-8 any more", {
+        hint: "nothing was written; edit it again, and save it as UTF-8",
+      })
     const plan = await planEdit(shown, text)
     if (!remove) await confirmDeletions(session, plan)
     return setSecrets(store, { ...plan, ...options })

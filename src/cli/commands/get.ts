@@ -58,7 +58,8 @@ export const get = defineCommand({
 function parseRequest(text: string, at: string | undefined): GetRequest {
   const reference = parseReference(text)
   if (at === undefined) return reference as GetRequest
-  if (reference.version !== undefined) throw new CofferError("USAGE", "a version and --at at once")
+  if (reference.version !== undefined)
+    throw new CofferError("USAGE", "a version and --at at once", { hint: "leave one of them out" })
   return { name: reference.name, at: parseAt(at) }
 }
 

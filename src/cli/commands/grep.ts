@@ -7,7 +7,7 @@ import { nameLines } from "../written.js"
 export const grep = defineCommand({
   name: "grep",
   summary: "list the secrets whose value matches a regular expression; values are not shown",
-  positionals: { regex: "a JavaScript regular expression" },
+  positionals: { regex: "a JavaScript regular expression; ^ and $ match at line ends too" },
   fields: "{names}",
   errors: OPEN_ERRORS,
   examples: [{ command: "coffer grep '^postgres://'" }],

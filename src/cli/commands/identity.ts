@@ -104,7 +104,10 @@ const importCommand = defineCommand({
 
   async run(session, { file }) {
     const text = decodeUtf8(await readLines(session, file))
-    if (text === undefined) throw new CofferError("IDENTITY_INVALID", "the input is not text")
+    if (text === undefined)
+      throw new CofferError("IDENTITY_INVALID", "the input is not text", {
+        hint: "private lines begin with AGE-SECRET-KEY-1; age -d opens a file that age has sealed",
+      })
     const path = defaultIdentityFile(session.env)
     const identities = await parseIdentities(text, {
       name: file === undefined ? "stdin" : "the file",
@@ -129,7 +132,9 @@ const exportCommand = defineCommand({
     const identities = await load(session)
     const { stdout } = session.host
     if (stdout.isTty && !(await askYesNo(session, "show your private keys on this terminal?"))) {
-      throw new CofferError("INTERRUPTED", "nothing was shown")
+      throw new CofferError("INTERRUPTED", "nothing was shown", {
+        hint: "coffer identity export > FILE does not ask",
+      })
     }
     return { identities: identities.map(identity => identity.line()) }
   },

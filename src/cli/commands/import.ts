@@ -2,6 +2,7 @@
 import { statSync } from "node:fs"
 import { resolve } from "node:path"
 import { counted } from "../../format/counted.js"
+import { shellWord } from "../../format/shell.js"
 import { readUserFile } from "../../storage/user-file.js"
 import { findInGit, type GitKnowledge, type Imported, importDotenv } from "../../store/import.js"
 import { parsePrefix, WRITE_ERRORS, WRITE_OPTIONS, writeOptions } from "../arguments.js"
@@ -51,7 +52,7 @@ export const importCommand = defineCommand({
     const lines = secrets.map(({ name, version }) => `${name}: version ${version}\n`)
     const same = unchanged.length === 0 ? "" : `, ${unchanged.length} unchanged`
     const done = dryRun ? " would be stored" : outcome({ changed, commit })
-    return `${lines.join("")}${counted(secrets.length, "secret")}${same}${done}${isFile ? `; ${advice(file, git)}` : ""}\n`
+    return `${lines.join("")}${counted(secrets.length, "secret")}${same}${done}${isFile ? `; ${file} ${PLACES[git]}${dryRun ? "" : advice(file, git)}` : ""}\n`
   },
 
   json: ({ changed, commit, secrets, unchanged, git }) => ({ changed, commit, secrets, unchanged, git }),
@@ -63,15 +64,24 @@ const WARNINGS: Readonly<Record<Imported["warnings"][number]["kind"], string>> =
   escape: "the backslash is stored as it is; other readers would drop it or what follows",
 }
 
+const PLACES: Readonly<Record<GitKnowledge, string>> = {
+  none: "is not in git",
+  staged: "is staged, and in no commit yet",
+  tracked: "is tracked by git",
+  history: "is in git's history",
+}
+
+/** What to do with the file once its values are stored. */
 function advice(file: string, git: GitKnowledge): string {
+  const typed = shellWord(file)
   switch (git) {
     case "none":
-      return `${file} is not in git: rm ${file}`
+      return `: rm ${typed}`
     case "staged":
-      return `${file} is staged, and in no commit yet: git rm --cached ${file}, then rm ${file}`
+      return `: git rm --cached ${typed}, then rm ${typed}`
     case "tracked":
-      return `${file} is tracked by git: git rm ${file}, and change the values, since its history has them`
+      return `: git rm ${typed}, and change the values, since its history has them`
     case "history":
-      return `${file} is in git's history: change the values`
+      return ": change the values"
   }
 }

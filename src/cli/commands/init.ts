@@ -1,10 +1,12 @@
 /** The command `init`: a new store, or this clone set up for one that is there. */
 import { CofferError, hasCode } from "../../errors.js"
 import { printCard } from "../../format/card.js"
+import { shellWord } from "../../format/shell.js"
 import { createRepository } from "../../storage/git/create-repository.js"
+import { noWorkTree } from "../../storage/git/not-opened.js"
 import { openGit } from "../../storage/git/open.js"
 import { gitPreference } from "../../storage/git-preference.js"
-import { findRepository } from "../../storage/repository.js"
+import { findRepository, isGitDir } from "../../storage/repository.js"
 import { installHooks } from "../../store/hooks.js"
 import type { GitKnowledge } from "../../store/import.js"
 import {
@@ -37,6 +39,8 @@ interface Initialised {
   readonly newIdentity: boolean
   /** What an admin has to run; null for the founder. */
   readonly add: string | null
+  /** The store that is found where none is named, if a new one was made beside it. */
+  readonly beside: string | null
   readonly dotenv: readonly { readonly path: string; readonly git: GitKnowledge }[]
 }
 
@@ -52,7 +56,7 @@ export const init = defineCommand({
     ...WRITE_OPTIONS,
   },
   fields:
-    "{store, storeId, pin, identityFile, card, commit, joined, member, hooks, newIdentity, add, dotenv: [{path, git}]}",
+    "{store, storeId, pin, identityFile, card, commit, joined, member, hooks, newIdentity, add, beside, dotenv: [{path, git}]}",
   errors: [
     "NAME_INVALID",
     "IDENTITY_INVALID",
@@ -60,6 +64,7 @@ export const init = defineCommand({
     "PIN_MISMATCH",
     "STORE_CHANGED",
     "GIT_NO_REPOSITORY",
+    "GIT_UNSUPPORTED",
     "GIT_NO_AUTHOR",
     "GIT_REFUSED",
   ],
@@ -97,7 +102,8 @@ export const init = defineCommand({
       hooks: hooks ? await hook(session, store) : "none",
       newIdentity: own.created,
       add: made === undefined ? addCommand(member, own.identity) : null,
-      dotenv: await findDotenvFiles(store, git.workTree),
+      beside: made?.beside ?? null,
+      dotenv: await findDotenvFiles(store, session.cwd),
     }
   },
 
@@ -106,6 +112,7 @@ export const init = defineCommand({
 
 async function requireRepository(session: Session, gitInit: boolean): Promise<void> {
   if (findRepository(session.cwd) !== undefined) return
+  if (isGitDir(session.cwd)) throw noWorkTree()
   const agreed =
     gitInit ||
     (session.interactive && (await askYesNo(session, "there is no git repository here: run git init?")))
@@ -145,7 +152,7 @@ async function hook({ host, env, warn }: Session, store: Store): Promise<Initial
 function newText(result: Initialised): string {
   const { store, member, commit } = result
   const made = outcome({ changed: true, commit })
-  return `store ${store}/: you are "${member}" (admin)${hooksText(result)}${made}\npin: ${result.pin}\n${identityText(result)}${dotenvText(result)}`
+  return `store ${store}/: you are "${member}" (admin)${hooksText(result)}${made}\npin: ${result.pin}\n${identityText(result)}${besideText(result)}${dotenvText(result)}`
 }
 
 function joinedText(result: Initialised): string {
@@ -164,6 +171,11 @@ function identityText({ identityFile, newIdentity }: Initialised): string {
   return `your identity: ${identityFile}${copy}\n`
 }
 
+function besideText({ store, beside }: Initialised): string {
+  if (beside === null) return ""
+  return `the store in ${beside} stays the one that is found by itself: name this one with --store ${shellWord(store)}\n`
+}
+
 function dotenvText({ dotenv }: Initialised): string {
   const known = {
     none: "not in git",
@@ -172,6 +184,6 @@ function dotenvText({ dotenv }: Initialised): string {
     history: "in git's history",
   }
   return dotenv
-    .map(({ path, git }) => `${path} is plaintext, ${known[git]}: coffer import ${path}\n`)
+    .map(({ path, git }) => `${path} is plaintext, ${known[git]}: coffer import ${shellWord(path)}\n`)
     .join("")
 }

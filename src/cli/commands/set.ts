@@ -90,6 +90,8 @@ export const set = defineCommand({
 function refuseWithBatch(given: Readonly<Record<string, unknown>>): void {
   for (const [word, value] of Object.entries(given)) {
     if (value !== undefined)
-      throw new CofferError("USAGE", `--batch takes everything from stdin, not ${word}`)
+      throw new CofferError("USAGE", `--batch takes everything from stdin, not ${word}`, {
+        hint: 'leave it out: a line of stdin has it, {"name":"API_TOKEN","value":"…","meta":{},"cas":0}',
+      })
   }
 }

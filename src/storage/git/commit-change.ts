@@ -103,7 +103,8 @@ function reasonOf({ base, message }: CommitChange): string {
   return `commit${base === null ? " (initial)" : ""}: ${message.split("\n", 1)[0]}`
 }
 
-function refuseInProgress(backend: Backend): void {
+/** @throws CofferError `GIT_IN_PROGRESS` */
+export function refuseInProgress(backend: Backend): void {
   const state = inProgress(backend)
   if (state !== "clean") {
     const ways =

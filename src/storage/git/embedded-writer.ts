@@ -1,4 +1,5 @@
 /** What the embedded back end supplies to the write protocol: objects, the edited index, the moved ref. */
+import { devNull } from "node:os"
 import { isAbsolute, join } from "node:path"
 import { asBuffer } from "../../encoding.js"
 import type { Repository } from "../repository.js"
@@ -44,10 +45,11 @@ export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
   }
 }
 
-/** Where hooks are: `core.hooksPath` counts from the top of the work tree, where git runs them. */
+/** Where hooks are: `core.hooksPath` counts from the top of the work tree, where git runs them; empty, it turns them off. */
 export function hooksFolder({ workTree, commonDir }: Repository, config: GitConfig): string {
   const path = config.getPath("core.hookspath")
-  if (!path) return join(commonDir, "hooks")
+  if (path === undefined) return join(commonDir, "hooks")
+  if (path === "") return devNull
   return isAbsolute(path) ? path : join(workTree, path)
 }
 

@@ -124,6 +124,8 @@ export interface Git extends GitReader {
    * @throws CofferError `GIT_DIRTY`, `GIT_CONFLICTED`, `GIT_MOVED`
    */
   requireClean(base: Oid | null, paths: readonly string[]): Promise<void>
+  /** Makes sure that no merge, rebase or the like stands against a commit. @throws CofferError `GIT_IN_PROGRESS` */
+  requireIdle(): void
   /** Whether a killed write waits to be finished: the pre-commit hook refuses then. */
   hasJournal(): boolean
   /** Finishes what a killed write left behind. `withStoreLock` does it first of all. @throws CofferError `GIT_LOCKED` */

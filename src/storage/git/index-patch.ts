@@ -1,6 +1,7 @@
 /** Changes a few entries of an index and copies the rest byte for byte, in the version it was found in. */
 import { createHash } from "node:crypto"
 import { CofferError } from "../../errors.js"
+import { gitPath } from "../../format/shell.js"
 import {
   compareSlots,
   EXTENDED_SKIP_WORKTREE,
@@ -78,7 +79,7 @@ function checkPlace(index: IndexFile, wanted: ReadonlyMap<string, IndexEntry | n
 function clash(path: string, other: string): CofferError {
   const [wanted, staged] = [path, other].map(fromLatin1)
   return new CofferError("GIT_DIRTY", `"${wanted}" cannot be added: "${staged}" is staged`, {
-    hint: `git restore --staged -- '${staged}'`,
+    hint: `git restore --staged -- ${gitPath(staged!)}`,
   })
 }
 

@@ -6,6 +6,13 @@ export function noRepository(dir: string): CofferError {
   return new CofferError("GIT_NO_REPOSITORY", `"${dir}" is not in a git repository`, { hint: "git init" })
 }
 
+/** A bare repository, or the inside of a `.git` folder. */
+export function noWorkTree(): CofferError {
+  return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here", {
+    hint: "work in a clone of it: git clone, then cd",
+  })
+}
+
 /** Another user's repository, whose configuration would decide what happens. */
 export function foreignOwner(workTree: string): CofferError {
   return new CofferError("GIT_REFUSED", `the repository "${workTree}" belongs to another user`, {

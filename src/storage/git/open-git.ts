@@ -3,7 +3,7 @@ import { CofferError, hasCode } from "../../errors.js"
 import type { Environment } from "../environment.js"
 import { errnoOf, ioError } from "../files.js"
 import type { Backend } from "./backend.js"
-import { commitChange, requireClean } from "./commit-change.js"
+import { commitChange, refuseInProgress, requireClean } from "./commit-change.js"
 import type { Git, GitPreference } from "./git.js"
 import { hasJournal } from "./journal.js"
 import { recover } from "./recover.js"
@@ -32,6 +32,7 @@ export async function withWrites(backend: Backend, reached: (step: Step) => void
     commit: change => named(withStoreLock(git, token => commitChange(writer, token, change))),
     stage: ({ files }) => named(withStoreLock(git, token => stageChange(writer, token, files))),
     requireClean: (base, paths) => named(requireClean(backend, base, paths)),
+    requireIdle: () => refuseInProgress(backend),
     hasJournal: () => hasJournal(backend.gitDir),
     recover: () => recover(backend, { wait: true }),
   }

@@ -1,5 +1,6 @@
 /** What index and work tree hold on the paths of a write, and whether that may be written over. */
 import { CofferError } from "../../errors.js"
+import { gitPath } from "../../format/shell.js"
 import type { Backend } from "./backend.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { indexFingerprint } from "./index-lock.js"
@@ -31,12 +32,14 @@ export async function inspectForCommit(
   return inspect(backend, base, paths, (path, head, index, work) => {
     if (index.some(entry => entry.stage !== 0)) throw conflicted(path)
     const entry = index[0]
-    if (entry?.oid !== head?.oid || entry?.mode !== head?.mode) throw dirty(path, "has a staged change")
+    if (entry?.oid !== head?.oid || entry?.mode !== head?.mode)
+      throw dirty(path, "has a staged change", { head, entry })
     const isLeftOut = entry?.skipWorktree === true && work === null
     if (work === (head?.oid ?? null) || isLeftOut) return
     throw dirty(
       path,
       head === undefined ? "is there and is not committed" : "has a change that is not committed",
+      { head, entry },
     )
   })
 }
@@ -52,7 +55,7 @@ export async function inspectForStage(backend: Backend, paths: readonly string[]
   return inspect(backend, commit, paths, (path, head, index, work) => {
     const isConflicted = index.some(entry => entry.stage !== 0)
     if (isConflicted || work === null || work === head?.oid || work === index[0]?.oid) return
-    throw dirty(path, "has a change that is neither committed nor staged")
+    throw dirty(path, "has a change that is neither committed nor staged", { head, entry: index[0] })
   })
 }
 
@@ -105,8 +108,10 @@ function conflicted(path: string): CofferError {
   return new CofferError("GIT_CONFLICTED", `"${path}" is in conflict`, { hint: "coffer resolve" })
 }
 
-function dirty(path: string, what: string): CofferError {
+function dirty(path: string, what: string, { head, entry }: { head: unknown; entry: unknown }): CofferError {
+  const known = entry === undefined ? "git clean -fx --" : "git rm -f --"
+  const drop = head === undefined ? known : "git checkout HEAD --"
   return new CofferError("GIT_DIRTY", `"${path}" ${what}`, {
-    hint: `commit it, or drop it: git checkout HEAD -- "${path}" (git rm --cached, or rm, where HEAD has no such file)`,
+    hint: `commit it, or drop it: ${drop} ${gitPath(path)}`,
   })
 }

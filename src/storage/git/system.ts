@@ -10,7 +10,7 @@ import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
-import { foreignOwner, noRepository } from "./not-opened.js"
+import { foreignOwner, noRepository, noWorkTree } from "./not-opened.js"
 import { emptyTreeOid } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
@@ -80,7 +80,7 @@ interface Discovered {
 
 /**
  * One process tells where the repository is and of what kind. The hooks path is asked for, so the setting that turns
- * hooks off must not be there.
+ * hooks off must not be there, but where the user's own does that by being empty: git fails on such a path.
  *
  * @returns undefined for a git before 2.31, which takes the option for text to repeat.
  */
@@ -88,13 +88,18 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
   const format = "--path-format=absolute"
   const paths = ["--show-toplevel", "--git-dir", "--git-common-dir", "--git-path", "hooks"]
   const kinds = ["--show-object-format", "--is-shallow-repository"]
-  const options = { cwd: dir, env: { LC_ALL: "C" }, programs: "hooks" } as const
-  const { status, stdout, stderr } = await git.run(["rev-parse", format, ...paths, ...kinds], options)
+  const words = ["rev-parse", format, ...paths, ...kinds]
+  const options = { cwd: dir, env: { LC_ALL: "C" } }
+  const first = await git.run(words, { ...options, programs: "hooks" })
+  const isOff = first.status !== 0 && /empty string is not a valid path/.test(wordsOf(first.stderr))
+  const { status, stdout, stderr } = isOff ? await git.run(words, options) : first
   if (status !== 0) throw refusal(dir, stderr)
   const answers = stdout.toString().split("\n").slice(0, -1)
   if (answers[0] === format) return undefined
   if (answers.length !== 6)
-    throw new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it")
+    throw new CofferError("GIT_UNSUPPORTED", "the repository's path has a line end in it", {
+      hint: "rename the folder",
+    })
   const [workTree, gitDir, commonDir, hooks] = answers.slice(0, 4).map(normalize)
   return {
     at: { workTree: workTree!, gitDir: gitDir!, commonDir: commonDir! },
@@ -109,8 +114,7 @@ function refusal(dir: string, stderr: string): CofferError {
   if (/dubious ownership|safe\.directory/.test(words)) {
     return foreignOwner(findRepository(dir)?.workTree ?? dir)
   }
-  if (/work tree/.test(words))
-    return new CofferError("GIT_UNSUPPORTED", "this repository has no work tree here")
+  if (/work tree/.test(words)) return noWorkTree()
   if (/not a git repository/.test(words)) return noRepository(dir)
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }

@@ -4,6 +4,7 @@
  * own tree model does not promise.
  */
 import { CofferError } from "../../errors.js"
+import { gitPath } from "../../format/shell.js"
 import type { Oid } from "./git.js"
 import { fromLatin1, toLatin1 } from "./latin1.js"
 import {
@@ -89,7 +90,7 @@ function inTheWay(path: string): CofferError {
     "GIT_DIRTY",
     `"${name}" in HEAD is in the way: it is a file where a folder is needed, or the reverse`,
     {
-      hint: `git rm -r -- '${name}', commit, and try again`,
+      hint: `git rm -r -- ${gitPath(name)}, commit, and try again`,
     },
   )
 }

@@ -10,6 +10,7 @@ import {
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
+import { gitPath } from "../../format/shell.js"
 import { remove, renameRetrying } from "../disk.js"
 import { errnoOf, ioError, readPlainFile } from "../files.js"
 import { cofferFolder } from "./coffer-folder.js"
@@ -166,6 +167,6 @@ function refuseLinks(workTree: string, path: string): void {
 
 function inTheWay(path: string, what: string): CofferError {
   return new CofferError("GIT_DIRTY", `"${path}" ${what}`, {
-    hint: `git status "${path}" shows it; git checkout HEAD -- "${path}" restores what was committed`,
+    hint: `git status ${gitPath(path)} shows it; git checkout HEAD -- ${gitPath(path)} restores what was committed`,
   })
 }

@@ -1,5 +1,6 @@
 /** What both back ends read, against what git says. */
 import { chmodSync, rmSync, writeFileSync } from "node:fs"
+import { devNull } from "node:os"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -220,6 +221,9 @@ for (const kind of KINDS) {
     assert.is(await (await opened()).hooksPath(), join(folder, ".git/hooks"))
     git(folder, "config", "core.hooksPath", ".husky")
     assert.is(await (await opened()).hooksPath(), join(folder, ".husky"))
+    // That turns hooks off for git, and makes its own answer fail.
+    git(folder, "config", "core.hooksPath", "")
+    assert.is(await (await opened()).hooksPath(), devNull)
     const git2 = await opened()
     const ignored = await Promise.all(
       ["a.log", "x/a.log", "build/x", "README", "secrets/A.yaml"].map(path => git2.isIgnored(path)),
