@@ -1,4 +1,5 @@
 /** Times as coffer's files spell them: UTC, whole seconds, text that sorts. */
+import { CofferError } from "../errors.js"
 
 const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/
 
@@ -6,11 +7,16 @@ const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/
  * `YYYY-MM-DDThh:mm:ssZ`, fractions of a second dropped. Not by `toISOString`, which reads the machine's time zone
  * first: half a millisecond of a `get`.
  *
- * @throws RangeError for a date that is none
+ * @throws CofferError `VALUE_INVALID` for a date that is none, or of a year that four digits do not spell
  */
 export function printTime(date: Date): string {
-  if (Number.isNaN(date.getTime())) throw new RangeError("not a time")
-  const day = [padded(date.getUTCFullYear(), 4), padded(date.getUTCMonth() + 1), padded(date.getUTCDate())]
+  const year = date.getUTCFullYear()
+  if (!(year >= 0 && year <= 9999)) {
+    throw new CofferError("VALUE_INVALID", "the time is none between the years 0 and 9999", {
+      hint: "new Date() is the present",
+    })
+  }
+  const day = [padded(year, 4), padded(date.getUTCMonth() + 1), padded(date.getUTCDate())]
   const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
   return `${day.join("-")}T${time.map(part => padded(part)).join(":")}Z`
 }

@@ -21,6 +21,22 @@ test("names that are none, and values that are no bytes", async () => {
   assert.is(ana.git("rev-parse", "HEAD"), head)
 })
 
+test("times that no file can spell, and messages that git cannot keep", async () => {
+  const head = ana.git("rev-parse", "HEAD")
+  const name = coffer.parseSecretName("A")
+  for (const at of [new Date(Number.NaN), new Date(Date.UTC(10_000, 0)), new Date(Date.UTC(-1, 0))]) {
+    await assertRefused("VALUE_INVALID", () => coffer.setSecret(store, { name, value, at }))
+    await assertRefused("VALUE_INVALID", () => coffer.rotateGroups(store, { at }))
+  }
+  for (const git of ["system", "embedded"] as const) {
+    for (const message of [0, ["text"], "one\0two"] as string[]) {
+      const request = { name, value, message, at: now() }
+      await assertRefused("VALUE_INVALID", async () => coffer.setSecret(await ana.open({ git }), request))
+    }
+  }
+  assert.is(ana.git("rev-parse", "HEAD"), head)
+})
+
 test("a colleague is added by the line that she sends, and a diverged keyring is merged", async () => {
   const maria = await (await makeTeam()).join("maria")
   const line = coffer.printCard(maria.card)
