@@ -1,4 +1,5 @@
 /** The library as plain JavaScript calls it: what types would refuse is refused with a code, and nothing is written. */
+import { createRequire } from "node:module"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import * as coffer from "../../src/index.js"
@@ -35,6 +36,21 @@ test("times that no file can spell, and messages that git cannot keep", async ()
     }
   }
   assert.is(ana.git("rev-parse", "HEAD"), head)
+})
+
+test("what it takes and gives has names, for whoever writes declarations", async () => {
+  const own: coffer.OwnIdentity = await coffer.ensureIdentity(ana.options)
+  const git: coffer.Git = await store.git()
+  const demands: coffer.FailOn[] = ["exposed"]
+  assert.is(own.created, false)
+  assert.is(git.kind, "embedded")
+  assert.is((await coffer.checkStore(store, { at: now(), failOn: demands })).failed, false)
+})
+
+test("CommonJS gets the same library by require", async () => {
+  const required = createRequire(import.meta.url)("coffer")
+  const name = coffer.parseSecretName("NEW")
+  await assertRefused("NOT_FOUND", () => required.getSecret(store, { name }))
 })
 
 test("a colleague is added by the line that she sends, and a diverged keyring is merged", async () => {
