@@ -72,7 +72,8 @@ export interface EditedSecret {
 }
 
 /** Reads one secret for editing. @throws CofferError as getSecret, but `NOT_FOUND`; `ROLE_MISSING` */
-export async function startEditOne(store: Store, { name }: { name: SecretName }): Promise<EditedSecret> {
+export async function startEditOne(store: Store, request: { name: SecretName }): Promise<EditedSecret> {
+  const name = parseSecretName(request.name)
   const view = await viewStore(store, { use: "open", names: [name] })
   await requireWriterIn(store, view, new Set([groupOf(name, view.keyring.listed.keys())]))
   const { file } = (await readSecret(view, name)) ?? {}

@@ -333,7 +333,11 @@ function describeSeveral(verb: string, results: readonly StepResult[]): string {
 function refuseTwice(secrets: readonly SetRequest[]): void {
   const seen = new Set<string>()
   for (const { name } of secrets) {
-    if (seen.has(name)) throw new CofferError("USAGE", `"${name}" is given twice in one batch`)
+    if (seen.has(name)) {
+      throw new CofferError("USAGE", `"${name}" is given twice in one batch`, {
+        hint: "one line for each name: the last value is the one to keep",
+      })
+    }
     seen.add(name)
   }
 }

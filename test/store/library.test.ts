@@ -15,6 +15,7 @@ test("names that are none, and values that are no bytes", async () => {
     const typed = name as unknown as coffer.SecretName
     await assertRefused("NAME_INVALID", () => coffer.setSecret(store, { name: typed, value, at: now() }))
     await assertRefused("NAME_INVALID", () => coffer.getSecret(store, { name: typed }))
+    await assertRefused("NAME_INVALID", () => coffer.startEditOne(store, { name: typed }))
   }
   const text = "text" as unknown as Uint8Array
   const name = coffer.parseSecretName("A")
@@ -36,6 +37,17 @@ test("times that no file can spell, and messages that git cannot keep", async ()
     }
   }
   assert.is(ana.git("rev-parse", "HEAD"), head)
+})
+
+test("times that git cannot keep", async () => {
+  const head = ana.git("rev-parse", "HEAD")
+  const name = coffer.parseSecretName("A")
+  for (const git of ["system", "embedded"] as const) {
+    const request = { name, value, at: new Date(-1000) }
+    await assertRefused("VALUE_INVALID", async () => coffer.setSecret(await ana.open({ git }), request))
+  }
+  assert.is(ana.git("rev-parse", "HEAD"), head)
+  assert.is(ana.git("fsck", "--strict", "--no-dangling"), "")
 })
 
 test("what it takes and gives has names, for whoever writes declarations", async () => {

@@ -13,6 +13,7 @@ import { carryOut, journalFiles, type Writer } from "./write.js"
 export async function commitChange(writer: Writer, token: string, wanted: CommitChange): Promise<Oid> {
   const { backend, reached } = writer
   requireMessage(wanted.message)
+  requireTime(wanted.at)
   refuseInProgress(backend)
   const { ref, commit: present } = await backend.head()
   let change = await onTopOf(backend, wanted, present)
@@ -104,6 +105,14 @@ function requireMessage(message: string): void {
   if (typeof message === "string" && !message.includes("\0")) return
   throw new CofferError("VALUE_INVALID", "the commit message is no text, or holds a NUL byte", {
     hint: "a string of lines; left out, the operation has a message of its own",
+  })
+}
+
+/** Git's commits count from 1970; the program refuses an earlier time half way, with the objects written. */
+function requireTime(at: Date): void {
+  if (at.getTime() >= 0) return
+  throw new CofferError("VALUE_INVALID", "git keeps no time before 1970", {
+    hint: "look at the clock: date",
   })
 }
 
