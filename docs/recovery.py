@@ -985,19 +985,21 @@ def main(argv):
         return
     if arguments.name is not None and arguments.name not in verified:
         raise Refused("NOT_FOUND", arguments.name)
-    recipients, openers, out = read_recipients(arguments.identity), {}, {}
+    recipients, openers, refusals, out = read_recipients(arguments.identity), {}, [], {}
     for name, (data, values, record) in verified.items():
         group = values["group"]
         try:
             if group not in openers:
                 openers[group] = Opener(group, current[group], arguments.identity, recipients)
         except Refused as error:
-            if error.code == "REMOVED" or arguments.name is not None:
+            if arguments.name is not None:
                 raise
-            warn(str(error))
+            refusals.append(error)
             openers[group] = None
         if openers[group] is None:
             continue
+        if arguments.name is not None and values["state"] == "deleted":
+            raise Refused("NOT_FOUND", f'"{name}" was deleted by {values["author"]}, {values["created"]}')
         try:
             value = open_value(openers[group].keys_of(record)["seal"], data, values)
         except Refused as error:
@@ -1007,6 +1009,10 @@ def main(argv):
             return
         if values["state"] == "current":
             out[name] = {"version": values["version"], "author": values["author"], **as_json(value)}
+    if refusals and not any(openers.values()):
+        raise refusals[0]
+    for refusal in refusals:
+        warn(str(refusal))
     print(json.dumps(out, indent=1, ensure_ascii=False))
 
 
@@ -1018,6 +1024,7 @@ def as_json(value):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")
     try:
         main(sys.argv[1:])
     except Refused as refused:

@@ -135,17 +135,30 @@ test("it reads a store that coffer made, groups, rotations and a removal include
   coffer(["set", "prod/db/PASSWORD", "--meta", "owner=größe"], "first")
   writeFileSync(join(folder, "blob"), binary)
   coffer(["set", "prod/BLOB", "--file", join(folder, "blob")])
-  coffer(["group", "create", "prod"])
+  coffer(["group", "create", "prod", "--member", "eve"])
   coffer(["set", "prod/db/PASSWORD"], "second")
   coffer(["move", "API_TOKEN", "prod/API_TOKEN"])
   coffer(["rotate"])
+  coffer(["set", "GREETING"], "日本")
+  coffer(["recipients", "remove", "eve", "-g", "prod"])
+  // A terminal or a locale of another encoding changes nothing: what it prints is JSON.
+  const settings = { ...process.env, PYTHONIOENCODING: "latin-1" }
+  const recovered = (identity: string, ...names: string[]) =>
+    spawnSync("python3", [SCRIPT, join(work, "secrets"), "-i", identity, "--pin", pin, ...names], {
+      encoding: "utf8",
+      env: settings,
+    })
+  const partly = recovered(eve)
+  assert.is(partly.stderr, "REMOVED: no identity reads prod\n")
+  assert.equal(Object.keys(JSON.parse(partly.stdout)), ["GREETING"])
+  assert.match(recovered(eve, "prod/BLOB").stderr, "refused: REMOVED")
+  assert.match(recovered(ana, "API_TOKEN").stderr, 'refused: NOT_FOUND: "API_TOKEN" was deleted')
   coffer(["recipients", "remove", "eve"])
-  const recovered = (identity: string) =>
-    spawnSync("python3", [SCRIPT, join(work, "secrets"), "-i", identity, "--pin", pin], { encoding: "utf8" })
   const { stdout, stderr } = recovered(ana)
   assert.is(stderr, "")
   const read = JSON.parse(stdout)
-  assert.equal(Object.keys(read), ["prod/API_TOKEN", "prod/BLOB", "prod/db/PASSWORD"])
+  assert.equal(Object.keys(read), ["GREETING", "prod/API_TOKEN", "prod/BLOB", "prod/db/PASSWORD"])
+  assert.is(read.GREETING.value, "日本")
   assert.is(read["prod/API_TOKEN"].value, "tok\n")
   assert.is(read["prod/BLOB"].valueBase64, binary.toString("base64"))
   assert.is(read["prod/db/PASSWORD"].value, "second")
