@@ -594,17 +594,61 @@ def open_value(seal_key, data, values):
     return value
 
 
-def count_stanzas(message):
-    """Types of the stanzas of an age file (§7.6)."""
-    lines = message[: 64 * 1024].split(b"\n")
-    if lines[0] != b"age-encryption.org/v1":
+STANZA = re.compile(r"-> [!-~]+(?: [!-~]+)*\Z")
+MAC = re.compile(r"--- ([A-Za-z0-9+/]{43})\Z")
+
+
+def is_unpadded(text):
+    """Base64 without padding, in its one spelling."""
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return False
+    return base64.b64encode(decoded).decode().rstrip("=") == text
+
+
+def stanza_types(message):
+    """Types of the stanzas of an age file (§7.6); none where it is not one."""
+    lines = iter(message[: 64 * 1024].decode("latin-1").split("\n")[:-1])
+    types = []
+    if next(lines, None) != "age-encryption.org/v1":
         return []
-    header = []
-    for line in lines[1:]:
-        if line.startswith(b"---"):
-            return [entry[3:].split(b" ")[0].decode("ascii", "replace") for entry in header if entry.startswith(b"-> ")]
-        header.append(line)
+    for line in lines:
+        mac = MAC.match(line)
+        if mac:
+            return types if is_unpadded(mac.group(1)) else []
+        if not STANZA.match(line):
+            return []
+        types.append(line[3:].split(" ")[0])
+        body = []
+        # Full lines and one shorter, which may be empty.
+        while not body or len(body[-1]) == 64:
+            body.append(next(lines, "=" * 65))
+        if len(body[-1]) > 64 or not is_unpadded("".join(body)):
+            return []
     return []
+
+
+BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+def bech32_bytes(text):
+    """How many bytes a lower-case Bech32 string holds (BIP 173, of any length), and its prefix; or None."""
+    prefix, one, data = text.rpartition("1")
+    values = [BECH32.find(char) for char in data]
+    if not prefix or len(values) < 6 or -1 in values or not all("!" <= char <= "~" for char in prefix):
+        return None
+    check = 1
+    for value in [ord(char) >> 5 for char in prefix] + [0] + [ord(char) & 31 for char in prefix] + values:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= generator if top >> bit & 1 else 0
+    bits = 5 * (len(values) - 6)
+    spare = bits % 8
+    if check != 1 or spare > 4 or (spare and values[-7] & (1 << spare) - 1):
+        return None
+    return prefix, bits // 8
 
 
 # --- Keyrings (§5.2, §8: 2-14) -------------------------------------------------------------------
@@ -655,14 +699,15 @@ def check_members(record):
     for member in members:
         key = member.get("signingKey")
         good = key is None if member["role"] == "reader" else key is not None and decode_signing_key(bytes.fromhex(key))
-        if not good:
+        form = {"x25519": ("age", 32), "hybrid": ("age1pq", 1216)}.get(recipient_kind(member["recipient"]))
+        if not good or (form and bech32_bytes(member["recipient"]) != form):
             raise record.refuse("MEMBER_INVALID", f"the keys of {member['name']}")
     kinds = [recipient_kind(member["recipient"]) for member in members]
     if "hybrid" in kinds and set(kinds) != {"hybrid"}:
         raise record.refuse("MIXED_RECIPIENTS", "hybrid and classic recipients")
     for kind, member, wrap in zip(kinds, members, record["wrap"]):
         wanted = {"x25519": ["X25519"], "hybrid": ["mlkem768x25519"]}.get(kind)
-        stanzas = count_stanzas(wrap)
+        stanzas = stanza_types(wrap)
         if not stanzas or (wanted and stanzas != wanted):
             raise record.refuse("WRAP_SHAPE", f"the wrap of {member['name']}")
 

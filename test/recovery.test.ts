@@ -5,6 +5,9 @@ import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { suite } from "uvu"
 import * as assert from "uvu/assert"
+import { parseKeyRecord } from "../src/format/key-record.js"
+import { makeNode } from "../src/keyring/graph.js"
+import { findMemberFault } from "../src/keyring/record-rules.js"
 
 const VECTORS = resolve("test/vectors")
 const SCRIPT = resolve("docs/recovery.py")
@@ -28,6 +31,62 @@ test("it gives the same verdicts on all vectors and attacks", () => {
   const output = execFileSync("python3", ["test/recovery-vectors.py"], { encoding: "utf8" })
   const compared = /^([0-9]+) compared\n$/.exec(output)
   assert.ok(Number(compared?.[1]) > 180, output)
+})
+
+/** Each is a key record whose first member or his wrap is not as it must be, and the code of the refusal. */
+function* oddMembers(): Generator<readonly [why: string, record: Buffer, code: string]> {
+  const record = readFileSync(join(VECTORS, "files/key-first.yaml"), "latin1")
+  const { recipient } = parseKeyRecord(Buffer.from(record, "latin1")).members[0]!
+  for (const other of [
+    `${recipient.slice(0, -1)}q`,
+    recipient.replace("age1e", "age1E"),
+    `${recipient}qqqqqq`,
+    "age1",
+  ])
+    yield [other, Buffer.from(record.replace(recipient, other), "latin1"), "MEMBER_INVALID"]
+  const [block, text] = /wrap:\n {2}- \|\n((?: {4}.*\n)+)/.exec(record)!
+  const wrap = Buffer.from(text!.replaceAll(/\s/g, ""), "base64").toString("latin1")
+  const body = /(?<=X25519 .*\n).*(?=\n---)/
+  for (const [why, header] of [
+    ["a stanza without a body", wrap.replace(/X25519(.*)\n.*\n/, "X25519$1\n")],
+    ["a body that goes on", wrap.replace(body, "$&$&")],
+    ["a body of other characters", wrap.replace(body, "!!")],
+    ["a body with padding", wrap.replace(body, "$&=")],
+    ["a body with bits to spare", wrap.replace(body, "AAB")],
+    ["two spaces", wrap.replace("-> X25519 ", "-> X25519  ")],
+    ["a line of no kind", wrap.replace("-> X25519", "x\n-> X25519")],
+    ["a short MAC", wrap.replace(/--- ./, "--- ")],
+    ["CRLF", wrap.replace("v1\n", "v1\r\n")],
+  ] as const) {
+    const lines = Buffer.from(header, "latin1")
+      .toString("base64")
+      .replaceAll(/.{1,76}/g, "    $&\n")
+    const odd = Buffer.from(record.replace(block, `wrap:\n  - |\n${lines}`), "latin1")
+    yield [why, odd, "WRAP_SHAPE"]
+  }
+}
+
+test("members and wraps that coffer refuses, it refuses too", ({ folder }) => {
+  const files: string[] = []
+  for (const [why, record, code] of oddMembers()) {
+    const fault = findMemberFault(makeNode("odd.yaml", record))
+    assert.is(fault?.code, code, why)
+    files.push(join(folder, `${files.length}.yaml`))
+    writeFileSync(files.at(-1)!, record)
+  }
+  const program = `
+import sys
+sys.path.insert(0, "docs")
+import recovery
+for path in sys.argv[1:]:
+    try:
+        recovery.check_members(recovery.Record(path, open(path, "rb").read()))
+        print("accepted")
+    except recovery.Refused as error:
+        print(error.code)`
+  const verdicts = execFileSync("python3", ["-B", "-c", program, ...files], { encoding: "utf8" })
+  const expected = [...oddMembers()].map(([, , code]) => `${code}\n`).join("")
+  assert.is(verdicts, expected)
 })
 
 test("it reads all values, from the newest pin and from an older one", ({ folder }) => {
