@@ -21,7 +21,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 
 
 class Refused(Exception):
@@ -212,6 +211,7 @@ MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}\Z")
 DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z)", re.I)
 META_KEY = re.compile(r"[a-z][A-Za-z0-9._-]{0,31}\Z")
 UNPRINTABLE = re.compile("[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]")
+TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z\Z")
 RECIPIENT = re.compile(r"[!-~]+( [!-~]+)*\Z")
 
 
@@ -236,10 +236,13 @@ def is_key_id(text):
 
 
 def is_time(text):
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")) == text
-    except ValueError:
+    match = TIME.match(text)
+    if not match:
         return False
+    year, month, day, hour, minute, second = map(int, match.groups())
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    return 1 <= month <= 12 and 1 <= day <= days[month - 1] and hour < 24 and minute < 60 and second < 60
 
 
 def text_of(pattern):
@@ -812,10 +815,20 @@ def warn(text):
     print(text, file=sys.stderr)
 
 
-def read_records(store, store_id):
+def outside(what, strict):
+    """What is no part of a store is an error to whoever checks it, and in nobody's way who reads it."""
+    if strict:
+        raise bad(what)
+    warn(f"not looked at: {what}")
+
+
+def read_records(store, store_id, strict):
     """§8, 2: all records by group and hash."""
     folder, groups = os.path.join(store, ".coffer/keys"), {}
     for path, data in walk(folder, 4 * 1024 * 1024):
+        if "/" not in path:
+            outside(f".coffer/keys/{path} is in no group's folder", strict)
+            continue
         try:
             record = Record(f".coffer/keys/{path}", data)
         except Refused as error:
@@ -850,10 +863,10 @@ def pin_of(store_id, record):
     return f"coffer1-{record['number']}-{base64.b32encode(digest).decode().lower().rstrip('=')}"
 
 
-def verify_store(store, pin):
+def verify_store(store, pin, strict):
     """§8, 1-14: the current records of each group."""
     store_id = parse_store(read_regular(os.path.join(store, ".coffer/store.yaml"), 4096))["store"]
-    groups = read_records(store, store_id)
+    groups = read_records(store, store_id, strict)
     root = groups.get("default", {})
     if pin is None:
         warn("UNPINNED: no pin was given, so the store's own first record is believed")
@@ -993,14 +1006,32 @@ def read_regular(path, max_bytes):
     return data
 
 
-def walk(folder, max_bytes):
+def list_files(folder):
+    """Paths of all that is no folder, sorted; links to folders are among them."""
     for at, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if at != folder or name != ".coffer")
         for name in sorted(files) + [name for name in folders if os.path.islink(os.path.join(at, name))]:
-            path = os.path.join(at, name)
-            relative = os.path.relpath(path, folder)
-            if relative != ".gitattributes":
-                yield relative, read_regular(path, max_bytes)
+            yield os.path.relpath(os.path.join(at, name), folder)
+
+
+def walk(folder, max_bytes):
+    for path in list_files(folder):
+        yield path, read_regular(os.path.join(folder, path), max_bytes)
+
+
+ATTRIBUTES = b"* -text -filter -ident -working-tree-encoding merge=binary\n*.yaml diff=coffer\n"
+
+
+def read_secrets(store, strict):
+    """Names and bytes of the secrets' files (§2.1, §3)."""
+    if strict and read_regular(os.path.join(store, ".gitattributes"), 4096) != ATTRIBUTES:
+        raise bad(".gitattributes is not the one of a store")
+    for path in list_files(store):
+        name = path[: -len(".yaml")]
+        if path.endswith(".yaml") and is_name(name):
+            yield name, path, read_regular(os.path.join(store, path), 2 * 1024 * 1024)
+        elif path != ".gitattributes":
+            outside(f"{path} is no secret", strict)
 
 
 def read_recipients(identity_file):
@@ -1020,11 +1051,11 @@ def main(argv):
     arguments = parser.parse_intermixed_args(argv)
     if not arguments.check and arguments.identity is None:
         parser.error("an identity file is needed: -i FILE")
-    store_id, current = verify_store(arguments.store, arguments.pin)
+    store_id, current = verify_store(arguments.store, arguments.pin, arguments.check)
     verified = {}
-    for path, data in walk(arguments.store, 2 * 1024 * 1024):
-        if arguments.name is None or path == f"{arguments.name}.yaml":
-            verified[path[: -len(".yaml")]] = (data, *verify_secret(path, data, store_id, current))
+    for name, path, data in read_secrets(arguments.store, arguments.check):
+        if arguments.name is None or name == arguments.name:
+            verified[name] = (data, *verify_secret(path, data, store_id, current))
     if arguments.check:
         print(f"{len(verified)} secrets and {len(current)} groups are in order", file=sys.stderr)
         return

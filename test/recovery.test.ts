@@ -6,6 +6,7 @@ import { join, resolve } from "node:path"
 import { suite } from "uvu"
 import * as assert from "uvu/assert"
 import { parseKeyRecord } from "../src/format/key-record.js"
+import { isTime } from "../src/format/times.js"
 import { makeNode } from "../src/keyring/graph.js"
 import { findMemberFault } from "../src/keyring/record-rules.js"
 
@@ -89,6 +90,27 @@ for path in sys.argv[1:]:
   assert.is(verdicts, expected)
 })
 
+test("times that coffer takes, it takes too, and no others", () => {
+  const days = [
+    "0000-02-29",
+    "0001-01-01",
+    "0999-12-31",
+    "2000-02-29",
+    "2023-02-29",
+    "2024-02-30",
+    "9999-12-31",
+  ]
+  const hours = ["00:00:00", "23:59:59", "23:59:60", "24:00:00", "12:60:00"]
+  const times = days.flatMap(day => hours.map(hour => `${day}T${hour}Z`))
+  const program = `
+import sys
+sys.path.insert(0, "docs")
+import recovery
+print("\\n".join(time for time in sys.argv[1:] if recovery.is_time(time)))`
+  const taken = execFileSync("python3", ["-B", "-c", program, ...times], { encoding: "utf8" })
+  assert.is(taken.trim(), times.filter(isTime).join("\n"))
+})
+
 test("it reads all values, from the newest pin and from an older one", ({ folder }) => {
   for (const pin of [pins.newest, pins.older]) {
     const { stdout, stderr } = recover(folder, "-i", join(IDENTITIES, "ana.txt"), "--pin", pin)
@@ -120,6 +142,35 @@ test("links, pipes and other people's files are refused without hanging", ({ fol
   rmSync(join(folder, "secrets/pipe.yaml"))
   execFileSync("ln", ["-s", "/etc/passwd", join(folder, "secrets/link.yaml")])
   assert.match(check().stderr, "NOT_CANONICAL")
+})
+
+test("what is no part of a store is refused by a check, and not in the way of whoever reads", ({
+  folder,
+}) => {
+  const strays = [".DS_Store", "app/notes.txt", ".coffer/keys/notes.txt"]
+  const put = (path: string) => writeFileSync(join(folder, "secrets", path), "x")
+  strays.forEach(put)
+  const { status, stderr, stdout } = recover(folder, "-i", join(IDENTITIES, "ana.txt"), "--pin", pins.newest)
+  assert.is(status, 0, stderr)
+  assert.is(JSON.parse(stdout)["prod/KEY"].value, "under the first key")
+  for (const path of strays) rmSync(join(folder, "secrets", path))
+  for (const path of strays) {
+    put(path)
+    assert.match(stderr, `not looked at: ${path} is`)
+    assert.match(
+      recover(folder, "--pin", pins.newest, "--check").stderr,
+      `refused: NOT_CANONICAL: ${path} is`,
+    )
+    rmSync(join(folder, "secrets", path))
+  }
+})
+
+test("a check wants the attributes that keep files byte for byte", ({ folder }) => {
+  writeFileSync(join(folder, "secrets/.gitattributes"), "* text\n")
+  assert.match(
+    recover(folder, "--pin", pins.newest, "--check").stderr,
+    "refused: NOT_CANONICAL: .gitattributes",
+  )
 })
 
 /** Runs the shell parts of docs/recovery.md in a folder that holds what the text takes for granted. */

@@ -11,12 +11,14 @@ const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$/
  */
 export function printTime(date: Date): string {
   const year = date.getUTCFullYear()
-  if (!(year >= 0 && year <= 9999)) {
-    throw new CofferError("VALUE_INVALID", "the time is none between the years 0 and 9999", {
-      hint: "new Date() is the present",
-    })
-  }
-  const day = [padded(year, 4), padded(date.getUTCMonth() + 1), padded(date.getUTCDate())]
+  if (year >= 0 && year <= 9999) return spell(date)
+  throw new CofferError("VALUE_INVALID", "the time is none between the years 0 and 9999", {
+    hint: "new Date() is the present",
+  })
+}
+
+function spell(date: Date): string {
+  const day = [padded(date.getUTCFullYear(), 4), padded(date.getUTCMonth() + 1), padded(date.getUTCDate())]
   const time = [date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
   return `${day.join("-")}T${time.map(part => padded(part)).join(":")}Z`
 }
@@ -30,7 +32,7 @@ export function parseTime(text: string): Date | undefined {
   if (!TIME.test(text)) return undefined
   const date = new Date(text)
   // Date accepts 24:00:00 and, in some engines, the 31st of February.
-  return !Number.isNaN(date.getTime()) && printTime(date) === text ? date : undefined
+  return !Number.isNaN(date.getTime()) && spell(date) === text ? date : undefined
 }
 
 export function isTime(text: string): boolean {
