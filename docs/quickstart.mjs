@@ -50,10 +50,17 @@ function person(name, clone) {
 /** Runs a command as a person, showing it and what it prints; anything but the expected status is an error. */
 function run(who, command, { expect = 0, input = "", env = {}, shown = command } = {}) {
   console.log(`\n${who.name}$ ${shown}`)
-  const script = `coffer() { "${process.execPath}" "${join(project, "bin", "coffer.js")}" "$@"; }\n${command}`
+  const script = `coffer() { "$NODE" "$COFFER" "$@"; }\n${command}`
+  // Folders may have any name: what the shell runs has them in variables only.
+  const folders = {
+    NODE: process.execPath,
+    COFFER: join(project, "bin", "coffer.js"),
+    ANA: ana.clone,
+    MARIA: maria.clone,
+  }
   const done = spawnSync("sh", ["-c", script], {
     cwd: who.clone,
-    env: { ...who.env, ...env },
+    env: { ...who.env, ...folders, ...env },
     input,
     encoding: "utf8",
   })
@@ -69,6 +76,7 @@ function chapter(text) {
 }
 
 const ana = person("ana", join(folder, "app"))
+const maria = person("maria", join(folder, "app-maria"))
 mkdirSync(ana.clone)
 spawnSync("git", ["init", "-q", "-b", "main"], { cwd: ana.clone, env: ana.env })
 writeFileSync(join(ana.clone, ".gitignore"), ".env\n")
@@ -96,7 +104,6 @@ run(ana, "coffer get STRIPE_KEY > notes.txt; git add notes.txt; git commit -m no
 run(ana, "git rm -q --cached notes.txt; rm notes.txt")
 
 chapter("maria joins: she clones, an admin adds her, she reads and writes")
-const maria = person("maria", join(folder, "app-maria"))
 spawnSync("git", ["clone", "-q", ana.clone, maria.clone], { env: maria.env })
 const pin = run(ana, "coffer trust pin")
 run(maria, "coffer init --name maria", {
@@ -108,7 +115,7 @@ const card = run(maria, "coffer identity show 2> /dev/null")
 run(ana, `coffer recipients add maria '${card}'`)
 run(maria, "git pull -q && coffer get STRIPE_KEY")
 run(maria, "echo sk_example_by_maria | coffer set STRIPE_KEY")
-run(ana, `git pull -q ${maria.clone} main && coffer get STRIPE_KEY`, {
+run(ana, 'git pull -q "$MARIA" main && coffer get STRIPE_KEY', {
   shown: "git pull -q && coffer get STRIPE_KEY",
 })
 
@@ -128,7 +135,7 @@ chapter("keys are rotated; maria leaves; what she could read is listed until it 
 run(ana, "coffer rotate")
 run(ana, "coffer recipients remove maria")
 run(ana, "coffer status --exposed")
-run(maria, `git pull -q ${ana.clone} main; coffer get STRIPE_KEY`, {
+run(maria, 'git pull -q "$ANA" main; coffer get STRIPE_KEY', {
   expect: 11,
   shown: "git pull -q; coffer get STRIPE_KEY",
 })

@@ -21,7 +21,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 
 
 class Refused(Exception):
@@ -212,6 +211,7 @@ MEMBER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,63}\Z")
 DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|\Z)", re.I)
 META_KEY = re.compile(r"[a-z][A-Za-z0-9._-]{0,31}\Z")
 UNPRINTABLE = re.compile("[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff]")
+TIME = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z\Z")
 RECIPIENT = re.compile(r"[!-~]+( [!-~]+)*\Z")
 
 
@@ -236,10 +236,13 @@ def is_key_id(text):
 
 
 def is_time(text):
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.strptime(text, "%Y-%m-%dT%H:%M:%SZ")) == text
-    except ValueError:
+    match = TIME.match(text)
+    if not match:
         return False
+    year, month, day, hour, minute, second = map(int, match.groups())
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    days = (31, 29 if leap else 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+    return 1 <= month <= 12 and 1 <= day <= days[month - 1] and hour < 24 and minute < 60 and second < 60
 
 
 def text_of(pattern):
@@ -594,17 +597,61 @@ def open_value(seal_key, data, values):
     return value
 
 
-def count_stanzas(message):
-    """Types of the stanzas of an age file (§7.6)."""
-    lines = message[: 64 * 1024].split(b"\n")
-    if lines[0] != b"age-encryption.org/v1":
+STANZA = re.compile(r"-> [!-~]+(?: [!-~]+)*\Z")
+MAC = re.compile(r"--- ([A-Za-z0-9+/]{43})\Z")
+
+
+def is_unpadded(text):
+    """Base64 without padding, in its one spelling."""
+    try:
+        decoded = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        return False
+    return base64.b64encode(decoded).decode().rstrip("=") == text
+
+
+def stanza_types(message):
+    """Types of the stanzas of an age file (§7.6); none where it is not one."""
+    lines = iter(message[: 64 * 1024].decode("latin-1").split("\n")[:-1])
+    types = []
+    if next(lines, None) != "age-encryption.org/v1":
         return []
-    header = []
-    for line in lines[1:]:
-        if line.startswith(b"---"):
-            return [entry[3:].split(b" ")[0].decode("ascii", "replace") for entry in header if entry.startswith(b"-> ")]
-        header.append(line)
+    for line in lines:
+        mac = MAC.match(line)
+        if mac:
+            return types if is_unpadded(mac.group(1)) else []
+        if not STANZA.match(line):
+            return []
+        types.append(line[3:].split(" ")[0])
+        body = []
+        # Full lines and one shorter, which may be empty.
+        while not body or len(body[-1]) == 64:
+            body.append(next(lines, "=" * 65))
+        if len(body[-1]) > 64 or not is_unpadded("".join(body)):
+            return []
     return []
+
+
+BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+
+
+def bech32_bytes(text):
+    """How many bytes a lower-case Bech32 string holds (BIP 173, of any length), and its prefix; or None."""
+    prefix, one, data = text.rpartition("1")
+    values = [BECH32.find(char) for char in data]
+    if not prefix or len(values) < 6 or -1 in values or not all("!" <= char <= "~" for char in prefix):
+        return None
+    check = 1
+    for value in [ord(char) >> 5 for char in prefix] + [0] + [ord(char) & 31 for char in prefix] + values:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for bit, generator in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= generator if top >> bit & 1 else 0
+    bits = 5 * (len(values) - 6)
+    spare = bits % 8
+    if check != 1 or spare > 4 or (spare and values[-7] & (1 << spare) - 1):
+        return None
+    return prefix, bits // 8
 
 
 # --- Keyrings (§5.2, §8: 2-14) -------------------------------------------------------------------
@@ -655,14 +702,15 @@ def check_members(record):
     for member in members:
         key = member.get("signingKey")
         good = key is None if member["role"] == "reader" else key is not None and decode_signing_key(bytes.fromhex(key))
-        if not good:
+        form = {"x25519": ("age", 32), "hybrid": ("age1pq", 1216)}.get(recipient_kind(member["recipient"]))
+        if not good or (form and bech32_bytes(member["recipient"]) != form):
             raise record.refuse("MEMBER_INVALID", f"the keys of {member['name']}")
     kinds = [recipient_kind(member["recipient"]) for member in members]
     if "hybrid" in kinds and set(kinds) != {"hybrid"}:
         raise record.refuse("MIXED_RECIPIENTS", "hybrid and classic recipients")
     for kind, member, wrap in zip(kinds, members, record["wrap"]):
         wanted = {"x25519": ["X25519"], "hybrid": ["mlkem768x25519"]}.get(kind)
-        stanzas = count_stanzas(wrap)
+        stanzas = stanza_types(wrap)
         if not stanzas or (wanted and stanzas != wanted):
             raise record.refuse("WRAP_SHAPE", f"the wrap of {member['name']}")
 
@@ -767,10 +815,20 @@ def warn(text):
     print(text, file=sys.stderr)
 
 
-def read_records(store, store_id):
+def outside(what, strict):
+    """What is no part of a store is an error to whoever checks it, and in nobody's way who reads it."""
+    if strict:
+        raise bad(what)
+    warn(f"not looked at: {what}")
+
+
+def read_records(store, store_id, strict):
     """§8, 2: all records by group and hash."""
     folder, groups = os.path.join(store, ".coffer/keys"), {}
     for path, data in walk(folder, 4 * 1024 * 1024):
+        if "/" not in path:
+            outside(f".coffer/keys/{path} is in no group's folder", strict)
+            continue
         try:
             record = Record(f".coffer/keys/{path}", data)
         except Refused as error:
@@ -805,10 +863,10 @@ def pin_of(store_id, record):
     return f"coffer1-{record['number']}-{base64.b32encode(digest).decode().lower().rstrip('=')}"
 
 
-def verify_store(store, pin):
+def verify_store(store, pin, strict):
     """§8, 1-14: the current records of each group."""
     store_id = parse_store(read_regular(os.path.join(store, ".coffer/store.yaml"), 4096))["store"]
-    groups = read_records(store, store_id)
+    groups = read_records(store, store_id, strict)
     root = groups.get("default", {})
     if pin is None:
         warn("UNPINNED: no pin was given, so the store's own first record is believed")
@@ -948,14 +1006,32 @@ def read_regular(path, max_bytes):
     return data
 
 
-def walk(folder, max_bytes):
+def list_files(folder):
+    """Paths of all that is no folder, sorted; links to folders are among them."""
     for at, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if at != folder or name != ".coffer")
         for name in sorted(files) + [name for name in folders if os.path.islink(os.path.join(at, name))]:
-            path = os.path.join(at, name)
-            relative = os.path.relpath(path, folder)
-            if relative != ".gitattributes":
-                yield relative, read_regular(path, max_bytes)
+            yield os.path.relpath(os.path.join(at, name), folder)
+
+
+def walk(folder, max_bytes):
+    for path in list_files(folder):
+        yield path, read_regular(os.path.join(folder, path), max_bytes)
+
+
+ATTRIBUTES = b"* -text -filter -ident -working-tree-encoding merge=binary\n*.yaml diff=coffer\n"
+
+
+def read_secrets(store, strict):
+    """Names and bytes of the secrets' files (§2.1, §3)."""
+    if strict and read_regular(os.path.join(store, ".gitattributes"), 4096) != ATTRIBUTES:
+        raise bad(".gitattributes is not the one of a store")
+    for path in list_files(store):
+        name = path[: -len(".yaml")]
+        if path.endswith(".yaml") and is_name(name):
+            yield name, path, read_regular(os.path.join(store, path), 2 * 1024 * 1024)
+        elif path != ".gitattributes":
+            outside(f"{path} is no secret", strict)
 
 
 def read_recipients(identity_file):
@@ -975,29 +1051,31 @@ def main(argv):
     arguments = parser.parse_intermixed_args(argv)
     if not arguments.check and arguments.identity is None:
         parser.error("an identity file is needed: -i FILE")
-    store_id, current = verify_store(arguments.store, arguments.pin)
+    store_id, current = verify_store(arguments.store, arguments.pin, arguments.check)
     verified = {}
-    for path, data in walk(arguments.store, 2 * 1024 * 1024):
-        if arguments.name is None or path == f"{arguments.name}.yaml":
-            verified[path[: -len(".yaml")]] = (data, *verify_secret(path, data, store_id, current))
+    for name, path, data in read_secrets(arguments.store, arguments.check):
+        if arguments.name is None or name == arguments.name:
+            verified[name] = (data, *verify_secret(path, data, store_id, current))
     if arguments.check:
         print(f"{len(verified)} secrets and {len(current)} groups are in order", file=sys.stderr)
         return
     if arguments.name is not None and arguments.name not in verified:
         raise Refused("NOT_FOUND", arguments.name)
-    recipients, openers, out = read_recipients(arguments.identity), {}, {}
+    recipients, openers, refusals, out = read_recipients(arguments.identity), {}, [], {}
     for name, (data, values, record) in verified.items():
         group = values["group"]
         try:
             if group not in openers:
                 openers[group] = Opener(group, current[group], arguments.identity, recipients)
         except Refused as error:
-            if error.code == "REMOVED" or arguments.name is not None:
+            if arguments.name is not None:
                 raise
-            warn(str(error))
+            refusals.append(error)
             openers[group] = None
         if openers[group] is None:
             continue
+        if arguments.name is not None and values["state"] == "deleted":
+            raise Refused("NOT_FOUND", f'"{name}" was deleted by {values["author"]}, {values["created"]}')
         try:
             value = open_value(openers[group].keys_of(record)["seal"], data, values)
         except Refused as error:
@@ -1007,6 +1085,10 @@ def main(argv):
             return
         if values["state"] == "current":
             out[name] = {"version": values["version"], "author": values["author"], **as_json(value)}
+    if refusals and not any(openers.values()):
+        raise refusals[0]
+    for refusal in refusals:
+        warn(str(refusal))
     print(json.dumps(out, indent=1, ensure_ascii=False))
 
 
@@ -1018,6 +1100,7 @@ def as_json(value):
 
 
 if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8")
     try:
         main(sys.argv[1:])
     except Refused as refused:

@@ -6,20 +6,25 @@
  */
 export { CofferError, type ErrorCode, EXIT_CODES } from "./errors.js"
 export { type Card, parseCard, printCard } from "./format/card.js"
+export type { DotenvWarning } from "./format/dotenv.js"
 export { EXPORT_FORMATS, type ExportFormat, printVariables } from "./format/exports.js"
 export type { Member, Role } from "./format/key-record.js"
 export { parseGroupName, parseMemberName, parseSecretName, type SecretName } from "./format/names.js"
 export type { SecretFile } from "./format/secret-file.js"
+export type { Exposure } from "./keyring/exposure.js"
 export type { Finding, FindingCode } from "./keyring/findings.js"
 export type { Environment } from "./storage/environment.js"
+export type { Git, GitPreference, GitReader } from "./storage/git/git.js"
+export type { HookName, HookProgram } from "./storage/hooks-folder.js"
 export { addIdentities, createIdentityFile, type Identity, parseIdentities } from "./storage/identities.js"
-export { type CheckReport, type CheckRequest, checkStore } from "./store/check.js"
+export { type CheckReport, type CheckRequest, checkStore, type FailOn } from "./store/check.js"
 export type { SetRequest } from "./store/draft-secrets.js"
 export {
   type EditedSecret,
   type EditPlan,
   type EditSession,
   planEdit,
+  type Shown,
   startEdit,
   startEditOne,
 } from "./store/edit.js"
@@ -43,13 +48,14 @@ export {
   uninstallHooks,
 } from "./store/hooks.js"
 export { type Imported, type ImportRequest, importDotenv } from "./store/import.js"
-export { createStore, ensureIdentity, type NewStore } from "./store/init.js"
+export { createStore, ensureIdentity, type NewStore, type OwnIdentity } from "./store/init.js"
 export { pinStore } from "./store/join.js"
 export { type GroupKeys, type ListedKey, listKeys } from "./store/keys.js"
 export {
   type Added,
   type AddRequest,
   addRecipient,
+  type ExposedValue,
   type GroupMembers,
   type ListedMember,
   listRecipients,
@@ -63,6 +69,7 @@ export { type Conflict, type Resolution, resolveMerge, resolveSecret } from "./s
 export { type Rotated, type RotatedGroup, type RotateRequest, rotateGroups } from "./store/rotate.js"
 export { findSecrets, grepSecrets } from "./store/search.js"
 export {
+  type Deletion,
   deleteBelow,
   deleteSecret,
   deleteSecrets,
@@ -85,7 +92,7 @@ export {
 } from "./store/status.js"
 export { type OpenOptions, openStore, type Store } from "./store/store.js"
 export type { WriteOptions } from "./store/transaction.js"
-export { type TransferOptions, transferPrefix, transferSecret } from "./store/transfer.js"
+export { type TransferKind, type TransferOptions, transferPrefix, transferSecret } from "./store/transfer.js"
 export {
   acceptChanges,
   printStorePin,

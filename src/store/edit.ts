@@ -87,8 +87,9 @@ export interface EditedSecret {
  */
 export async function startEditOne(
   store: Store,
-  { name, ...options }: { name: SecretName } & EditOptions,
+  { name: typed, ...options }: { name: SecretName } & EditOptions,
 ): Promise<EditedSecret> {
+  const name = parseSecretName(typed)
   const view = await viewStore(store, { use: "open", names: [name] })
   await requireWriterIn(store, view, new Set([groupOf(name, view.keyring.listed.keys())]))
   await refuseUncommittable(store, [name], options)

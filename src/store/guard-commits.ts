@@ -50,10 +50,13 @@ export async function guardPush(
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const collector = newCollector()
   const known = refs.map(({ remoteOid }) => remoteOid).filter(oid => !isNone(oid))
-  for (const localOid of new Set(refs.map(ref => ref.localOid))) {
-    // A deletion publishes nothing; a tag of something else than a commit has no store.
-    const tip = isNone(localOid) ? undefined : await git.find(localOid)
+  const pushed = new Map(refs.map(ref => [ref.localOid, ref.localRef]))
+  for (const [localOid, localRef] of pushed) {
+    // A deletion publishes nothing.
+    if (isNone(localOid)) continue
+    const tip = await git.find(localOid)
     if (tip !== undefined) await guardCommits(options, git, { tip, remote, known, demands: {} }, collector)
+    else collector.notes.add(`note: "${localRef}" is no commit: what it holds was not looked at`)
   }
   return finishReport(collector)
 }

@@ -111,6 +111,15 @@ test("push: a store that is removed, or only its store.yaml", async () => {
   assert.is(clone.tryGit("push", "-q").status, 0)
 })
 
+test("push: a tag of what is no commit is named, since nothing looks at it", () => {
+  const clone = withRemote(fresh())
+  const blob = clone.git("hash-object", "-w", "secrets/A.yaml").trim()
+  clone.git("tag", "odd", blob)
+  const run = clone.tryGit("push", "origin", "odd")
+  assert.is(run.status, 0)
+  assert.match(run.stderr, 'coffer: note: "refs/tags/odd" is no commit: what it holds was not looked at')
+})
+
 test("push: a remote that nothing is known of, and a shallow clone", () => {
   const clone = fresh()
   clone.git("init", "-q", "--bare", "--template=", "../unknown")

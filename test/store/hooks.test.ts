@@ -302,6 +302,22 @@ test("the project's own coffer comes first, then the installed one, then PATH, e
   assert.throws(() => commit(context, "d"), /cannot find coffer, so nothing was checked/)
 })
 
+test("where there is no node, a hook says that it needs one", async context => {
+  await install({ ...context, program: { ...context.program, node: join(context.dir, "no-node") } })
+  const bin = join(dirname(context.dir), "bare")
+  mkdirSync(bin)
+  for (const program of ["sh", "git", "cat"])
+    symlinkSync(
+      execFileSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim(),
+      join(bin, program),
+    )
+  context.env.PATH = bin
+  assert.throws(
+    () => commit(context, "a"),
+    /cannot find node, so nothing was checked\n.*hint: .*coffer hooks install/,
+  )
+})
+
 test("a coffer that git tracks is never run", async context => {
   await install(context)
   const evil = makeCoffer(join(context.dir, "vendor", "coffer"), "evil")

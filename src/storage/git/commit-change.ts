@@ -12,6 +12,8 @@ import { carryOut, journalFiles, type Writer } from "./write.js"
 /** Commits the files on HEAD. The store lock is held by the caller. */
 export async function commitChange(writer: Writer, token: string, wanted: CommitChange): Promise<Oid> {
   const { backend, reached } = writer
+  requireMessage(wanted.message)
+  requireTime(wanted.at)
   refuseInProgress(backend)
   const { ref, commit: present } = await backend.head()
   let change = await onTopOf(backend, wanted, present)
@@ -96,6 +98,22 @@ async function readBack(backend: Backend, { files }: CommitChange): Promise<void
     if (bytes !== undefined && equalBytes(bytes, expected)) continue
     throw new CofferError("GIT_FAILED", `object ${oid} of "${path}" does not read back as it was written`)
   }
+}
+
+/** From JavaScript anything can come as a message, and a commit with a NUL byte is none to git. */
+function requireMessage(message: string): void {
+  if (typeof message === "string" && !message.includes("\0")) return
+  throw new CofferError("VALUE_INVALID", "the commit message is no text, or holds a NUL byte", {
+    hint: "a string of lines; left out, the operation has a message of its own",
+  })
+}
+
+/** Git's commits count from 1970; the program refuses an earlier time half way, with the objects written. */
+function requireTime(at: Date): void {
+  if (at.getTime() >= 0) return
+  throw new CofferError("VALUE_INVALID", "git keeps no time before 1970", {
+    hint: "look at the clock: date",
+  })
 }
 
 /** As `git commit` words it. */
