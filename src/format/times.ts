@@ -13,7 +13,7 @@ export function printTime(date: Date): string {
   const year = date.getUTCFullYear()
   if (year >= 0 && year <= 9999) return spell(date)
   throw new CofferError("VALUE_INVALID", "the time is none between the years 0 and 9999", {
-    hint: "new Date() is the present",
+    hint: "give the present",
   })
 }
 

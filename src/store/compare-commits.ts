@@ -48,11 +48,7 @@ export interface Compared {
 }
 
 /** Where the compared store is, for {@link findFoldersAt}. */
-export function placeOf({
-  folder,
-  keyring,
-  known,
-}: Pick<Compared, "folder" | "keyring" | "known">): StorePlace {
+function placeOf({ folder, keyring, known }: Pick<Compared, "folder" | "keyring" | "known">): StorePlace {
   return { folder, id: keyring.store, known: known?.folders ?? new Set() }
 }
 

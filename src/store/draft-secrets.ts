@@ -81,7 +81,11 @@ export async function deleteSecretIn(
   checkCas(name, found, request.cas)
   if (found.file.state === "deleted") return keepIn(draft, found.file)
   const meta = new Map(found.file.meta)
-  if (request.movedTo !== undefined) meta.set("movedTo", request.movedTo)
+  if (request.movedTo !== undefined) {
+    // All notes went along: of as many as there can be, one makes room here.
+    if (meta.size >= LIMITS.metaEntries) meta.delete([...meta.keys()].at(-1)!)
+    meta.set("movedTo", request.movedTo)
+  }
   return putVersion(draft, access, name, [found], {
     state: "deleted",
     type: "text",

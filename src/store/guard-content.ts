@@ -1,4 +1,5 @@
 /** Looks for plaintext in files that are on their way out: `.env` files, age keys, the store's own values. */
+import { gitPath, shellWord } from "../format/shell.js"
 import type { OwnValues } from "../scan/own-values.js"
 import { matchesGlob } from "../scan/path-globs.js"
 import { hasAgeKey, isDotenvFile } from "../scan/plaintext-files.js"
@@ -81,7 +82,7 @@ const ALLOW = `if it is meant to be public: a path under "scan: allow:" in .coff
 
 function dotenvFile(file: OutgoingFile): GuardFinding {
   return finding(file, "DOTENV_FILE", "is a file of settings in plain text", [
-    `coffer import ${file.path}, then git rm --cached ${file.path}`,
+    `coffer import ${shellWord(file.path)}, then git rm --cached ${gitPath(file.path)}`,
     "name it .env.example if it holds no values",
   ])
 }
