@@ -181,7 +181,12 @@ test("docs/recovery.md does what it says", ({ folder }) => {
   cpSync(SCRIPT, join(work, "docs/recovery.py"))
   cpSync(join(IDENTITIES, "ana.txt"), join(work, "identity.txt"))
   const git = (...args: string[]) =>
-    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], { cwd: work, stdio: "pipe" })
+    execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], {
+      cwd: work,
+      // The user's own settings may sign commits or run hooks.
+      env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null" },
+      stdio: "pipe",
+    })
   git("init", "-q")
   git("add", "secrets")
   git("commit", "-qm", "old")

@@ -73,6 +73,8 @@ test("git merges by it: one side rotated, the other set", ({ dir }) => {
     const run = spawnSync("git", ["-c", "user.name=a", "-c", "user.email=a@b", ...args], {
       cwd: dir,
       encoding: "utf8",
+      // The user's own settings may sign commits or run hooks.
+      env: { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null" },
     })
     return { status: run.status, output: run.stdout + run.stderr }
   }

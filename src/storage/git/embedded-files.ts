@@ -4,11 +4,13 @@ import {
   chmodSync,
   closeSync,
   fchmodSync,
+  fstatSync,
   fsyncSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeFileSync,
 } from "node:fs"
@@ -40,7 +42,7 @@ export function gitFiles(shared: string | undefined): GitFiles {
     replace(path, parts, mode) {
       const folder = dirname(path)
       makeFolders(folder, share)
-      const temporary = writeTemporary(folder, parts, share(mode, false) ?? mode, mode)
+      const temporary = writeTemporary(folder, parts, mode, share)
       try {
         renameSync(temporary, path)
       } catch (error) {
@@ -52,16 +54,14 @@ export function gitFiles(shared: string | undefined): GitFiles {
     lock(path, temporary, content) {
       makeFolders(dirname(path), share)
       if (!createLock(path, temporary, content)) return false
-      const mode = share(FILE_MODE, false)
-      if (mode !== undefined) chmodSync(path, mode)
+      shareWith(path, share)
       syncFile(path)
       return true
     },
     write(path, bytes) {
-      const mode = share(FILE_MODE, false)
       try {
         writeFileSync(path, bytes, { mode: FILE_MODE })
-        if (mode !== undefined) chmodSync(path, mode)
+        shareWith(path, share)
       } catch (error) {
         throw ioError("write", path, error)
       }
@@ -69,11 +69,10 @@ export function gitFiles(shared: string | undefined): GitFiles {
     },
     append(path, line) {
       makeFolders(dirname(path), share)
-      const mode = share(FILE_MODE, false)
       try {
         // One write to a file opened for appending: lines of two processes never mix.
         appendFileSync(path, line, { mode: FILE_MODE })
-        if (mode !== undefined) chmodSync(path, mode)
+        shareWith(path, share)
       } catch (error) {
         throw ioError("write", path, error)
       }
@@ -81,8 +80,8 @@ export function gitFiles(shared: string | undefined): GitFiles {
   }
 }
 
-/** The mode that sharing gives; undefined where the umask decides. */
-type Share = (mode: number, isFolder: boolean) => number | undefined
+/** The mode that sharing gives a file or folder which is there; undefined where it has it, or where the umask alone decides. */
+type Share = (stats: Stats) => number | undefined
 
 /** Git's calc_shared_perm: sharing adds bits, an octal number sets them; who may not write, gets no such bit. */
 function parseShared(value: string | undefined): Share {
@@ -90,12 +89,21 @@ function parseShared(value: string | undefined): Share {
   const octal = /^0?[0-7]{3}$/.test(name) ? Number.parseInt(name, 8) & 0o666 : undefined
   const bits = octal ?? (GROUP.includes(name) ? 0o660 : EVERYBODY.includes(name) ? 0o664 : 0)
   if (bits === 0 || process.platform === "win32") return () => undefined
-  return (mode, isFolder) => {
+  return stats => {
+    const isFolder = stats.isDirectory()
+    const mode = stats.mode & 0o7777
     let added = mode & 0o200 ? bits : bits & 0o444
     if (isFolder) added |= (added & 0o444) >> 2
-    const base = octal === undefined ? mode & ~process.umask() : mode & ~0o777
-    return base | added | (isFolder && added & 0o060 ? SET_GROUP_ID : 0)
+    const base = octal === undefined ? mode : mode & ~0o777
+    const shared = base | added | (isFolder && added & 0o060 ? SET_GROUP_ID : 0)
+    // Only its owner may change a mode, and in a shared repository that is often somebody else.
+    return shared === mode ? undefined : shared
   }
+}
+
+function shareWith(path: string, share: Share): void {
+  const mode = share(statSync(path))
+  if (mode !== undefined) chmodSync(path, mode)
 }
 
 const GROUP = ["group", "true", "yes", "on", "1"]
@@ -110,19 +118,18 @@ function makeFolders(folder: string, share: Share): void {
     if (errnoOf(error) === "EEXIST") return
     throw ioError("make the folder", folder, error)
   }
-  const mode = share(FOLDER_MODE, true)
-  if (mode !== undefined) chmodSync(folder, mode)
+  shareWith(folder, share)
   syncFolder(dirname(folder))
 }
 
 /** Git's own names for unfinished objects: `git gc` removes what a killed process leaves. */
-function writeTemporary(folder: string, parts: readonly Uint8Array[], shared: number, mode: number): string {
+function writeTemporary(folder: string, parts: readonly Uint8Array[], mode: number, share: Share): string {
   for (let attempt = 0; ; attempt++) {
     const temporary = join(folder, `tmp_obj_${process.pid}-${attempt}`)
     const fd = openNew(temporary, mode)
     if (fd === undefined) continue
     try {
-      writeAndClose(fd, temporary, parts, shared === mode ? undefined : shared)
+      writeAndClose(fd, temporary, parts, share)
     } catch (error) {
       rmSync(temporary, { force: true })
       throw error
@@ -140,14 +147,10 @@ function openNew(path: string, mode: number): number | undefined {
   }
 }
 
-function writeAndClose(
-  fd: number,
-  path: string,
-  parts: readonly Uint8Array[],
-  mode: number | undefined,
-): void {
+function writeAndClose(fd: number, path: string, parts: readonly Uint8Array[], share: Share): void {
   try {
     for (const part of parts) writeAll(fd, part)
+    const mode = share(fstatSync(fd))
     if (mode !== undefined) fchmodSync(fd, mode)
     fsyncSync(fd)
   } catch (error) {

@@ -110,17 +110,24 @@ test("a new branch takes the folder of a deleted one, and no other branch's name
 })
 
 test("shares what it writes with whom git would", async () => {
-  for (const shared of ["umask", "group", "all", "0640", "0664", "true"]) {
-    const [ours, gits] = [makeRepository(), makeRepository()]
-    for (const folder of [ours, gits]) git(folder, "config", "core.sharedRepository", shared)
-    await commit(await open(ours, "embedded"), { "secrets/A.yaml": "second\n" })
-    write(gits, "secrets/A.yaml", "second\n")
-    git(gits, "commit", "-q", "-am", "Set A")
-    const blob = git(ours, "rev-parse", "HEAD:secrets/A.yaml").trim()
-    const paths = [`objects/${blob.slice(0, 2)}`, `objects/${blob.slice(0, 2)}/${blob.slice(2)}`]
-    for (const path of [...paths, "refs/heads/main", "logs/HEAD", "index"]) {
-      const [mode, expected] = [ours, gits].map(folder => statSync(join(folder, ".git", path)).mode & 0o7777)
-      assert.is(mode!.toString(8), expected!.toString(8), `${shared} ${path}`)
+  const umask = process.umask()
+  for (const mask of [0o022, 0o077]) {
+    for (const shared of ["umask", "group", "all", "0640", "0664", "true"]) {
+      process.umask(mask)
+      const [ours, gits] = [makeRepository(), makeRepository()]
+      for (const folder of [ours, gits]) git(folder, "config", "core.sharedRepository", shared)
+      await commit(await open(ours, "embedded"), { "secrets/A.yaml": "second\n" })
+      write(gits, "secrets/A.yaml", "second\n")
+      git(gits, "commit", "-q", "-am", "Set A")
+      process.umask(umask)
+      const blob = git(ours, "rev-parse", "HEAD:secrets/A.yaml").trim()
+      const paths = [`objects/${blob.slice(0, 2)}`, `objects/${blob.slice(0, 2)}/${blob.slice(2)}`]
+      for (const path of [...paths, "refs/heads/main", "logs/HEAD", "index"]) {
+        const [mode, expected] = [ours, gits].map(
+          folder => statSync(join(folder, ".git", path)).mode & 0o7777,
+        )
+        assert.is(mode!.toString(8), expected!.toString(8), `${shared} ${mask.toString(8)} ${path}`)
+      }
     }
   }
 })
