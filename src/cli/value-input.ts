@@ -28,7 +28,7 @@ export async function readValue(session: Session, source: ValueSource): Promise<
 export async function readValueIfAny(session: Session, source: ValueSource): Promise<Uint8Array | undefined> {
   if (source.file !== undefined) return readValue(session, source)
   if (session.host.stdin.isTty) return undefined
-  const bytes = await collect(session.host.stdin.chunks(), LIMITS.valueBytes)
+  const bytes = await collectPiped(session)
   // An empty line is a value: somebody has written it.
   return bytes.length === 0 && !source.exact ? undefined : noteEmpty(session, source, asValue(bytes, source))
 }
@@ -36,6 +36,11 @@ export async function readValueIfAny(session: Session, source: ValueSource): Pro
 function noteEmpty(session: Session, { name }: ValueSource, value: Uint8Array): Uint8Array {
   if (value.length === 0) session.warn(`the value of "${name}" is empty`)
   return value
+}
+
+/** The line ending that a single line loses does not count: the longest value can be piped in by `echo`, too. */
+function collectPiped(session: Session): Promise<Uint8Array> {
+  return collect(session.host.stdin.chunks(), LIMITS.valueBytes + "\r\n".length)
 }
 
 /** What was piped in: a single line loses its line ending, so that `echo` works. */
@@ -52,9 +57,7 @@ async function readFrom(session: Session, source: ValueSource): Promise<Uint8Arr
     }
     return value
   }
-  if (!session.host.stdin.isTty) {
-    return asValue(await collect(session.host.stdin.chunks(), LIMITS.valueBytes), source)
-  }
+  if (!session.host.stdin.isTty) return asValue(await collectPiped(session), source)
   if (session.interactive) return askHidden(session, `value of "${name}" (hidden): `)
   throw new CofferError("USAGE", "there is no value: stdin is a terminal, and asking is switched off", {
     hint: `pipe it in: … | coffer set ${name}, or --file PATH`,
