@@ -951,8 +951,7 @@ class Opener:
         return keys if keys["commitment"].hex() == record["commitment"] else None
 
     def unwrap(self, record):
-        command = ["age", "--decrypt", "-i", self.identity_file]
-        done = subprocess.run(command, input=self.my_wrap(record), capture_output=True, check=False)
+        done = run_age("age", "--decrypt", "-i", self.identity_file, stdin=self.my_wrap(record))
         keys = self.prove(record, done.stdout if done.returncode == 0 else None)
         if keys is None:
             raise record.refuse("WRAP_BROKEN", f"what {record['author']} wrapped is not the data key")
@@ -1034,11 +1033,18 @@ def read_secrets(store, strict):
             outside(f"{path} is no secret", strict)
 
 
+def run_age(*command, stdin=None):
+    try:
+        return subprocess.run(command, input=stdin, capture_output=True, check=False)
+    except OSError as error:
+        raise Refused("IO_FAILED", f"{command[0]}: {error.strerror} (apt-get install age, brew install age)") from None
+
+
 def read_recipients(identity_file):
-    done = subprocess.run(["age-keygen", "-y", identity_file], capture_output=True, text=True, check=False)
+    done = run_age("age-keygen", "-y", identity_file)
     if done.returncode != 0:
-        raise Refused("IDENTITY_INVALID", done.stderr.strip())
-    return set(done.stdout.split())
+        raise Refused("IDENTITY_INVALID", (done.stderr.decode("utf-8", "replace").splitlines() or [identity_file])[0])
+    return set(done.stdout.decode().split())
 
 
 def main(argv):

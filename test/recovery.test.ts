@@ -134,6 +134,20 @@ test("without a pin it says so, and a reader sees no more than his groups", ({ f
   assert.is(JSON.parse(stdout)["prod/eu/KEY"], undefined)
 })
 
+test("without age, and with what is no identity, one line says so", ({ folder }) => {
+  const args = (identity: string) => [SCRIPT, join(folder, "secrets"), "-i", identity, "--pin", pins.newest]
+  const python = execFileSync("python3", ["-c", "import sys; print(sys.executable)"], {
+    encoding: "utf8",
+  }).trim()
+  const bare = spawnSync(python, args(join(IDENTITIES, "ana.txt")), {
+    env: { PATH: folder },
+    encoding: "utf8",
+  })
+  assert.match(bare.stderr, /^refused: IO_FAILED: age-keygen: .*\n$/)
+  const odd = spawnSync("python3", args(join(folder, "secrets/.gitattributes")), { encoding: "utf8" })
+  assert.match(odd.stderr, /^refused: IDENTITY_INVALID: .*\n$/)
+})
+
 test("links, pipes and other people's files are refused without hanging", ({ folder }) => {
   const check = () => recover(folder, "--pin", pins.newest, "--check")
   assert.is(check().status, 0)

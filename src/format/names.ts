@@ -66,7 +66,8 @@ export function parseMemberName(text: string): string {
 }
 
 export function isMemberName(text: string): boolean {
-  return MEMBER.test(text)
+  // A pattern takes undefined, from JavaScript, for the word.
+  return typeof text === "string" && MEMBER.test(text)
 }
 
 /** The group that a name belongs to: the longest of `groups` that is a path above it, else the root group. */

@@ -64,10 +64,11 @@ export function openFiles(root: string): Files {
   const walked = new Set<string>()
   return {
     root,
-    read: (path, maxBytes) =>
-      walked.has(dirname(join(root, path))) || hasPlainFolders(root, path)
-        ? readRegular(root, path, maxBytes)
-        : undefined,
+    read(path, maxBytes) {
+      if (!isUtf8(path)) throw notRegular(root, path, "has a name that is no UTF-8")
+      if (!walked.has(dirname(join(root, path))) && !hasPlainFolders(root, path)) return undefined
+      return readRegular(root, path, maxBytes)
+    },
     *walk(prefix = "") {
       if (!hasPlainFolders(root, `${prefix}/`)) return
       try {
@@ -249,13 +250,19 @@ function notRegular(root: string, path: string, what: string): CofferError {
   })
 }
 
+/** Node spells what is no UTF-8 as U+FFFD, and finds nothing under that name. */
+function isUtf8(path: string): boolean {
+  return !path.includes("\ufffd")
+}
+
 function* walkFolder(root: string, folder: string, walked: Set<string>, depth = 0): Generator<FileEntry> {
   const absolute = join(root, folder)
   const entries = listFolder(absolute)
   walked.add(absolute)
   for (const entry of entries) {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`
-    if (entry.isDirectory() && depth < MAX_DEPTH) yield* walkFolder(root, path, walked, depth + 1)
+    if (entry.isDirectory() && depth < MAX_DEPTH && isUtf8(entry.name))
+      yield* walkFolder(root, path, walked, depth + 1)
     else yield { path, kind: entry.isFile() ? "file" : "other" }
   }
 }

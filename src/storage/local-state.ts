@@ -5,11 +5,11 @@
  * @see DESIGN §2.1
  */
 import { realpathSync } from "node:fs"
-import { isAbsolute, join } from "node:path"
+import { dirname, isAbsolute, join } from "node:path"
 import { sha256Of } from "../encoding/sha256.js"
 import { equalBytes } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
-import { ioError, readPlainFile, writePrivateFile } from "./files.js"
+import { ioError, makePrivateFolder, readPlainFile, writePrivateFile } from "./files.js"
 import {
   isComplete,
   parseState,
@@ -132,6 +132,7 @@ export function updateLocalState(
   change: StateChange,
   patienceMs: number,
 ): void {
+  makePrivateFolder(dirname(location.path))
   withShortLock(`${location.path}.lock`, patienceMs, lock => {
     const file = loadFor(location, key)
     const text = printState(merge(file, key, change))
@@ -148,6 +149,7 @@ export function updateLocalState(
  * @throws CofferError `STORE_LOCKED`, `IO_FAILED`
  */
 export function forgetStore(location: StateLocation, key: StoreKey): void {
+  makePrivateFolder(dirname(location.path))
   withShortLock(`${location.path}.lock`, WRITE_PATIENCE_MS, lock => {
     let file = empty(location)
     try {

@@ -5,9 +5,11 @@
  * @see DESIGN §2.1
  */
 import { join } from "node:path"
-import { decodeUtf8, encodeUtf8 } from "../encoding.js"
+import { decodeUtf8 } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
-import { readPlainFile, writePrivateFile } from "./files.js"
+import { cofferFolder } from "./coffer-folder.js"
+import { writeDurably } from "./disk.js"
+import { readPlainFile } from "./files.js"
 import { withShortLock } from "./short-lock.js"
 
 /** What was seen of one branch. */
@@ -20,6 +22,7 @@ export interface SeenBranch {
   readonly accepted: ReadonlyMap<string, string>
 }
 
+const NAME = "seen"
 const FORMAT = "coffer seen/1"
 const MAX_BYTES = 64 * 1024 * 1024
 const COMMIT = "[0-9a-f]{40}(?:[0-9a-f]{24})?"
@@ -35,7 +38,9 @@ type SeenFile = Map<string /* store id */, Map<string /* ref */, SeenBranch>>
  * @throws CofferError `DAMAGED`, `NEWER_FORMAT`, `IO_FAILED`
  */
 export function readSeen(commonDir: string, store: string, ref: string): SeenBranch | undefined {
-  return load(seenPath(commonDir)).get(store)?.get(ref)
+  return load(join(commonDir, "coffer", NAME))
+    .get(store)
+    ?.get(ref)
 }
 
 /**
@@ -49,17 +54,14 @@ export function writeSeen(
   branch: SeenBranch,
   { patienceMs, repair = false }: { patienceMs: number; repair?: boolean },
 ): void {
-  const path = seenPath(commonDir)
+  const path = join(cofferFolder(commonDir), NAME)
   withShortLock(`${path}.lock`, patienceMs, lock => {
     const seen = repair ? loadOrForget(path) : load(path)
     seen.set(store, new Map(seen.get(store)).set(ref, branch))
     lock.confirm()
-    writePrivateFile(path, encodeUtf8(printSeen(seen)))
+    // As private as the git directory: the next one to read it may be another user of this machine, or of a container.
+    writeDurably(path, printSeen(seen))
   })
-}
-
-function seenPath(commonDir: string): string {
-  return join(commonDir, "coffer", "seen")
 }
 
 function load(path: string): SeenFile {

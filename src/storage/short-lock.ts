@@ -3,10 +3,9 @@
  * (The lock of whole operations on a store is another: git/store-lock.ts.)
  */
 import { closeSync, openSync, statSync } from "node:fs"
-import { dirname } from "node:path"
 import { CofferError } from "../errors.js"
 import { findOwnText, remove } from "./disk.js"
-import { ioError, makePrivateFolder } from "./files.js"
+import { ioError } from "./files.js"
 import { describeOwner, isHeldBy, moveAway, type Owner, release, tryAcquire } from "./owned-lock.js"
 
 /** A rewrite takes milliseconds, so a lock this old is one of a process that was killed where nobody can look. */
@@ -24,11 +23,11 @@ export interface ShortLock {
  * a process that cannot be looked at (another container or machine) too. Its age is told by the file system's own
  * clock: this machine's is not that of a network drive.
  *
+ * @param path - in a folder that is there.
  * @param patienceMs - how long to wait for another process before giving up.
  * @throws CofferError `STORE_LOCKED` when patience ends, `IO_FAILED` where no lock can be made.
  */
 export function withShortLock<T>(path: string, patienceMs: number, rewrite: (lock: ShortLock) => T): T {
-  makePrivateFolder(dirname(path))
   const owner = describeOwner()
   acquire(path, owner, patienceMs)
   try {

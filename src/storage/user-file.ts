@@ -39,9 +39,13 @@ export async function collect(chunks: AsyncIterable<Uint8Array>, maxBytes: numbe
   for await (const chunk of chunks) {
     length += chunk.length
     if (length > maxBytes) {
-      throw new CofferError("LIMIT_EXCEEDED", `the input is longer than the ${Math.floor(maxBytes / 1024)} KiB allowed`, {
-        hint: "keep large files elsewhere, encrypted, and the key to them here",
-      })
+      throw new CofferError(
+        "LIMIT_EXCEEDED",
+        `the input is longer than the ${Math.floor(maxBytes / 1024)} KiB allowed`,
+        {
+          hint: "keep large files elsewhere, encrypted, and the key to them here",
+        },
+      )
     }
     read.push(chunk)
   }

@@ -49,13 +49,14 @@ export interface NewStore {
 /**
  * Creates a store with the caller as its only member and admin.
  *
- * @throws CofferError `USAGE` for a folder that git ignores or that holds other files, `EXISTS`, `GIT_…`;
+ * @throws CofferError `NAME_INVALID`, `USAGE` for a folder that git ignores or that holds other files, `EXISTS`, `GIT_…`;
  *   `STORE_CHANGED`, `PIN_MISMATCH` where this machine or COFFER_PIN knows another store
  */
 export async function createStore(
   options: OpenOptions,
   request: WriteOptions & { identity: Identity; member: string },
 ): Promise<NewStore> {
+  parseMemberName(request.member)
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const place = await locateStore(options, git.workTree)
   await refuseUnfit(git, place)

@@ -82,6 +82,9 @@ export async function resolveSecret(
   request: { name: SecretName; take: "ours" | "theirs"; at: Date },
 ): Promise<Resolution> {
   const { name, take, at } = request
+  // From JavaScript anything can come, and a side that is not there is taken for one that purged the secret.
+  if (take !== "ours" && take !== "theirs")
+    throw new CofferError("USAGE", "one of the two sides is taken", { hint: '"ours" or "theirs"' })
   return inMerge(store, at, async merge => {
     const sides = merge.secrets.get(name)
     if (sides === undefined) throw notFound(name, " in conflict here")

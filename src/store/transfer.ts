@@ -41,6 +41,7 @@ export async function transferSecret(
   kind: TransferKind,
   request: TransferOptions & { from: SecretName; version?: number | undefined; to: SecretName },
 ): Promise<SecretWritten> {
+  checkKind(kind)
   return changeOne(
     store,
     request,
@@ -61,6 +62,7 @@ export async function transferPrefix(
   kind: TransferKind,
   request: PrefixRequest,
 ): Promise<SecretsWritten> {
+  checkKind(kind)
   return changeSeveral(store, request, verbOf(kind), async draft => {
     const results: StepResult[] = []
     for (const step of await planPrefix(draft, kind, request))
@@ -183,6 +185,12 @@ async function readSource(
 ): Promise<Secret> {
   if (version !== undefined) return readVersion(draft, from, { version })
   return openWith(draft, requireLive(from, found).file)
+}
+
+/** Refuses what is no kind: from JavaScript anything can come, and a move takes the source away. */
+function checkKind(kind: TransferKind): void {
+  if (kind === "copy" || kind === "move") return
+  throw new CofferError("USAGE", "a secret is copied or moved", { hint: '"copy" or "move"' })
 }
 
 function verbOf(kind: TransferKind): string {

@@ -54,4 +54,13 @@ test("bytecode of another V8, cut off, or not there: the program is the same", (
   )
 })
 
+test("a program that was not built says so", () => {
+  rmSync(join(folder, "dist"), { recursive: true })
+  assert.equal(run("list"), {
+    status: 1,
+    stdout: "",
+    stderr: "coffer: error: coffer is not built\ncoffer: hint: in its folder: npm ci && npm run build\n",
+  })
+})
+
 test.run()

@@ -6,12 +6,15 @@ import { suite } from "uvu"
 import * as assert from "uvu/assert"
 import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../../src/storage/merge-driver.js"
 
+/** The user's own settings may colour what git prints. */
+const env = { ...process.env, GIT_CONFIG_GLOBAL: "/dev/null" }
+
 const test = suite<{ dir: string; git(...args: string[]): string }>("merge driver")
 
 test.before.each(context => {
   const dir = realpathSync(mkdtempSync(join(tmpdir(), 'coffer it\'s "so" ')))
   context.dir = dir
-  context.git = (...args) => execFileSync("git", args, { cwd: dir, encoding: "utf8" })
+  context.git = (...args) => execFileSync("git", args, { cwd: dir, encoding: "utf8", env })
   context.git("init", "-q")
 })
 

@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from "node:child_process"
 import { once } from "node:events"
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -64,7 +65,6 @@ test("branches and stores are kept side by side", () => {
   const spaces = "refs/heads/a\u00a0b\u3000c\u2028d\ufeff"
   write(branch(a, b, [["A", "1-abc"]]), { ref: spaces })
   assert.equal(readSeen(dir, store, spaces), branch(a, b, [["A", "1-abc"]]))
-  assert.is(statSync(path()).mode & 0o777, 0o600)
 })
 
 test("a file that is not exactly ours is an error, not an empty one; repair starts anew", () => {
@@ -138,6 +138,16 @@ test("a living one's lock is waited for, one that nobody can look at for five se
     write(branch(b))
     assert.equal(readSeen(dir, store, main), branch(b))
     assert.not.ok(existsSync(lock()))
+  }
+})
+
+test("it is as private as the git directory: others may use the clone, root in a container among them", () => {
+  for (const mode of [0o755, 0o700, 0o770]) {
+    rmSync(join(dir, "coffer"), { recursive: true, force: true })
+    chmodSync(dir, mode)
+    write(branch(a))
+    assert.is(statSync(join(dir, "coffer")).mode & 0o777, mode)
+    assert.is(statSync(path()).mode & 0o777, mode & 0o666)
   }
 })
 

@@ -7,7 +7,7 @@ import { parseSecretFile, printSecretFile, type SecretFile } from "../../src/for
 import { type CheckRequest, checkStore, counts } from "../../src/store/check.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { rotateGroups } from "../../src/store/rotate.js"
-import { setSecret } from "../../src/store/secrets.js"
+import { listSecrets, setSecret } from "../../src/store/secrets.js"
 import { listExposed, reportStatus } from "../../src/store/status.js"
 import type { OpenOptions } from "../../src/store/store.js"
 import { type Actor, assertRefused, makeTeam, now, type Team } from "./team.js"
@@ -152,6 +152,24 @@ test("each file that is not what it says is named with its code", async () => {
     ana.git("reset", "-q", "--hard")
     ana.git("clean", "-qfdx")
   }
+})
+
+test("names that are no UTF-8 are found, and hold up nobody who reads", async () => {
+  const odd = (path: string) => Buffer.concat([Buffer.from(inStore(path)), Buffer.from([0xff])])
+  mkdirSync(odd("folder"))
+  writeFileSync(Buffer.concat([odd("folder"), Buffer.from("/file")]), "plain")
+  writeFileSync(odd("file"), "plain")
+  const { problems } = await check()
+  assert.equal(
+    problems.map(({ code, path }) => [code, path]),
+    [
+      ["NOT_CANONICAL", "file\ufffd"],
+      ["NOT_CANONICAL", "folder\ufffd"],
+    ],
+  )
+  assert.ok((await listSecrets(await ana.open())).length > 0)
+  rmSync(odd("file"))
+  rmSync(odd("folder"), { recursive: true })
 })
 
 test("a value altered under the same signature is found only with an identity", async () => {

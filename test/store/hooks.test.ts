@@ -81,6 +81,8 @@ function makeCoffer(folder: string, name: string): string {
     fs.appendFileSync(process.env.LOG, ["${name}", command, hook, ...rest, stdin].join(" ").trim() + "\\n")
     process.exit(process.env.REFUSE ? 3 : 0)`,
   )
+  mkdirSync(join(folder, "dist"))
+  writeFileSync(join(folder, "dist", "cli.cjs"), "")
   return folder
 }
 
@@ -288,6 +290,9 @@ test("the project's own coffer comes first, then the installed one, then PATH, e
   writeFileSync(join(context.dir, ".gitignore"), "node_modules\n")
   commit(context, "a")
   assert.equal(context.called(), ["project hook pre-commit"])
+  rmSync(join(project, "dist"), { recursive: true })
+  commit(context, "unbuilt")
+  assert.equal(context.called(), ["package hook pre-commit"], "one that is not built is none")
   rmSync(project, { recursive: true })
   commit(context, "b")
   assert.equal(context.called(), ["package hook pre-commit"])

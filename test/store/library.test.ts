@@ -23,6 +23,25 @@ test("names that are none, and values that are no bytes", async () => {
   assert.is(ana.git("rev-parse", "HEAD"), head)
 })
 
+test("words that are none of those there are: nothing is made, moved or chosen by them", async () => {
+  const head = ana.git("rev-parse", "HEAD")
+  const { identity, card } = ana
+  const options = { ...ana.options, store: "other", env: { ...ana.options.env, COFFER_PIN: undefined } }
+  for (const member of ["a b", undefined, 5, ["tom"]] as string[]) {
+    const request = { identity, member, at: now() }
+    await assertRefused("NAME_INVALID", () => coffer.createStore(options, request))
+    await assertRefused("NAME_INVALID", () => coffer.addRecipient(store, { name: member, card, at: now() }))
+  }
+  const [from, to] = [coffer.parseSecretName("A"), coffer.parseSecretName("B")]
+  for (const kind of ["", undefined, "rename"] as unknown as coffer.TransferKind[]) {
+    await assertRefused("USAGE", () => coffer.transferSecret(store, kind, { from, to, at: now() }))
+    await assertRefused("USAGE", () => coffer.transferPrefix(store, kind, { from: "p", to: "q", at: now() }))
+  }
+  for (const take of ["", undefined, "base"] as unknown as "ours"[])
+    await assertRefused("USAGE", () => coffer.resolveSecret(store, { name: from, take, at: now() }))
+  assert.is(ana.git("rev-parse", "HEAD"), head)
+})
+
 test("times that no file can spell, and messages that git cannot keep", async () => {
   const head = ana.git("rev-parse", "HEAD")
   const name = coffer.parseSecretName("A")

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process"
 import { accessSync, constants, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
-import { cofferFolder } from "./coffer-folder.js"
+import { cofferFolder } from "../coffer-folder.js"
 import { collect, type GitProgram } from "./git-process.js"
 import type { WriterContext } from "./system-context.js"
 

@@ -13,9 +13,9 @@ import {
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { CofferError } from "../../errors.js"
+import { cofferFolder } from "../coffer-folder.js"
 import { createLock, findOwnText, renameRetrying } from "../disk.js"
 import { errnoOf, ioError } from "../files.js"
-import { cofferFolder } from "./coffer-folder.js"
 
 /** How long somebody else's index.lock is waited for: longer than a `git add`, shorter than a person. */
 const WAIT_MS = 3000

@@ -2,10 +2,10 @@
 import { lstatSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
+import { cofferFolder } from "../coffer-folder.js"
 import { findOwnText, remove, writeDurably } from "../disk.js"
 import { errnoOf, ioError } from "../files.js"
 import { JOURNAL_PATH } from "../repository.js"
-import { cofferFolder } from "./coffer-folder.js"
 import type { Oid } from "./git.js"
 
 /** A write in progress. */

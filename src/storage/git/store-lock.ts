@@ -4,9 +4,9 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { sha256Of } from "../../encoding/sha256.js"
 import { CofferError } from "../../errors.js"
+import { cofferFolder } from "../coffer-folder.js"
 import { findOwnText } from "../disk.js"
 import { describeOwner, type Owner, parseOwner, release, tryAcquire } from "../owned-lock.js"
-import { cofferFolder } from "./coffer-folder.js"
 
 /** What is locked. Where it can `recover`, that is done first, under the lock. */
 export interface Lockable {

@@ -11,9 +11,9 @@ import {
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { gitPath } from "../../format/shell.js"
+import { cofferFolder } from "../coffer-folder.js"
 import { remove, renameRetrying } from "../disk.js"
 import { errnoOf, ioError, readPlainFile } from "../files.js"
-import { cofferFolder } from "./coffer-folder.js"
 import type { Oid, OidHex } from "./git.js"
 import { blobId } from "./object.js"
 

@@ -1,8 +1,8 @@
 /** Our folder in a git directory: journal, locks and what was seen. */
 import { chmodSync, lstatSync, mkdirSync, statSync } from "node:fs"
 import { join } from "node:path"
-import { CofferError } from "../../errors.js"
-import { errnoOf, ioError } from "../files.js"
+import { CofferError } from "../errors.js"
+import { errnoOf, ioError } from "./files.js"
 
 /**
  * Our folder in a git directory, made if it is not there. It has the git directory's own permissions, so that
