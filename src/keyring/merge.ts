@@ -28,7 +28,7 @@ export function mergeMembers(graph: Graph, tips: readonly RecordNode[]): MergedM
     const before = bases.map(node => findMember(node.record, name)).find(entry => entry !== undefined)
     const entries = tips.map(node => findMember(node.record, name))
     const present = entries.filter(entry => entry !== undefined)
-    if (before !== undefined && present.length < entries.length) {
+    if (present.length === 0 || isDropped(graph, tips, name)) {
       merged.dropped.push(name)
       continue
     }
@@ -41,6 +41,13 @@ export function mergeMembers(graph: Graph, tips: readonly RecordNode[]): MergedM
     else merged.additions.push(entry!)
   }
   return merged
+}
+
+/** Whether a tip lacks a member whom another one has kept since the two parted: of several, some may have parted later. */
+function isDropped(graph: Graph, tips: readonly RecordNode[], name: string): boolean {
+  const has = ({ record }: RecordNode) => findMember(record, name) !== undefined
+  const keepers = tips.filter(has)
+  return tips.some(tip => !has(tip) && keepers.some(keeper => mergeBases(graph, [tip, keeper]).some(has)))
 }
 
 function distinct(members: readonly Member[]): Member[] {

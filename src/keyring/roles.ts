@@ -83,3 +83,9 @@ export function sameMember(a: Member, b: Member): boolean {
 export function findMember(record: KeyRecord, name: string): Member | undefined {
   return record.members.find(member => member.name === name)
 }
+
+/** Whether secrets that `name` signed with the key may stand under the record's data key. */
+export function mayHaveSigned(record: KeyRecord, name: string, signingKey: string): boolean {
+  const entry = findMember(record, name)
+  return entry !== undefined && canWrite(entry.role) && entry.signingKey === signingKey
+}

@@ -14,6 +14,8 @@ export interface SecretPlace {
   readonly path: string
   /** An old version: it may have had another name or group, and its data key may be retired. */
   readonly old?: boolean
+  /** Its data key may be of a refused fork: what a merge brings is settled first, and taken in after that. */
+  readonly fork?: boolean
 }
 
 /** A file that passed every check but that of its signature. */
@@ -101,7 +103,7 @@ function findGroup(keyring: Keyring, file: SecretFile, place: SecretPlace): Grou
 function findKey(group: GroupKeyring, file: SecretFile, place: SecretPlace): RecordNode {
   const record = group.graph.byId.get(file.key)
   const holders = record === undefined ? [] : holdersOf(group, record.sha256)
-  if (record === undefined || holders.length === 0) {
+  if (record === undefined || (holders.length === 0 && !place.fork)) {
     const why = record === undefined ? "is not here" : "is of a refused fork"
     throw refusal(
       "KEY_UNKNOWN",

@@ -2,7 +2,8 @@
 import { CofferError } from "../errors.js"
 import type { Member } from "../format/key-record.js"
 import type { SecretHeader } from "../format/secret-file.js"
-import { adminNames } from "../keyring/group.js"
+import type { RecordNode } from "../keyring/graph.js"
+import { adminNames, type GroupKeyring, holdersOf } from "../keyring/group.js"
 import { type OpenKeyring, openKeys } from "../keyring/open.js"
 import type { Identity } from "../storage/identities.js"
 import type { SealKey, Signer } from "./seal.js"
@@ -66,6 +67,21 @@ export async function openMember(
     },
     keys,
   }
+}
+
+/**
+ * Keys of the line that a record is on: the group's own, or a refused fork's.
+ *
+ * @throws CofferError `NO_IDENTITY`, `NOT_A_MEMBER`, `REMOVED`, `WRAP_BROKEN`
+ */
+export async function openLine(
+  store: Store,
+  view: Pick<View, "keyring">,
+  { group, record }: { readonly group: GroupKeyring; readonly record: RecordNode },
+): Promise<Pick<OpenKeyring, "keyFor">> {
+  if (holdersOf(group, record.sha256).length > 0) return (await openMember(store, view, group.group)).keys
+  const { identities } = await store.identities()
+  return openKeys({ ...group, current: [record] }, identities)
 }
 
 /** {@link openGroup} for many secrets: each group is opened once. */

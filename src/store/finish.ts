@@ -5,11 +5,11 @@ import { counted } from "../format/counted.js"
 import { writeContext, writerOf } from "../format/secret-file.js"
 import type { RecordNode } from "../keyring/graph.js"
 import type { GroupKeyring } from "../keyring/group.js"
-import { type OpenKeyring, openKeys } from "../keyring/open.js"
-import { canWrite, findMember } from "../keyring/roles.js"
+import type { OpenKeyring } from "../keyring/open.js"
+import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
 import { placeSecret } from "../keyring/secret.js"
 import { isStale } from "../keyring/stale.js"
-import { openMember } from "./access.js"
+import { openLine } from "./access.js"
 import { askByName } from "./consent.js"
 import { currentRecord, getGroup } from "./publish.js"
 import { type CheckedFile, type PathFile, requireSignatures, verifyFiles } from "./reading.js"
@@ -76,7 +76,9 @@ async function finishIn(draft: Draft, request: FinishRequest): Promise<readonly 
   }
   for (const checked of stale) await seal(checked, async () => (await draft.open(checked.file.group)).keys)
   for (const stray of taken) {
-    await seal({ ...stray, signingKey: stray.write.publicKey }, () => openStray(draft, stray))
+    await seal({ ...stray, signingKey: stray.write.publicKey }, () =>
+      openLine(draft.store, draft, { group: stray.from, record: stray.record }),
+    )
   }
   return [...counts].sort().map(([group, resealed]) => ({
     group,
@@ -158,8 +160,7 @@ async function takeIn(
 
 function isPresentWriter(draft: Draft, { file, write }: Stray): boolean {
   const { record } = currentRecord(draft.keyring, draft.groupOf(file.name))
-  const entry = findMember(record, file.signer)
-  return entry !== undefined && canWrite(entry.role) && entry.signingKey === write.publicKey
+  return mayHaveSigned(record, file.signer, write.publicKey)
 }
 
 async function requireAdmin(draft: Draft, group: string): Promise<void> {
@@ -170,12 +171,4 @@ async function requireAdmin(draft: Draft, group: string): Promise<void> {
     `in "${group}" there are files by people who may not write there now: only an admin takes those in`,
     { hint: `coffer recipients list -g ${group} shows who is admin` },
   )
-}
-
-/** Keys of the line that the file was sealed on: the group's own, or a refused fork's. */
-async function openStray(draft: Draft, { from, record }: Stray): Promise<Pick<OpenKeyring, "keyFor">> {
-  const accepted = from.current.some(tip => from.graph.ancestors(tip.sha256).has(record.sha256))
-  if (accepted) return (await openMember(draft.store, draft, from.group)).keys
-  const { identities } = await draft.store.identities()
-  return openKeys({ ...from, current: [record] }, identities)
 }

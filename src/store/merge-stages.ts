@@ -86,7 +86,7 @@ async function* readFiles(
       throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`)
     }
     const { file } = parseFile({ path: entry.path, bytes })
-    verifySecret(view.keyring, file, { path: pathOf(file.name), old: true })
+    verifySecret(view.keyring, file, { path: pathOf(file.name), old: true, fork: true })
     yield { ...entry, file }
   }
 }

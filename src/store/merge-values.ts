@@ -13,7 +13,10 @@ import { enterGroup, type Predecessor, succeed } from "./succession.js"
 export interface Side {
   readonly file: SecretFile
   readonly oid: Oid
-  readonly value: Uint8Array
+  /** Undefined only of a side that is not chosen: it cannot be opened here. */
+  readonly value: Uint8Array | undefined
+  /** Its signer may not write now: nothing of it is joined with the chosen one. */
+  readonly outside?: boolean
 }
 
 export function sideOf(input: { file: SecretFile; oid: Oid }, { value }: OpenedValue): Side {
@@ -53,7 +56,7 @@ export function combine(
       valueKeys: joinExposure(how, source, [base, ours, theirs]),
       meta,
     },
-    value,
+    value!,
     access.sealKey,
     access.signer,
   )
@@ -110,7 +113,8 @@ function mergeMeta(
   source: Side,
   sides: readonly (Side | undefined)[],
 ): ReadonlyMap<string, string> | undefined {
-  const [b, o, t] = sides.map(side => notesOf(side))
+  const [base] = sides
+  const [b, o, t] = sides.map(side => notesOf(side?.outside && side !== source ? base : side))
   const merged = new Map<string, string>()
   for (const key of [...new Set([...o!.keys(), ...t!.keys()])].sort()) {
     const [before, mine, yours] = [b!.get(key), o!.get(key), t!.get(key)]
@@ -133,5 +137,6 @@ function notesOf(side: Side | undefined): ReadonlyMap<string, string> {
 }
 
 function sameValue(a: Side, b: Side): boolean {
+  if (a.value === undefined || b.value === undefined) return false
   return a.file.state === b.file.state && a.file.type === b.file.type && equalBytes(a.value, b.value)
 }

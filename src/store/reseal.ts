@@ -4,7 +4,7 @@ import type { KeyRecord } from "../format/key-record.js"
 import { nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile, SecretHeader } from "../format/secret-file.js"
 import type { OpenKeyring } from "../keyring/open.js"
-import { canWrite, findMember } from "../keyring/roles.js"
+import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
 import { inBatches } from "./gather.js"
 import { BATCH, type CheckedFile, type PathFile, parseFiles, verifyFiles } from "./reading.js"
 import { openFile, resealFile, type SealKey, type SignedAnew, type Signer } from "./seal.js"
@@ -84,9 +84,7 @@ export function signAnew(
   signingKey: string,
   { group, record, sealKey, signer }: Omit<Resealing, "keys">,
 ): SignedAnew | undefined {
-  const entry = findMember(record, file.signer)
-  const holds = entry !== undefined && canWrite(entry.role) && entry.signingKey === signingKey
-  if (file.group === group && holds) return undefined
+  if (file.group === group && mayHaveSigned(record, file.signer, signingKey)) return undefined
   const me = findMember(record, signer.name)
   if (me === undefined || !canWrite(me.role)) {
     throw new CofferError(

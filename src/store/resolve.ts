@@ -1,20 +1,22 @@
 /** Settling a merge: by rule what has one right answer, by a person's choice what has two. */
 import type { OpenedValue } from "../crypto/value.js"
 import { CofferError, EXIT_CODES, hasCode } from "../errors.js"
+import { counted } from "../format/counted.js"
 import { groupOf, isSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
-import { settle } from "../keyring/resolve-rule.js"
-import { canWrite, findMember } from "../keyring/roles.js"
-import { placeSecret } from "../keyring/secret.js"
+import { holdersOf } from "../keyring/group.js"
+import { sameValue, settle } from "../keyring/resolve-rule.js"
+import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
+import { type PlacedSecret, placeSecret } from "../keyring/secret.js"
 import type { Git } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
-import { type GroupAccess, groupOpener } from "./access.js"
+import { type GroupAccess, groupOpener, openLine } from "./access.js"
 import { notFound } from "./draft-secrets.js"
 import { readStages, type Sides, type StagedSide, type Stages } from "./merge-stages.js"
 import { combine, type Side, sealTombstone, sideOf } from "./merge-values.js"
-import { openSecret, readSecret } from "./reading.js"
+import { readSecret } from "./reading.js"
 import { signAnew } from "./reseal.js"
-import { resealFile } from "./seal.js"
+import { openFile, resealFile } from "./seal.js"
 import type { Store } from "./store.js"
 import { gitTree } from "./tree.js"
 import { choosePin } from "./trust.js"
@@ -42,6 +44,8 @@ interface Merge extends Stages {
   readonly at: Date
   /** Without an identity only the rule that needs no key applies. */
   readonly hasIdentity: boolean
+  /** Names that are settled and yet not taken in: whose change it is may not write there now. */
+  readonly left: Set<SecretName>
   open(group: string): Promise<GroupAccess>
 }
 
@@ -50,7 +54,8 @@ type Settled = ReadonlyMap<string, Uint8Array | null>
 
 /**
  * Settles by rule every conflicted secret that has one right answer, re-seals it under the newest data
- * key, and stages it. Where an identity is here, changes of value and meta are also joined entry by entry.
+ * key, and stages it. Where an identity is here, changes of value and meta are also joined entry by entry. What
+ * somebody changed who may not write there now stays as it is, for `rotate --finish`.
  *
  * @throws CofferError refusals of verification; `UNPINNED`. What is left is data, not an error.
  * @see docs/format.md, "Merging"
@@ -67,6 +72,11 @@ export async function resolveMerge(store: Store, request: { at: Date }): Promise
       for (const [path, bytes] of settled ?? []) staged.set(path, bytes)
     }
     await stage(merge, staged, new Set(conflicts.map(({ name }) => name)))
+    if (merge.left.size > 0) {
+      store.note(
+        `${counted(merge.left.size, "secret")} left as before, changed by who may not write there now: once this is committed, coffer rotate --finish takes them in`,
+      )
+    }
     return { resolved: resolved.sort(), conflicts }
   })
 }
@@ -103,7 +113,16 @@ async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promis
     const { identities } = await store.identities()
     const stages = await readStages(store, git, view)
     const open = groupOpener(store, view)
-    return work({ ...stages, store, git, view, at, hasIdentity: identities.length > 0, open })
+    return work({
+      ...stages,
+      store,
+      git,
+      view,
+      at,
+      hasIdentity: identities.length > 0,
+      left: new Set(),
+      open,
+    })
   })
 }
 
@@ -111,9 +130,11 @@ async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promis
 async function settleUnasked(merge: Merge, name: SecretName, sides: Sides): Promise<Settled | undefined> {
   const { take } = settle(sides.base, sides.ours, sides.theirs)
   if (take !== "conflict") {
-    const taken = sides[take]
-    return new Map([[pathOf(name), taken === undefined ? null : await reseal(merge, taken.file)]])
+    const [taken, other] = take === "ours" ? [sides.ours, sides.theirs] : [sides.theirs, sides.ours]
+    return new Map([[pathOf(name), taken === undefined ? null : await reseal(merge, taken, other)]])
   }
+  if ([sides.ours, sides.theirs].some(side => side !== undefined && !isByWriter(merge, side)))
+    return undefined
   return findMove(sides) === undefined ? joinSides(merge, name, sides) : followMove(merge, name, sides)
 }
 
@@ -198,10 +219,12 @@ async function settleByChoice(
   sides: Sides,
   take: "ours" | "theirs",
 ): Promise<Uint8Array | null> {
-  const access = await findChooser(merge, name, (sides[take] ?? sides.ours ?? sides.theirs)!)
+  const access = await findChooser(merge, name, sides, take)
   if (access === undefined) throw notWriter(merge, name)
   if (sides[take] === undefined) return settleGone(merge, access, sides)
-  const [base, ours, theirs] = await openSides(merge, sides)
+  const open = (side: StagedSide | undefined) =>
+    side === undefined || side === sides[take] ? side && openSide(merge, side) : openOther(merge, side)
+  const [base, ours, theirs] = await Promise.all([sides.base, sides.ours, sides.theirs].map(open))
   const how = { access, store: merge.store.id, name, at: merge.at, take }
   return printSecretFile(combine(how, base, ours, theirs)!)
 }
@@ -218,14 +241,18 @@ function settleGone(merge: Merge, access: GroupAccess, { ours, theirs }: Sides):
 
 /**
  * My access for a choice. While the keyring is diverged there is no newest data key: the chosen value stays
- * under the one it has, which nobody new can read, until the keyrings are joined.
+ * under the one it has, which nobody new can read, until the keyrings are joined; if that is a refused fork's, it goes
+ * under the other side's.
  */
 async function findChooser(
   merge: Merge,
   name: SecretName,
-  { file }: StagedSide,
+  { ours, theirs }: Sides,
+  take: "ours" | "theirs",
 ): Promise<GroupAccess | undefined> {
   if (!isDiverged(merge, groupOfName(merge, name))) return findWriter(merge, name)
+  const present = (take === "ours" ? [ours, theirs] : [theirs, ours]).filter(side => side !== undefined)
+  const { file } = present.find(side => isAccepted(placeSide(merge, side.file))) ?? present[0]!
   const access = await merge.open(file.group)
   const record = merge.view.keyring.groups.get(file.group)?.graph.byId.get(file.key)?.record
   const entry = record === undefined ? undefined : findMember(record, access.signer.name)
@@ -245,14 +272,47 @@ async function openSide(merge: Merge, side: StagedSide): Promise<Side> {
   return sideOf(side, await openFrom(merge, side.file))
 }
 
+/** A side that is not chosen, as far as it can be opened: what is wrong with it must not stand in the way. */
+async function openOther(merge: Merge, side: StagedSide): Promise<Side> {
+  const opened = await openFrom(merge, side.file).catch(cannotOpen)
+  return { ...side, value: opened?.value, outside: !isByWriter(merge, side) }
+}
+
 async function openFrom(merge: Merge, file: SecretFile): Promise<OpenedValue> {
-  return openSecret(await merge.open(file.group), file)
+  const placed = placeSide(merge, file)
+  const line = isAccepted(placed) ? await merge.open(file.group) : undefined
+  const keys = line?.keys ?? (await openLine(merge.store, merge.view, placed))
+  return openFile(file, (await keys.keyFor(file.key)).keys.seal)
+}
+
+function placeSide({ view }: Merge, file: SecretFile): PlacedSecret {
+  return placeSecret(view.keyring, file, { path: pathOf(file.name), old: true, fork: true })
+}
+
+/** Whether the data key is one of the group's: not a refused fork's. */
+function isAccepted({ group, record }: PlacedSecret): boolean {
+  return holdersOf(group, record.sha256).length > 0
+}
+
+/** Whether the signer of a side may write now in the group that the name belongs to. */
+function isByWriter(merge: Merge, { file }: StagedSide): boolean {
+  const placed = placeSide(merge, file)
+  const current = merge.view.keyring.groups.get(groupOfName(merge, file.name))?.current ?? []
+  return (
+    isAccepted(placed) &&
+    current.every(({ record }) => mayHaveSigned(record, file.signer, placed.write.publicKey))
+  )
 }
 
 /** What cannot be opened here is not settled by rule. */
 function lacksKeys(error: unknown): undefined {
   if (error instanceof CofferError && error.exit === EXIT_CODES.NOT_A_MEMBER) return undefined
   throw error
+}
+
+function cannotOpen(error: unknown): undefined {
+  if (error instanceof CofferError && error.exit === EXIT_CODES.TAMPERED) return undefined
+  return lacksKeys(error)
 }
 
 /** My access to a name's group, where I may sign in it; a reader or rotator cannot settle a true conflict. */
@@ -276,15 +336,24 @@ function isDiverged(merge: Merge, group: string): boolean {
   return merge.view.keyring.groups.get(group)?.current.length !== 1
 }
 
-/** In its group, under the newest data key, where that can be done here; else as it is: `rotate --finish` takes it in. */
-async function reseal(merge: Merge, file: SecretFile): Promise<Uint8Array> {
+/**
+ * In its group, under the newest data key, where that can be done here; else as it is: `rotate --finish` takes it in.
+ * So is a change by somebody who may not write there now: only an admin takes that in, by name.
+ */
+async function reseal(merge: Merge, taken: StagedSide, other: StagedSide | undefined): Promise<Uint8Array> {
+  const known = other !== undefined && sameValue(taken, other) && isByWriter(merge, other)
+  if (!known && !isByWriter(merge, taken)) {
+    merge.left.add(taken.file.name)
+    return printSecretFile(taken.file)
+  }
+  const { file } = isAccepted(placeSide(merge, taken.file)) ? taken : other!
   const group = groupOfName(merge, file.name)
   const newest = merge.view.keyring.groups.get(group)?.current[0]
   const isThere = newest === undefined || (file.group === group && file.key === newest.id)
   const access = isThere ? undefined : await findWriter(merge, file.name)
   const opened = access && (await openFrom(merge, file).catch(lacksKeys))
   if (newest === undefined || access === undefined || opened === undefined) return printSecretFile(file)
-  const { write } = placeSecret(merge.view.keyring, file, { path: pathOf(file.name), old: true })
+  const { write } = placeSide(merge, file)
   const change = signAnew(file, write.publicKey, { ...access, record: newest.record })
   return printSecretFile(resealFile(file, opened, access.sealKey, change))
 }

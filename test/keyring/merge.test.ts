@@ -33,6 +33,21 @@ test("a removal wins, an addition is asked for", () => {
   })
 })
 
+test("of three lines one may have dropped whom another has kept since they parted, and the third never had", () => {
+  const added = on([...base, member(bot, "writer")], root)
+  const [kept, removed, aside] = [on(added.record.members.slice(), added), on(base, added), on(base, root)]
+  const graph = buildGraph("default", [root, added, kept, removed, aside])
+  const { additions, dropped } = mergeMembers(graph, [kept, removed, aside])
+  assert.equal([additions, dropped], [[], ["bot"]])
+  // Taken back after they parted, he is a member that one side added.
+  const back = on(added.record.members.slice(), removed)
+  const again = buildGraph("default", [root, added, removed, back, aside])
+  assert.equal(
+    mergeMembers(again, [back, aside]).additions.map(({ name }) => name),
+    ["bot"],
+  )
+})
+
 test("a changed entry wins over an unchanged one; two different changes leave the member out", () => {
   const promoted = on([member(ana, "admin"), member(tom, "admin"), member(eva, "writer")], root)
   const same = on([...base, member(max, "writer")], root)

@@ -65,6 +65,26 @@ test("two additions: diverged, merged by name, and all files sealed again", asyn
   assert.not.ok((await merge(ana)).changed)
 })
 
+test("a removal wins on a branch of a branch too, where a third never knew the member", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  await ana.set("A", "1")
+  const max = await joinTeam("max")
+  const second = await clone(ana)
+  await rotateGroups(await ana.open(), { at: now() })
+  await add(second, max)
+  const third = await clone(second)
+  await rotateGroups(await third.open(), { at: now() })
+  await remove(second, "max")
+  pull(ana, second)
+  pull(ana, third)
+  await merge(ana)
+  const [group] = await listGroups(await ana.open())
+  assert.equal(
+    group!.members.map(({ name }) => name),
+    ["ana"],
+  )
+})
+
 test("a removal wins, and files that the other side sealed under retired keys wait for --finish", async () => {
   const { ana, join: joinTeam, clone } = await makeTeam()
   const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]

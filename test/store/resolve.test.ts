@@ -1,9 +1,11 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { parseSecretName } from "../../src/format/names.js"
+import { finishRotation } from "../../src/store/finish.js"
 import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
+import { rotateGroups } from "../../src/store/rotate.js"
 import { deleteSecret, getSecret, setSecret } from "../../src/store/secrets.js"
 import { transferSecret } from "../../src/store/transfer.js"
 import { codeOf } from "../code-of.js"
@@ -170,6 +172,64 @@ test("a value that is chosen against a move is not marked as moved", async () =>
   ana.git("commit", "-q", "--no-edit")
   assert.is(await ana.get("A"), "2")
   assert.equal([...(await metaOf(ana, "A"))], [])
+})
+
+test("what somebody wrote who is removed on the other side is not taken in unasked", async () => {
+  const { ana, join, clone } = await makeTeam()
+  const [eve, bob] = [await join("eve"), await join("bob")]
+  for (const { name, card } of [eve, bob]) await addRecipient(await ana.open(), { name, card, at: now() })
+  for (const name of ["A", "B", "C"]) await ana.set(name, "1")
+  const left = await clone(eve)
+  await removeRecipient(await ana.open(), { name: "eve", at: now() })
+  await ana.set("B", "ours")
+  await annotate(ana, "C", new Map([["owner", "ana"]]))
+  await left.set("A", "evil")
+  await annotate(left, "B", new Map([["env", "PATH"]]))
+  await annotate(left, "C", new Map([["env", "PATH"]]))
+  mergeInto(ana, left)
+  assert.equal(await resolve(bob), { resolved: ["A"], conflicts: ["B", "C"] })
+  assert.match(bob.notes.at(-1)!, "rotate --finish")
+  await choose(bob, "B", "ours")
+  await choose(bob, "C", "ours")
+  ana.git("commit", "-q", "--no-edit")
+  assert.equal([...(await metaOf(bob, "B"))], [])
+  assert.equal([...(await metaOf(bob, "C"))], [["owner", "ana"]])
+  assert.is(await codeOf(bob.get("A")), "KEY_RETIRED")
+  const finish = async (who: Actor) =>
+    finishRotation(await who.open(), { accept: ["eve"], at: now() }).then(({ groups }) => groups.length)
+  assert.is(await codeOf(finish(bob)), "ROLE_MISSING")
+  assert.is(await finish(ana), 1)
+  assert.is(await bob.get("A"), "evil")
+})
+
+/** Tom is removed by ana, and has sealed all files again on his branch, where he changed some; in conflict. */
+async function makeFork(): Promise<Actor> {
+  const { ana, join, clone } = await makeTeam()
+  const tom = await join("tom")
+  await addRecipient(await ana.open(), { name: "tom", card: tom.card, role: "admin", at: now() })
+  for (const name of ["A", "B", "C", "D"]) await ana.set(name, "1")
+  const fork = await clone(tom)
+  for (const name of ["B", "C"]) await ana.set(name, "ours")
+  await removeRecipient(await ana.open(), { name: "tom", at: now() })
+  await rotateGroups(await fork.open(), { at: now() })
+  await rotateGroups(await fork.open(), { at: now() })
+  for (const name of ["B", "C", "D"]) await fork.set(name, "theirs")
+  mergeInto(ana, fork)
+  return ana
+}
+
+test("what a refused fork has sealed is settled by rule, and by choice where both sides changed it", async () => {
+  const ana = await makeFork()
+  assert.equal(await resolve(ana), { resolved: ["A", "D"], conflicts: ["B", "C"] })
+  await choose(ana, "B", "ours")
+  await choose(ana, "C", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "1")
+  assert.is(await ana.get("B"), "ours")
+  assert.is(await ana.get("C"), "theirs")
+  assert.is(await codeOf(ana.get("D")), "KEY_UNKNOWN")
+  await finishRotation(await ana.open(), { accept: ["tom"], at: now() })
+  assert.is(await ana.get("D"), "theirs")
 })
 
 test.run()
