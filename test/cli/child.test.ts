@@ -26,6 +26,8 @@ function start(
   let stderr = ""
   child.stdout.on("data", chunk => (stdout += chunk))
   child.stderr.on("data", chunk => (stderr += chunk))
+  // A child that has ended by then has read what it wanted.
+  child.stdin.on("error", () => {})
   child.stdin.end(stdin)
   const end = new Promise<End>(resolve => {
     child.on("close", (status, signal) => resolve({ status, signal, stdout, stderr }))

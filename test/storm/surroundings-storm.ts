@@ -29,10 +29,12 @@ export async function surroundingsStorm({ rounds = ROUNDS, seed, wants }: StormO
       if (!wants(`${kind}, ${name}`)) continue
       try {
         const random = randomFrom(`${seed}/${kind}/${name}`)
-        const { tried, done, refused, failures } = await part({ kind, random, rounds })
+        const { tried, done, refused, followed, failures } = await part({ kind, random, rounds })
         console.log(
           `${kind}, ${name}: ${tried} calls, ${done} done, ${refused} refused, ${failures.length} wrong`,
         )
+        if (followed > 0)
+          console.log(`  ${followed} calls wrote a file of coffer's where a folder had become a link`)
         for (const failure of failures.slice(0, 10)) console.log(`  ${failure}`)
         held &&= failures.length === 0
       } catch (error) {

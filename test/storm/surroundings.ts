@@ -11,6 +11,8 @@ export interface PartTally {
   tried: number
   done: number
   refused: number
+  /** Calls that wrote a file of coffer's into what a link in place of a folder led to: docs/threat-model.md says so. */
+  followed: number
   readonly failures: string[]
 }
 
@@ -24,7 +26,7 @@ export interface PartOptions {
 export type Part = (options: PartOptions) => Promise<PartTally>
 
 export function newPart(): PartTally {
-  return { tried: 0, done: 0, refused: 0, failures: [] }
+  return { tried: 0, done: 0, refused: 0, followed: 0, failures: [] }
 }
 
 /** Runs coffer: it ends by itself, done or refused with a documented status, a code and a hint. */
