@@ -154,7 +154,7 @@ async function takeIn(
     name,
     question: `take in ${counted(count, "secret")} signed by "${name}", who may not write there now`,
   }))
-  const names = await askByName(draft.store, candidates, accept)
+  const names = new Set([...(await askByName(draft.store, candidates, accept))].map(({ name }) => name))
   return strays.filter(stray => !doubtful.includes(stray) || names.has(stray.file.signer))
 }
 

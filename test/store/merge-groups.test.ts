@@ -85,6 +85,28 @@ test("a removal wins on a branch of a branch too, where a third never knew the m
   )
 })
 
+test("additions to several groups are all asked for, before anybody is taken in", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]
+  await createGroup(await ana.open(), { group: "prod", at: now() })
+  const second = await clone(ana)
+  await rotateGroups(await ana.open(), { at: now() })
+  const into = (who: Actor, groups: string[]) => ({ name: who.name, card: who.card, groups, at: now() })
+  await addRecipient(await second.open(), into(eva, ["prod", "default"]))
+  await addRecipient(await second.open(), into(max, ["default"]))
+  pull(ana, second)
+  const open = await assertRefused("USAGE", () => merge(ana))
+  for (const question of ['"eva" into "prod"', '"eva" into "default"', '"max" into "default"'])
+    assert.match(open.message, question)
+  assert.match(open.hint!, "--accept eva --accept max")
+  const asked: string[] = []
+  const confirm = async (question: string) => asked.push(question) > 0 && question.includes("prod")
+  await mergeKeyrings(await ana.open({ confirm }), { at: now() })
+  assert.is(asked.length, 3)
+  const names = (await listGroups(await ana.open())).map(({ members }) => members.map(({ name }) => name))
+  assert.equal(names, [["ana"], ["ana", "eva"]])
+})
+
 test("a removal wins, and files that the other side sealed under retired keys wait for --finish", async () => {
   const { ana, join: joinTeam, clone } = await makeTeam()
   const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]
