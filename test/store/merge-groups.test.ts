@@ -181,6 +181,30 @@ test("a refused fork's files are taken in, and writes go on meanwhile", async ()
   assert.equal(await codes(ana), ["FORK_REFUSED"])
 })
 
+test("what a refused fork has sealed for others alone is left and named, and does not hold up the rest", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const tom = await joinTeam("tom")
+  await add(ana, tom, "admin")
+  await createGroup(await ana.open(), { group: "prod", like: "default", at: now() })
+  await ana.set("A", "1")
+  await ana.set("prod/B", "1")
+  const toms = await clone({ ...tom, dir: ana.dir })
+  await remove(ana, "tom")
+  await rotateGroups(await toms.open(), { groups: ["prod"], at: now() })
+  await toms.set("prod/B", "2")
+  await removeRecipient(await toms.open(), { name: "ana", groups: ["default"], at: now() })
+  await toms.set("A", "2")
+  ana.git("fetch", "-q", toms.dir, "main")
+  ana.git("merge", "-q", "--no-edit", "-X", "theirs", "FETCH_HEAD")
+  assert.equal(
+    (await finish(ana, { accept: ["tom"] })).groups.map(({ group }) => group),
+    ["prod"],
+  )
+  assert.match(ana.notes.at(-1)!, /"A" .*left as before.*git checkout/)
+  assert.is(await ana.get("prod/B"), "2")
+  await assertRefused("KEY_UNKNOWN", () => ana.get("A"))
+})
+
 test("a file that a branch left in the wrong group moves to its own", async () => {
   const { ana, clone } = await makeTeam()
   await ana.set("A", "1")
