@@ -184,7 +184,7 @@ function chooseCurrent(
     return { group: task.group, graph, current: forked.tips, refused: [], anchors, behind, undecided: true }
   }
   if (forked !== undefined || current.length === 0) {
-    const lost = { why: "its records are a line that was refused", tips: graph.tips }
+    const lost = { why: "its records are a line that was refused", tips: graph.tips, anchored: true }
     refuseFork(task.group, forked ?? lost, refuse)
     return undefined
   }
@@ -202,17 +202,24 @@ function findUnrelated(graph: Graph, current: readonly RecordNode[]): Fork | und
   return { why: "two unrelated first records are listed for it", tips: [first, stranger], anchored: true }
 }
 
-function refuseFork(group: string, { why, tips }: Pick<Fork, "why" | "tips">, refuse: Refuse): void {
+function refuseFork(group: string, fork: Fork, refuse: Refuse): void {
+  const { why, tips } = fork
   const names = tips.map(tip => `"${tip.path}" by "${tip.record.author}"`)
   refuse({
     code: "FORKED",
     path: tips[0]?.path ?? `${KEYS_FOLDER}/${group}`,
     message: `the key records of "${group}" are forked: ${why}: ${names.join(", ")}`,
-    hint:
-      group === ROOT_GROUP
-        ? "ask the admins whose line counts, and pin that: coffer trust pin prints it there"
-        : `an admin of default decides: coffer rotate ${group} --merge --reason TEXT`,
+    hint: wayOutOf(group, fork),
   })
+}
+
+function wayOutOf(group: string, { anchored }: Fork): string {
+  if (group === ROOT_GROUP) {
+    return "ask the admins whose line counts; with COFFER_PIN set to what coffer trust pin prints there, coffer trust accept --all takes it"
+  }
+  return anchored
+    ? `an admin of default decides: coffer rotate ${group} --merge --reason TEXT`
+    : "ask the admins of default whose line counts; coffer trust accept --all takes the one that default lists"
 }
 
 /** Warnings on a keyring that can be used. */

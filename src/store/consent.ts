@@ -13,23 +13,24 @@ export interface Candidate {
  * Asks for each candidate who is not named yet.
  *
  * @param accept - names given with `--accept`; where there are any, nobody is asked and others are left out.
- * @returns the names taken in.
+ * @returns those taken in.
  * @throws CofferError `USAGE` where there is nobody to ask and no name was given.
  */
-export async function askByName(
+export async function askByName<C extends Candidate>(
   store: Store,
-  candidates: readonly Candidate[],
+  candidates: readonly C[],
   accept: readonly string[] | undefined,
-): Promise<ReadonlySet<string>> {
-  const taken = new Set<string>()
-  for (const { name, question } of candidates) {
-    if (accept?.includes(name)) taken.add(name)
+): Promise<ReadonlySet<C>> {
+  const taken = new Set<C>()
+  for (const candidate of candidates) {
+    const { name, question } = candidate
+    if (accept?.includes(name)) taken.add(candidate)
     else if (accept === undefined && store.confirm !== undefined && (await store.confirm(`${question}?`)))
-      taken.add(name)
+      taken.add(candidate)
   }
   if (accept === undefined && store.confirm === undefined && candidates.length > 0)
     throw nobodyToAsk(candidates)
-  for (const { name, question } of candidates) if (!taken.has(name)) store.note(`left out: ${question}`)
+  for (const candidate of candidates) if (!taken.has(candidate)) store.note(`left out: ${candidate.question}`)
   return taken
 }
 

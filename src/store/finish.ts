@@ -3,8 +3,9 @@ import type { SignedWrite } from "../crypto/signing.js"
 import { CofferError, hasCode } from "../errors.js"
 import { counted } from "../format/counted.js"
 import { writeContext, writerOf } from "../format/secret-file.js"
+import { gitPath } from "../format/shell.js"
 import type { RecordNode } from "../keyring/graph.js"
-import type { GroupKeyring } from "../keyring/group.js"
+import { type GroupKeyring, holdersOf } from "../keyring/group.js"
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
 import { placeSecret } from "../keyring/secret.js"
@@ -76,9 +77,8 @@ async function finishIn(draft: Draft, request: FinishRequest): Promise<readonly 
   }
   for (const checked of stale) await seal(checked, async () => (await draft.open(checked.file.group)).keys)
   for (const stray of taken) {
-    await seal({ ...stray, signingKey: stray.write.publicKey }, () =>
-      openLine(draft.store, draft, { group: stray.from, record: stray.record }),
-    )
+    const keys = await openStray(draft, stray)
+    if (keys !== undefined) await seal({ ...stray, signingKey: stray.write.publicKey }, async () => keys)
   }
   return [...counts].sort().map(([group, resealed]) => ({
     group,
@@ -154,7 +154,7 @@ async function takeIn(
     name,
     question: `take in ${counted(count, "secret")} signed by "${name}", who may not write there now`,
   }))
-  const names = await askByName(draft.store, candidates, accept)
+  const names = new Set([...(await askByName(draft.store, candidates, accept))].map(({ name }) => name))
   return strays.filter(stray => !doubtful.includes(stray) || names.has(stray.file.signer))
 }
 
@@ -171,4 +171,24 @@ async function requireAdmin(draft: Draft, group: string): Promise<void> {
     `in "${group}" there are files by people who may not write there now: only an admin takes those in`,
     { hint: `coffer recipients list -g ${group} shows who is admin` },
   )
+}
+
+/** @returns undefined, noted, where a refused fork has sealed it for others alone: nobody here can take that in */
+async function openStray(
+  draft: Draft,
+  { path, file, from, record }: Stray,
+): Promise<Pick<OpenKeyring, "keyFor"> | undefined> {
+  try {
+    const keys = await openLine(draft.store, draft, { group: from, record })
+    await keys.keyFor(file.key)
+    return keys
+  } catch (error) {
+    const isForks = holdersOf(from, record.sha256).length === 0
+    if (!isForks || !hasCode(error, "NOT_A_MEMBER", "REMOVED", "HISTORY_CUT", "WRAP_BROKEN")) throw error
+    const here = gitPath(`${draft.store.folder}/${path}`)
+    draft.store.note(
+      `"${file.name}" cannot be opened here, left as before: git log -m -- ${here} shows what to bring back (git checkout COMMIT -- ${here}, git commit --no-verify, coffer trust accept ${file.name})`,
+    )
+    return undefined
+  }
 }

@@ -1,7 +1,6 @@
 /** `coffer rotate --merge`: keyrings that were changed on two branches become one again. */
 import { CofferError, hasCode } from "../errors.js"
 import { counted } from "../format/counted.js"
-import type { Member } from "../format/key-record.js"
 import { ROOT_GROUP } from "../format/names.js"
 import { withRecord } from "../keyring/extend.js"
 import type { RecordNode } from "../keyring/graph.js"
@@ -75,6 +74,11 @@ async function join(
   const needed = undecided.length === 0 ? joined : [...joined, ROOT_GROUP]
   const publishers = await openPublishers(draft, inPublishingOrder(needed), "admin")
   for (const group of joined) requireEverySide(getGroup(draft.keyring, group), publishers.get(group)!)
+  const changes = await mergedChanges(
+    draft,
+    inPublishingOrder(needed).map(group => getGroup(draft.keyring, group)),
+    request,
+  )
   const resealing = new Map<string, Resealing>()
   const kept = new Map<string, RecordNode>()
   for (const group of undecided) {
@@ -87,7 +91,7 @@ async function join(
     const access = publishers.get(group)!
     const listing = group === ROOT_GROUP ? { groups: mergeListing(draft.keyring, keyring, kept) } : {}
     const { node, sealKey } = await publishNext(draft, access, {
-      ...(await mergedChange(draft, getGroup(draft.keyring, group), request)),
+      ...changes.get(group)!,
       ...listing,
     })
     keyring = withRecord(keyring, node)
@@ -126,23 +130,32 @@ function requireEverySide({ group, current }: GroupKeyring, { member }: MemberAc
   )
 }
 
-async function mergedChange(
+/** What the next record of each group says. Additions to all of them are asked for at once: an answer goes by name. */
+async function mergedChanges(
   draft: Draft,
-  { group, graph, current }: GroupKeyring,
+  groups: readonly GroupKeyring[],
   request: MergeRequest,
-): Promise<RecordChange> {
-  if (current.length === 1) return { reason: "group" }
-  const { members, additions, contested } = mergeMembers(graph, current)
-  const taken = await askByName(
-    draft.store,
-    additions.map(({ name, role }) => ({ name, question: `take "${name}" into "${group}" as ${role}` })),
-    request.accept,
+): Promise<ReadonlyMap<string, RecordChange>> {
+  const diverged = groups
+    .filter(({ current }) => current.length > 1)
+    .map(({ group, graph, current }) => ({ group, current, ...mergeMembers(graph, current) }))
+  const candidates = diverged.flatMap(({ group, additions }) =>
+    additions.map(member => {
+      const { name, role } = member
+      return { name, group, member, question: `take "${name}" into "${group}" as ${role}` }
+    }),
   )
-  for (const name of contested) {
-    draft.store.note(`left out of "${group}": "${name}", whose entry both sides changed: add them anew`)
+  const taken = [...(await askByName(draft.store, candidates, request.accept))]
+  const changes = new Map<string, RecordChange>(groups.map(({ group }) => [group, { reason: "group" }]))
+  for (const { group, current, members, contested } of diverged) {
+    for (const name of contested) {
+      draft.store.note(`left out of "${group}": "${name}", whose entry both sides changed: add them anew`)
+    }
+    const added = taken.filter(candidate => candidate.group === group).map(({ member }) => member)
+    const policy = mergePolicies(current.map(({ record }) => record.policy))
+    changes.set(group, { reason: "merge", members: [...members, ...added], policy })
   }
-  const all: readonly Member[] = [...members, ...additions.filter(({ name }) => taken.has(name))]
-  return { reason: "merge", members: all, policy: mergePolicies(current.map(({ record }) => record.policy)) }
+  return changes
 }
 
 /** What the default group lists from now on. */

@@ -2,7 +2,7 @@
 import { CofferError, hasCode } from "../errors.js"
 import { parseKeyRecord, recordId, recordPath } from "../format/key-record.js"
 import type { SecretName } from "../format/names.js"
-import { hashRecord } from "../keyring/graph.js"
+import { holdersOf } from "../keyring/group.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import { forgetStore, knownStore, type LocalState, WRITE_PATIENCE_MS } from "../storage/local-state.js"
 import { findRepository } from "../storage/repository.js"
@@ -100,21 +100,17 @@ async function acceptAll(store: Store): Promise<readonly string[]> {
   const keyring = verifyKeyring({ store: store.id, files, pin: choice.pin, known, behind: new Set() })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, "open")
   const losses = await findLosses(store, keyring)
-  const givenUp = missingNewest(store.state(), files)
+  const givenUp = givenUpNewest(store.state(), keyring)
   store.updateState({ ...keyringChange(keyring), accept: true })
   await acceptBranch(store)
   return [...new Set([...losses.map(loss => loss.name ?? loss.path), ...givenUp])]
 }
 
-/** Paths of the newest key records known on this machine that a tree lacks, as an older branch does. */
-function missingNewest(
-  { newest, records }: LocalState,
-  files: readonly { readonly bytes: Uint8Array }[],
-): readonly string[] {
-  const present = new Set(files.map(({ bytes }) => hashRecord(bytes)))
+/** Paths of the newest key records known on this machine that no line of a tree holds which counts there. */
+function givenUpNewest({ newest, records }: LocalState, { groups }: Keyring): readonly string[] {
   return [...newest].flatMap(([group, tips]) =>
     tips
-      .filter(sha256 => !present.has(sha256))
+      .filter(sha256 => !groups.has(group) || holdersOf(groups.get(group)!, sha256).length === 0)
       .map(sha256 => recordPath(group, recordId(parseKeyRecord(records.get(sha256)!)))),
   )
 }

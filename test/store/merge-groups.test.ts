@@ -85,6 +85,28 @@ test("a removal wins on a branch of a branch too, where a third never knew the m
   )
 })
 
+test("additions to several groups are all asked for, before anybody is taken in", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]
+  await createGroup(await ana.open(), { group: "prod", at: now() })
+  const second = await clone(ana)
+  await rotateGroups(await ana.open(), { at: now() })
+  const into = (who: Actor, groups: string[]) => ({ name: who.name, card: who.card, groups, at: now() })
+  await addRecipient(await second.open(), into(eva, ["prod", "default"]))
+  await addRecipient(await second.open(), into(max, ["default"]))
+  pull(ana, second)
+  const open = await assertRefused("USAGE", () => merge(ana))
+  for (const question of ['"eva" into "prod"', '"eva" into "default"', '"max" into "default"'])
+    assert.match(open.message, question)
+  assert.match(open.hint!, "--accept eva --accept max")
+  const asked: string[] = []
+  const confirm = async (question: string) => asked.push(question) > 0 && question.includes("prod")
+  await mergeKeyrings(await ana.open({ confirm }), { at: now() })
+  assert.is(asked.length, 3)
+  const names = (await listGroups(await ana.open())).map(({ members }) => members.map(({ name }) => name))
+  assert.equal(names, [["ana"], ["ana", "eva"]])
+})
+
 test("a removal wins, and files that the other side sealed under retired keys wait for --finish", async () => {
   const { ana, join: joinTeam, clone } = await makeTeam()
   const [eva, max] = [await joinTeam("eva"), await joinTeam("max")]
@@ -157,6 +179,30 @@ test("a refused fork's files are taken in, and writes go on meanwhile", async ()
   await finish(ana)
   assert.is(await eva.get("B"), "under the rotation")
   assert.equal(await codes(ana), ["FORK_REFUSED"])
+})
+
+test("what a refused fork has sealed for others alone is left and named, and does not hold up the rest", async () => {
+  const { ana, join: joinTeam, clone } = await makeTeam()
+  const tom = await joinTeam("tom")
+  await add(ana, tom, "admin")
+  await createGroup(await ana.open(), { group: "prod", like: "default", at: now() })
+  await ana.set("A", "1")
+  await ana.set("prod/B", "1")
+  const toms = await clone({ ...tom, dir: ana.dir })
+  await remove(ana, "tom")
+  await rotateGroups(await toms.open(), { groups: ["prod"], at: now() })
+  await toms.set("prod/B", "2")
+  await removeRecipient(await toms.open(), { name: "ana", groups: ["default"], at: now() })
+  await toms.set("A", "2")
+  ana.git("fetch", "-q", toms.dir, "main")
+  ana.git("merge", "-q", "--no-edit", "-X", "theirs", "FETCH_HEAD")
+  assert.equal(
+    (await finish(ana, { accept: ["tom"] })).groups.map(({ group }) => group),
+    ["prod"],
+  )
+  assert.match(ana.notes.at(-1)!, /"A" .*left as before.*git checkout/)
+  assert.is(await ana.get("prod/B"), "2")
+  await assertRefused("KEY_UNKNOWN", () => ana.get("A"))
 })
 
 test("a file that a branch left in the wrong group moves to its own", async () => {
