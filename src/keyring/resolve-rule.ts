@@ -64,7 +64,7 @@ function sameSecret(a: MergeSide, b: MergeSide): boolean {
 }
 
 /** Everything else in the file counts as sealing. */
-function sameValue(a: MergeSide, b: MergeSide): boolean {
+export function sameValue(a: MergeSide, b: MergeSide): boolean {
   return a.file.version === b.file.version && a.file.digest === b.file.digest
 }
 

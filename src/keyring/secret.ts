@@ -55,6 +55,13 @@ export function placeSecret(keyring: Keyring, file: SecretFile, place: SecretPla
   }
 }
 
+/** Whether a file is sealed under the data key of a fork that is refused (step 13): `rotate --finish` takes it in. */
+export function isOfRefusedFork(keyring: Keyring, file: SecretFile): boolean {
+  const group = keyring.groups.get(file.group)
+  const record = group?.graph.byId.get(file.key)
+  return group !== undefined && record !== undefined && holdersOf(group, record.sha256).length === 0
+}
+
 /** The refusal of a file whose signature does not hold. */
 export function badSignature(file: SecretFile, place: SecretPlace): CofferError {
   return refusal(

@@ -3,7 +3,7 @@ import { CofferError } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import type { MergeSide } from "../keyring/resolve-rule.js"
-import { verifySecret } from "../keyring/secret.js"
+import { isOfRefusedFork, verifySecret } from "../keyring/secret.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { parseFile } from "./reading.js"
 import type { Store } from "./store.js"
@@ -12,6 +12,8 @@ import type { View } from "./view.js"
 /** One side's file of a secret. */
 export interface StagedSide extends MergeSide {
   readonly file: SecretFile
+  /** Sealed on a refused fork, and so not verified: nothing opens it before `rotate --finish` took it in. */
+  readonly refused: boolean
 }
 
 /** One secret's three sides. */
@@ -39,26 +41,27 @@ const SIDES = { 1: "base", 2: "ours", 3: "theirs" } as const
  * Reads all stages and files each under the name in its own, signed header. Git may pair the stages of
  * two secrets by similarity (its rename detection), and one secret's value would land in another.
  *
- * @throws CofferError refusals of DESIGN §2.4, 15–17; `GIT_MISSING_OBJECT`
+ * @throws CofferError refusals of DESIGN §2.4, 15–17, but for a refused fork's data key; `GIT_MISSING_OBJECT`
  */
 export async function readStages(store: Store, git: Git, view: View): Promise<Stages> {
   const { conflicted, settled } = await readIndex(store, git)
   const secrets = new Map<SecretName, Sides>()
   const paths = new Map<string, Set<SecretName>>()
-  for await (const { path, side, file, oid } of readFiles(git, view, conflicted)) {
-    const sides = secrets.get(file.name) ?? {}
-    sides[side] ??= { file, oid }
-    secrets.set(file.name, sides)
-    paths.set(path, (paths.get(path) ?? new Set()).add(file.name))
+  for await (const { path, side, ...staged } of readFiles(git, view, conflicted)) {
+    const { name } = staged.file
+    const sides = secrets.get(name) ?? {}
+    sides[side] ??= staged
+    secrets.set(name, sides)
+    paths.set(path, (paths.get(path) ?? new Set()).add(name))
   }
   // A name whose own path merged cleanly has its present side there, not among the stages.
   const present = [...secrets.keys()].flatMap((name): StageEntry[] => {
     const oid = settled.get(pathOf(name))
     return oid === undefined ? [] : [{ path: pathOf(name), oid, side: "ours" }]
   })
-  for await (const { file, oid } of readFiles(git, view, present)) {
-    const sides = secrets.get(file.name)
-    if (sides !== undefined) sides.ours ??= { file, oid }
+  for await (const { path: _path, side: _side, ...staged } of readFiles(git, view, present)) {
+    const sides = secrets.get(staged.file.name)
+    if (sides !== undefined) sides.ours ??= staged
   }
   return { secrets, paths }
 }
@@ -78,7 +81,7 @@ async function* readFiles(
   git: Git,
   view: View,
   entries: readonly StageEntry[],
-): AsyncGenerator<StageEntry & { readonly file: SecretFile }> {
+): AsyncGenerator<StageEntry & StagedSide> {
   let index = 0
   for await (const { bytes } of git.blobs(entries.map(entry => entry.oid))) {
     const entry = entries[index++]!
@@ -86,7 +89,8 @@ async function* readFiles(
       throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`)
     }
     const { file } = parseFile({ path: entry.path, bytes })
-    verifySecret(view.keyring, file, { path: pathOf(file.name), old: true })
-    yield { ...entry, file }
+    const refused = isOfRefusedFork(view.keyring, file)
+    if (!refused) verifySecret(view.keyring, file, { path: pathOf(file.name), old: true })
+    yield { ...entry, file, refused }
   }
 }

@@ -27,6 +27,8 @@ interface Combination {
   readonly at: Date
   /** A person's choice; without one, only what has one answer is joined. */
   readonly take?: "ours" | "theirs"
+  /** Sides that nobody opens: the result follows them too, and takes nothing from them. */
+  readonly unopened?: readonly Predecessor[]
 }
 
 /** @returns undefined where both sides changed the value, or one entry of meta, or have too many of them together, and nobody has chosen */
@@ -39,8 +41,8 @@ export function combine(
   const source = pick(how, base, ours, theirs)
   const meta = source && mergeMeta(how, source, [base, ours, theirs])
   if (source === undefined || meta === undefined) return undefined
-  const { access, store, name, at } = how
-  const predecessors = [ours, theirs].filter(side => side !== undefined)
+  const { access, store, name, at, unopened = [] } = how
+  const predecessors = [ours, theirs, ...unopened].filter(side => side !== undefined)
   const { file, value } = source
   return sealVersion(
     {
@@ -110,7 +112,8 @@ function mergeMeta(
   source: Side,
   sides: readonly (Side | undefined)[],
 ): ReadonlyMap<string, string> | undefined {
-  const [b, o, t] = sides.map(side => notesOf(side))
+  // A side without a file, or that stays shut, has changed no note.
+  const [b, o, t] = sides.map(side => notesOf(side ?? sides[0]))
   const merged = new Map<string, string>()
   for (const key of [...new Set([...o!.keys(), ...t!.keys()])].sort()) {
     const [before, mine, yours] = [b!.get(key), o!.get(key), t!.get(key)]

@@ -3,7 +3,7 @@ import type { OpenedValue } from "../crypto/value.js"
 import { CofferError, EXIT_CODES, hasCode } from "../errors.js"
 import { groupOf, isSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
-import { settle } from "../keyring/resolve-rule.js"
+import { sameValue, settle } from "../keyring/resolve-rule.js"
 import { canWrite, findMember } from "../keyring/roles.js"
 import { placeSecret } from "../keyring/secret.js"
 import type { Git } from "../storage/git/git.js"
@@ -75,7 +75,8 @@ export async function resolveMerge(store: Store, request: { at: Date }): Promise
  * Settles one true conflict by choice, without printing a value: the chosen value becomes the next version
  * and names both as predecessors; the other stays in history.
  *
- * @throws CofferError `NOT_FOUND` if it is not in conflict, `ROLE_MISSING`, `NO_IDENTITY`
+ * @throws CofferError `NOT_FOUND` if it is not in conflict, `KEY_UNKNOWN` for a side of a refused fork,
+ * `ROLE_MISSING`, `NO_IDENTITY`
  */
 export async function resolveSecret(
   store: Store,
@@ -108,10 +109,17 @@ async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promis
 async function settleUnasked(merge: Merge, name: SecretName, sides: Sides): Promise<Settled | undefined> {
   const { take } = settle(sides.base, sides.ours, sides.theirs)
   if (take !== "conflict") {
-    const taken = sides[take]
-    return new Map([[pathOf(name), taken === undefined ? null : await reseal(merge, taken.file)]])
+    const taken = findSound(sides, take)
+    return new Map([[pathOf(name), taken === undefined ? null : await reseal(merge, taken)]])
   }
+  if (Object.values(sides).some(({ refused }) => refused)) return undefined
   return findMove(sides) === undefined ? joinSides(merge, name, sides) : followMove(merge, name, sides)
+}
+
+/** The side that the rule takes, or the other one's seal of the same value where that is a refused fork's. */
+function findSound(sides: Sides, take: "ours" | "theirs"): StagedSide | undefined {
+  const [taken, other] = take === "ours" ? [sides.ours, sides.theirs] : [sides.theirs, sides.ours]
+  return taken?.refused && other?.refused === false && sameValue(taken, other) ? other : taken
 }
 
 /** What both sides come to together would be no file: a person chooses one of them. */
@@ -177,7 +185,7 @@ async function findTarget(merge: Merge, moved: StagedSide): Promise<StagedSide |
 async function readTarget(merge: Merge, to: SecretName): Promise<StagedSide | undefined> {
   try {
     const found = await readSecret(merge.view, to)
-    return found && { file: found.file, oid: found.oid! }
+    return found && { file: found.file, oid: found.oid!, refused: false }
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     if (error.exit === EXIT_CODES.DAMAGED || error.exit === EXIT_CODES.CONFLICTED) return undefined
@@ -197,9 +205,12 @@ async function settleByChoice(
 ): Promise<Uint8Array | null> {
   const access = await findChooser(merge, name, (sides[take] ?? sides.ours ?? sides.theirs)!)
   if (access === undefined) throw notWriter(merge, name)
-  if (sides[take] === undefined) return settleGone(merge, access, sides)
+  const chosen = sides[take]
+  if (chosen === undefined) return settleGone(merge, access, sides)
+  if (chosen.refused) throw ofRefusedFork(name, take)
   const [base, ours, theirs] = await openSides(merge, sides)
-  const how = { access, store: merge.store.id, name, at: merge.at, take }
+  const unopened = [sides.ours, sides.theirs].filter(side => side?.refused).map(side => side!)
+  const how = { access, store: merge.store.id, name, at: merge.at, take, unopened }
   return printSecretFile(combine(how, base, ours, theirs)!)
 }
 
@@ -231,10 +242,12 @@ async function findChooser(
   return { ...access, sealKey: { id: file.key, seal: (await access.keys.keyFor(file.key)).keys.seal } }
 }
 
-/** Each with the keys of the group it is sealed for: one side may have made a group meanwhile. */
+/** Each with the keys of the group it is sealed for: one side may have made a group meanwhile. A refused fork's stays shut. */
 async function openSides(merge: Merge, { base, ours, theirs }: Sides): Promise<(Side | undefined)[]> {
   return Promise.all(
-    [base, ours, theirs].map(async side => (side === undefined ? undefined : openSide(merge, side))),
+    [base, ours, theirs].map(async side =>
+      side === undefined || side.refused ? undefined : openSide(merge, side),
+    ),
   )
 }
 
@@ -274,10 +287,10 @@ function isDiverged(merge: Merge, group: string): boolean {
 }
 
 /** In its group, under the newest data key, where that can be done here; else as it is: `rotate --finish` takes it in. */
-async function reseal(merge: Merge, file: SecretFile): Promise<Uint8Array> {
+async function reseal(merge: Merge, { file, refused }: StagedSide): Promise<Uint8Array> {
   const group = groupOfName(merge, file.name)
   const newest = merge.view.keyring.groups.get(group)?.current[0]
-  const isThere = newest === undefined || (file.group === group && file.key === newest.id)
+  const isThere = refused || newest === undefined || (file.group === group && file.key === newest.id)
   const access = isThere ? undefined : await findWriter(merge, file.name)
   const opened = access && (await openFrom(merge, file).catch(lacksKeys))
   if (newest === undefined || access === undefined || opened === undefined) return printSecretFile(file)
@@ -305,6 +318,13 @@ async function stage(
 function conflictOf(name: SecretName, sides: Sides): Conflict {
   const { why } = settle(sides.base, sides.ours, sides.theirs)
   return { name, why, ours: sides.ours?.file, theirs: sides.theirs?.file }
+}
+
+function ofRefusedFork(name: SecretName, take: "ours" | "theirs"): CofferError {
+  const other = take === "ours" ? "theirs" : "ours"
+  return new CofferError("KEY_UNKNOWN", `"${name}": ${take} is sealed under a refused fork's data key`, {
+    hint: `coffer resolve ${name} --${other}`,
+  })
 }
 
 function notWriter(merge: Merge, name: SecretName): CofferError {

@@ -1,9 +1,11 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { parseSecretName } from "../../src/format/names.js"
+import { finishRotation } from "../../src/store/finish.js"
 import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
+import { rotateGroups } from "../../src/store/rotate.js"
 import { deleteSecret, getSecret, setSecret } from "../../src/store/secrets.js"
 import { transferSecret } from "../../src/store/transfer.js"
 import { codeOf } from "../code-of.js"
@@ -170,6 +172,52 @@ test("a value that is chosen against a move is not marked as moved", async () =>
   ana.git("commit", "-q", "--no-edit")
   assert.is(await ana.get("A"), "2")
   assert.equal([...(await metaOf(ana, "A"))], [])
+})
+
+/** A removal on ana's branch, a rotation on her other machine's: the rotator's line is a fork that is refused. */
+async function startRefusedFork(): Promise<{ ana: Actor; second: Actor }> {
+  const { ana, join, clone } = await makeTeam()
+  const [bot, eva] = [await join("bot"), await join("eva")]
+  await addRecipient(await ana.open(), { name: "bot", card: bot.card, role: "rotator", at: now() })
+  await addRecipient(await ana.open(), { name: "eva", card: eva.card, at: now() })
+  for (const name of ["A", "B", "C"]) {
+    await ana.set(name, "1")
+    await annotate(ana, name, new Map([["owner", "ana"]]))
+  }
+  const second = await clone(ana)
+  const bots = await clone({ ...bot, dir: second.dir })
+  await rotateGroups(await bots.open(), { at: now() })
+  second.git("pull", "-q", bots.dir, "main")
+  await removeRecipient(await ana.open(), { name: "eva", at: now() })
+  return { ana, second }
+}
+
+test("a merge with a refused fork is settled: the same value from our line, a new one for --finish", async () => {
+  const { ana, second } = await startRefusedFork()
+  await second.set("B", "2")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["A", "B", "C"], conflicts: [] })
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "1")
+  assert.is(await codeOf(ana.get("B")), "KEY_UNKNOWN")
+  await finishRotation(await ana.open(), { at: now() })
+  assert.is(await ana.get("B"), "2")
+})
+
+test("a value can be chosen against one that a refused fork sealed, not the other way round", async () => {
+  const { ana, second } = await startRefusedFork()
+  await second.set("C", "theirs")
+  await ana.set("C", "ours")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["A", "B"], conflicts: ["C"] })
+  assert.is(await codeOf(choose(ana, "C", "theirs")), "KEY_UNKNOWN")
+  await choose(ana, "C", "ours")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("C"), "ours")
+  const { file } = await getSecret(await ana.open(), { name: parseSecretName("C") })
+  assert.is(file.version, 4)
+  assert.is(file.previous.length >= 2, true)
+  assert.equal(file.meta, new Map([["owner", "ana"]]))
 })
 
 test.run()
