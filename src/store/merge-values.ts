@@ -114,7 +114,10 @@ function mergeMeta(
   sides: readonly (Side | undefined)[],
 ): ReadonlyMap<string, string> | undefined {
   const [base] = sides
-  const [b, o, t] = sides.map(side => notesOf(side?.outside && side !== source ? base : side))
+  // A side without a file has changed no note.
+  const judged = (side: Side | undefined) =>
+    side === undefined || (side.outside && side !== source) ? base : side
+  const [b, o, t] = sides.map(side => notesOf(judged(side)))
   const merged = new Map<string, string>()
   for (const key of [...new Set([...o!.keys(), ...t!.keys()])].sort()) {
     const [before, mine, yours] = [b!.get(key), o!.get(key), t!.get(key)]

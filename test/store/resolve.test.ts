@@ -174,6 +174,21 @@ test("a value that is chosen against a move is not marked as moved", async () =>
   assert.equal([...(await metaOf(ana, "A"))], [])
 })
 
+test("a value that is chosen against a purge keeps its notes", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  await annotate(ana, "A", new Map([["owner", "ana"]]))
+  const second = await clone(ana)
+  await deleteSecret(await ana.open(), { name: parseSecretName("A"), at: now() })
+  await deleteSecret(await ana.open(), { name: parseSecretName("A"), purge: true, at: now() })
+  await second.set("A", "2")
+  mergeInto(ana, second)
+  await choose(ana, "A", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  assert.is(await ana.get("A"), "2")
+  assert.equal([...(await metaOf(ana, "A"))], [["owner", "ana"]])
+})
+
 test("what somebody wrote who is removed on the other side is not taken in unasked", async () => {
   const { ana, join, clone } = await makeTeam()
   const [eve, bob] = [await join("eve"), await join("bob")]
