@@ -1,6 +1,6 @@
 /** Which tips of a group's key records count: anchors, the yield rule, forks (DESIGN §2.4, 10–13). */
 import type { Member } from "../format/key-record.js"
-import { areRelated, type Graph, type RecordNode } from "./graph.js"
+import type { Graph, RecordNode } from "./graph.js"
 import { findMember, findRecordSigner, type RecordSigner } from "./roles.js"
 
 /** What every line of records has to hold. */
@@ -35,7 +35,7 @@ export interface Fork {
 
 /** Steps 10–13. */
 export function judgeTips(graph: Graph, anchors: Anchors): Judgement {
-  const anchored = findAnchored(graph, anchors)
+  const anchored = graph.tips.filter(tip => isAnchored(graph, tip, anchors))
   if (anchored.length === 0) {
     return forked({ why: "no line of records holds what is trusted here", tips: graph.tips, anchored: false })
   }
@@ -58,21 +58,11 @@ function forked(fork: Fork): Judgement {
   return { current: [], refused: [], forked: fork }
 }
 
-/**
- * Step 11: tips that hold every anchor. Where none does, since the listed record is on one line and what this machine
- * knows on another, the tips of both, unless one of them excludes who signed the other: that is concurrent work.
- */
-function findAnchored(graph: Graph, { required, listed }: Anchors): RecordNode[] {
-  const holds = (tip: RecordNode) => (sha256: string) => graph.ancestors(tip.sha256).has(sha256)
-  const known = graph.tips.filter(tip => required.every(holds(tip)))
-  if (listed.length === 0) return known
-  const whole = known.filter(tip => listed.some(holds(tip)))
-  if (whole.length > 0 || known.length === 0) return whole
-  const others = graph.tips.filter(tip => listed.some(holds(tip)))
-  const joinable = (a: RecordNode, b: RecordNode) =>
-    areRelated(graph, a, b) && !yieldsTo(graph, a, b) && !yieldsTo(graph, b, a)
-  if (!known.every(tip => others.every(other => joinable(tip, other)))) return []
-  return graph.tips.filter(tip => known.includes(tip) || others.includes(tip))
+/** Step 11. */
+function isAnchored(graph: Graph, tip: RecordNode, { required, listed }: Anchors): boolean {
+  const ancestors = graph.ancestors(tip.sha256)
+  const holds = (sha256: string) => ancestors.has(sha256)
+  return required.every(holds) && (listed.length === 0 || listed.some(holds))
 }
 
 /**

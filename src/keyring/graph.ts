@@ -86,9 +86,3 @@ export function descendants(graph: Graph, from: Iterable<string>): ReadonlySet<s
   }
   return found
 }
-
-/** Whether two records descend from one. */
-export function areRelated(graph: Graph, a: RecordNode, b: RecordNode): boolean {
-  const ancestors = graph.ancestors(a.sha256)
-  return [...graph.ancestors(b.sha256)].some(sha256 => ancestors.has(sha256))
-}

@@ -2,7 +2,7 @@
 import { ROOT_GROUP } from "../format/names.js"
 import type { Finding, Refuse } from "./findings.js"
 import { type Anchors, type Fork, judgeTips, type RefusedTip } from "./forks.js"
-import { areRelated, buildGraph, type Graph, type RecordNode } from "./graph.js"
+import { buildGraph, type Graph, type RecordNode } from "./graph.js"
 import { matchesPin } from "./pin.js"
 import {
   findMemberFault,
@@ -197,7 +197,8 @@ function chooseCurrent(
 function findUnrelated(graph: Graph, current: readonly RecordNode[]): Fork | undefined {
   const [first, ...others] = current
   if (first === undefined) return undefined
-  const stranger = others.find(tip => !areRelated(graph, first, tip))
+  const ancestors = graph.ancestors(first.sha256)
+  const stranger = others.find(tip => ![...graph.ancestors(tip.sha256)].some(sha256 => ancestors.has(sha256)))
   if (stranger === undefined) return undefined
   return { why: "two unrelated first records are listed for it", tips: [first, stranger], anchored: true }
 }

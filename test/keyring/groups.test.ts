@@ -78,32 +78,6 @@ test("the listed record is the anchor: who left before it cannot fork", () => {
   assert.equal(currentOf(keyring, "prod"), [left.id])
 })
 
-test("DIVERGED: what is listed and what this machine knows lie on two lines that exclude nobody", () => {
-  const rotation = prod(ana, founded.record.members, founded)
-  const removal = prod(ana, [member(ana, "admin")], founded)
-  const renewed = listing({ prod: removal }, lists)
-  const known = knownOf([start, lists, founded, rotation], lists, rotation)
-  const nodes = [start, lists, renewed, founded, rotation, removal]
-  const keyring = verifyKeyring(inputOf(nodes, { pin: start, known }))
-  assert.equal([...currentOf(keyring, "prod")].sort(), [rotation.id, removal.id].sort())
-  // On a branch that has the listed line alone, this machine knows of another one.
-  const without = inputOf([start, lists, renewed, founded, removal], { pin: start, known, behind: ["prod"] })
-  const behind = verifyKeyring(without)
-  assert.equal(currentOf(behind, "prod"), [removal.id])
-  assert.ok(behind.groups.get("prod")!.behind)
-  // Another keyring of that name is none of these lines.
-  const stranger = prod(tom, [member(tom, "admin")])
-  const lists2 = listing({ prod: stranger }, lists)
-  const tree = inputOf([start, lists, lists2, stranger], { pin: start, known, behind: ["prod"] })
-  assertRefused(tree, "FORKED", stranger)
-  // Nor is a line that the listed one has removed the signer of.
-  const hers = prod(eva, founded.record.members, founded)
-  const knowsHers = knownOf([start, lists, founded, hers], lists, hers)
-  const first = hers.id < removal.id ? hers : removal
-  const both = [start, lists, renewed, founded, hers, removal]
-  assertRefused(inputOf(both, { pin: start, known: knowsHers }), "FORKED", first)
-})
-
 test("only some groups are verified where only those are wanted", () => {
   const planted = forge({ by: max, members: [member(max, "admin")], group: "stage" })
   const both = listing({ prod: founded, stage: planted }, lists)
