@@ -17,7 +17,7 @@ import { openFile } from "./seal.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree } from "./tree.js"
-import { remember, type View, verifyTree } from "./view.js"
+import { remember, requireWritable, type View, verifyTree } from "./view.js"
 
 /**
  * What every writing operation takes. Each may be refused with `NO_IDENTITY`, `NOT_A_MEMBER`, `REMOVED` or
@@ -130,11 +130,13 @@ async function attemptChange<T>(
 ): Promise<Written<T>> {
   const { commit: base } = await git.head()
   const tree = base === null ? emptyTree() : gitTree(git, base, store.folder)
-  const verified = await verifyTree(store, tree, { use: "write", merging: options.merging })
+  const { merging } = options
+  const verified = await verifyTree(store, tree, { use: "write", merging })
   const view = { ...verified, branch: await judgeBranch(store, verified.keyring, { use: "write" }) }
+  requireWritable(view.keyring, { merging })
   const files: DraftFiles = { put: new Map(), kept: new Map() }
   const result = await plan(makeDraft({ store, git, view, base, options }, files))
-  const after = await verifyResult(store, view, files.put, options.merging)
+  const after = await verifyResult(store, view, files.put, merging)
   const inRepository = (drafted: FileChanges) =>
     new Map([...drafted].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
   if (options.dryRun) {
@@ -185,8 +187,13 @@ async function verifyResult(
   const touchesRecords = [...files.keys()].some(path => path.startsWith(".coffer/"))
   if (!touchesRecords) return view
   const result = overlayTree(view.tree, files)
-  const after = await verifyTree(store, result, { use: "write", merging }).catch(asRevival)
-  return { ...after, branch: view.branch }
+  try {
+    const after = await verifyTree(store, result, { use: "write", merging })
+    requireWritable(after.keyring, { merging })
+    return { ...after, branch: view.branch }
+  } catch (error) {
+    return asRevival(error)
+  }
 }
 
 /** What was one line before is two afterwards: whoever signed a refused one may sign records again. */

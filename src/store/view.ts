@@ -68,7 +68,6 @@ export async function verifyTree(store: Store, tree: Tree, how: Verification): P
     ...(groups === undefined ? {} : { groups }),
   })
   if (choice.pin === undefined) await confirmPin(store, choice, keyring, use)
-  if (use === "write") requireWritable(keyring, { merging })
   return { tree, keyring, behind: groupsThatLack(keyring).length > 0 }
 }
 
@@ -100,7 +99,17 @@ function groupFolders(names: readonly SecretName[]): string[] {
   return [...folders].sort()
 }
 
-function requireWritable(keyring: Keyring, { merging }: { merging: boolean }): void {
+/**
+ * What a write needs besides, asked once the branch is judged: that history was rewritten comes before what it lacks.
+ *
+ * @param options.merging - diverged keyrings may be written to: for the merge that joins them.
+ * @throws CofferError `BEHIND`, `DIVERGED`
+ * @see DESIGN §2.4, 18 and 25
+ */
+export function requireWritable(
+  keyring: Keyring,
+  { merging = false }: { merging?: boolean | undefined },
+): void {
   if (groupsThatLack(keyring).length > 0) {
     throw new CofferError("BEHIND", describeBehind(keyring), {
       hint: "git merge or git rebase onto the branch with the newer keys, then again; if they were dropped on purpose: coffer trust accept --all",

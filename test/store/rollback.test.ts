@@ -89,6 +89,23 @@ test("a published branch that was forced back is HISTORY_REWRITTEN", async () =>
   assert.is(await ana.get("B"), "b1")
 })
 
+test("what was forced back with a key record is HISTORY_REWRITTEN to who writes, too", async () => {
+  publish()
+  await rotateGroups(await ana.store(), { at: nextTime() })
+  ana.git("push", "-q")
+  ana.write("README", "more\n")
+  commitAll(ana, "more")
+  await isQuiet(ana)
+  ana.git("reset", "-q", "--hard", "HEAD~2")
+  ana.git("push", "-qf")
+  ana.write("README", "other\n")
+  commitAll(ana, "other")
+  assert.is(await codeOf(ana.get("A")), "HISTORY_REWRITTEN")
+  assert.is(await codeOf(ana.set("A", "a2")), "HISTORY_REWRITTEN")
+  await acceptChanges(await ana.store(), {})
+  assert.is(await ana.get("A"), "a1")
+})
+
 test("two values under one number, one lost, are VERSION_TWICE", async () => {
   publish()
   await eva.set("A", "eva's")
