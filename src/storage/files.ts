@@ -18,6 +18,7 @@ import {
 import { basename, dirname, join } from "node:path"
 import { concat } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import { shellWord } from "../format/shell.js"
 
 /** One thing below a root. Folders are walked, not listed; "other" is a link, pipe, device or socket. */
 export interface FileEntry {
@@ -244,9 +245,9 @@ function readRegular(root: string, path: string, maxBytes: number): Uint8Array |
 
 function notRegular(root: string, path: string, what: string): CofferError {
   // Git takes it from any folder of the repository.
-  const typed = join(root, path)
+  const typed = shellWord(join(root, path))
   return new CofferError("NOT_CANONICAL", `"${path}" ${what}`, {
-    hint: `git log -- "${typed}" shows who put it there; git checkout HEAD -- "${typed}" restores the last committed file`,
+    hint: `git log -- ${typed} shows who put it there; git checkout HEAD -- ${typed} restores the last committed file`,
   })
 }
 

@@ -85,6 +85,10 @@ test("links, pipes, folders and oversized files are refused by name, at once", (
     assert.is(error.code, "NOT_CANONICAL", path)
     assert.match(error.message, `"${path}"`)
   }
+  // Whoever types the hint must not run what somebody chose as a name.
+  symlinkSync("/nowhere", join(root, "$(x).yaml"))
+  const { hint } = refusal(() => files.read("$(x).yaml", 100))
+  assert.match(hint!, `'${join(root, "$(x).yaml")}' restores`)
   const error = refusal(() => files.read("prod/A.yaml", 100))
   assert.is(error.code, "NOT_CANONICAL")
   assert.match(error.message, '"prod" is a symbolic link')

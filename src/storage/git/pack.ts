@@ -40,7 +40,9 @@ export function printPack(objects: ReadonlyMap<Oid, GitObject>): PrintedPack {
     entries.push({ oid, sum: crc32(bytes), offset })
     offset += bytes.length
   }
-  if (offset > MAX_OFFSET) throw new CofferError("LIMIT_EXCEEDED", "a commit of more than 2 GiB")
+  if (offset > MAX_OFFSET) {
+    throw new CofferError("LIMIT_EXCEEDED", "a commit of more than 2 GiB", { hint: "coffer --git system" })
+  }
   const { sum, parts: pack } = withSum(parts)
   return { name: sum.toString("hex"), pack, index: printIndex(entries, sum) }
 }
