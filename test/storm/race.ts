@@ -1,6 +1,7 @@
 /** Many processes at one repository: every acknowledged write is there, numbers have no gaps, staging is kept. */
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
+import type { Random } from "../keyring/histories.js"
 import { type Arena, CANARY, ended } from "./arena.js"
 
 export interface RaceResult {
@@ -48,18 +49,27 @@ export async function raceNames(arena: Arena, processes: number, writes: number)
   return counters
 }
 
+/** The longest that a process waits for each time in a row that another one was faster. */
+const BACK_OFF_MS = 100
+
 /** One name with --cas: versions without a gap, one for each acknowledged write. */
-export async function raceCas(arena: Arena, processes: number, writes: number): Promise<RaceResult> {
+export async function raceCas(
+  arena: Arena,
+  processes: number,
+  writes: number,
+  random: Random,
+): Promise<RaceResult> {
   const counters = newCounters()
   arena.must({ input: `${CANARY} start` }, "set", "one")
   const current = () => JSON.parse(arena.must("get", "one", "--json").stdout).version as number
   await Promise.all(
     times(processes).map(async process => {
       for (const write of times(writes)) {
-        for (let version = current(); ; version = current()) {
-          const args = ["set", "one", "--cas", String(version)]
+        for (let losses = 0; ; losses++) {
+          const args = ["set", "one", "--cas", String(current())]
           if (await call(arena, counters, args, `${CANARY} ${process} ${write}`)) break
           if (counters.failures.length > 0) return
+          await new Promise(next => setTimeout(next, random() * BACK_OFF_MS * losses))
         }
       }
     }),
