@@ -776,15 +776,29 @@ def rights(members):
 def yields(b, a):
     """§8, 12."""
     in_a, in_b = ancestors(a), ancestors(b)
-
-    def signers(own, other):
-        return [find_signer(own[h]) or (own[h].member(own[h]["author"])["signingKey"], "admin") for h in own if h not in other]
-
-    only_b = signers(in_b, in_a)
+    only_a, only_b = ([own[h] for h in own if h not in other] for own, other in ((in_a, in_b), (in_b, in_a)))
+    signer_of = lambda node: find_signer(node) or (node.member(node["author"])["signingKey"], "admin")
     had = set().union(*(rights(node["members"]) for node in in_a.values()))
-    if any(signer in had - rights(a["members"]) for signer in only_b):
+    lost = had - rights(a["members"])
+    if any(signer_of(node) in lost and not given_anew(signer_of(node), node, only_a, in_a) for node in only_b):
         return True
-    return not any(right == "admin" for _, right in only_b) and any(right == "admin" for _, right in signers(in_a, in_b))
+    is_admin = lambda node: signer_of(node)[1] == "admin"
+    return not any(map(is_admin, only_b)) and any(map(is_admin, only_a))
+
+
+def given_anew(right, node, only_a, in_a):
+    """§8, 12: whether the right was lost before the lines parted, and given again by records that a has not."""
+    has = lambda record: right in rights(record["members"])
+    if any(has(record) or any(map(has, record.parents)) for record in only_a):
+        return False
+    holders = [node]
+    for holder in holders:
+        for parent in filter(has, holder.parents):
+            if parent.sha256 in in_a:
+                return False
+            if parent not in holders:
+                holders.append(parent)
+    return True
 
 
 def choose_current(group, records, is_anchored):

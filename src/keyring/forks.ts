@@ -71,20 +71,50 @@ function isAnchored(graph: Graph, tip: RecordNode, { required, listed }: Anchors
  * that is.
  *
  * "Right" is admin or rotator: an admin who was made a rotator has lost the right that his
- * fork from before that is signed under, though his key still signs rotations.
+ * fork from before that is signed under, though his key still signs rotations. Who had lost a right before the lines
+ * parted, and was given it again on b, did not lose it in a: a has not heard of that yet.
  */
 export function yieldsTo(graph: Graph, b: RecordNode, a: RecordNode): boolean {
-  const onlyB = signersOfOnly(graph, b, a)
+  const [onlyA, onlyB] = [ownOf(graph, a, b), ownOf(graph, b, a)]
   const lost = lostRights(graph, a)
-  if (onlyB.some(signer => lost.has(rightOf(signer)))) return true
-  return !onlyB.some(isAdmin) && signersOfOnly(graph, a, b).some(isAdmin)
+  const isDisplaced = (node: RecordNode) => {
+    const signer = signerOf(graph, node)
+    if (signer === undefined || !lost.has(rightOf(signer))) return false
+    return !isGivenAnew(graph, rightOf(signer), { node, onlyA, onlyB })
+  }
+  if (onlyB.some(isDisplaced)) return true
+  const isByAdmin = (node: RecordNode) => signerOf(graph, node)?.as === "admin"
+  return !onlyB.some(isByAdmin) && onlyA.some(isByAdmin)
 }
 
-/** Who signed the records that `tip` has and `other` has not. */
-function signersOfOnly(graph: Graph, tip: RecordNode, other: RecordNode): RecordSigner[] {
+/** The records that `tip` has and `other` has not. */
+function ownOf(graph: Graph, tip: RecordNode, other: RecordNode): RecordNode[] {
   const shared = graph.ancestors(other.sha256)
   const own = [...graph.ancestors(tip.sha256)].filter(sha256 => !shared.has(sha256))
-  return own.map(sha256 => signerOf(graph, graph.nodes.get(sha256)!)).filter(signer => signer !== undefined)
+  return own.map(sha256 => graph.nodes.get(sha256)!)
+}
+
+/**
+ * Whether the right that one of b's own records is signed under was given by b's own records, and not taken by a's:
+ * followed up from the record, it ends before anything that both lines have, and a's line never had it.
+ */
+function isGivenAnew(
+  graph: Graph,
+  right: string,
+  line: { node: RecordNode; onlyA: readonly RecordNode[]; onlyB: readonly RecordNode[] },
+): boolean {
+  const has = ({ record }: RecordNode) => rightsOf(record.members).includes(right)
+  if (line.onlyA.some(node => has(node) || graph.parents(node).some(has))) return false
+  const own = new Set(line.onlyB)
+  const holders = new Set([line.node])
+  // A set visits what is added while it is walked.
+  for (const holder of holders) {
+    for (const parent of graph.parents(holder).filter(has)) {
+      if (!own.has(parent)) return false
+      holders.add(parent)
+    }
+  }
+  return true
 }
 
 /**
@@ -97,10 +127,6 @@ function signerOf(graph: Graph, node: RecordNode): RecordSigner | undefined {
   if (signer !== undefined) return signer
   const key = findMember(node.record, node.record.author)?.signingKey
   return key === undefined ? undefined : { key, as: "admin" }
-}
-
-function isAdmin(signer: RecordSigner): boolean {
-  return signer.as === "admin"
 }
 
 function rightOf({ key, as }: RecordSigner): string {

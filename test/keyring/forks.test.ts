@@ -87,6 +87,61 @@ test("a rotator's fork from before a removal: FORK_REFUSED", () => {
   }
 })
 
+// Tom has been out for all to see; then ana takes him back on one line while another one goes on without him.
+const back = forge({ by: ana, members: all, parents: [after] })
+const again = forge({ by: tom, members: all, parents: [back] })
+
+test("somebody taken back who signs, beside a line that has not heard of it: neither line is refused for it", () => {
+  const routine = forge({ by: bot, members: without("tom"), parents: [after] })
+  const change = forge({ by: ana, members: [...without("tom"), member(max, "reader")], parents: [after] })
+  for (const pin of [root, removal, after]) {
+    // A mere rotation gives way to it, as it does to every admin's record.
+    const one = verifyKeyring(inputOf([root, removal, after, back, again, routine], { pin }))
+    assert.equal(currentOf(one), [again.id])
+    const two = currentOf(verifyKeyring(inputOf([root, removal, after, back, again, change], { pin })))
+    assert.equal([...two].sort(), [again.id, change.id].sort())
+  }
+})
+
+test("somebody taken back on two lines, and removed on one of them: his line is refused", () => {
+  const retaken = forge({ by: ana, members: all, parents: [after] })
+  const removed = forge({ by: ana, members: without("tom"), parents: [retaken], reason: "remove" })
+  const nodes = [root, removal, after, back, again, retaken, removed]
+  for (const pin of [root, removal, after]) {
+    assert.equal(currentOf(verifyKeyring(inputOf(nodes, { pin }))), [removed.id])
+    assert.equal(codes(nodes, { pin }), [`FORK_REFUSED ${again.path}`])
+  }
+})
+
+test("somebody removed and taken back on one line alone does not outlive his removal on the other", () => {
+  const out = forge({ by: ana, members: without("tom"), parents: [root] })
+  const taken = forge({ by: ana, members: all, parents: [out] })
+  const signed = forge({ by: tom, members: all, parents: [taken] })
+  const nodes = [root, removal, after, out, taken, signed]
+  assert.equal(currentOf(verifyKeyring(inputOf(nodes, { pin: root }))), [after.id])
+})
+
+test("a removed admin's fork that an admin merged is not taken for a taking back: FORKED beside a line without it", () => {
+  const merged = forge({ by: ana, members: without("tom"), parents: [after, quiet], reason: "merge" })
+  const routine = forge({ by: bot, members: without("tom"), parents: [after] })
+  const first = merged.path < routine.path ? merged : routine
+  assertRefused(inputOf([root, removal, after, quiet, merged, routine], { pin: after }), "FORKED", first)
+})
+
+test("a removed admin's fork that goes around his removal, and one that pretends to take him back: FORK_REFUSED", () => {
+  // The first record that is new was signed under the right that he had lost, whatever comes after it.
+  const left = forge({ by: tom, members: [...without("tom"), member(max, "admin")], parents: [root] })
+  const returned = forge({
+    by: max,
+    members: [...left.record.members, member(tom, "admin")],
+    parents: [left],
+  })
+  const usurped = forge({ by: tom, members: returned.record.members, parents: [returned] })
+  const nodes = [root, removal, after, quiet, friend, left, returned, usurped]
+  for (const pin of [root, removal, after])
+    assert.equal(currentOf(verifyKeyring(inputOf(nodes, { pin }))), [after.id])
+})
+
 test("a key change on one branch and a rotation with the old key on the other: FORK_REFUSED", () => {
   const rekeyed = [...without("ana"), { ...member(max, "admin"), name: "ana" }]
   const change = forge({ by: ana, members: rekeyed, parents: [root], reason: "replace" })

@@ -169,13 +169,22 @@ function tipsOf(records: Iterable<Rec>): readonly Rec[] {
 
 /** A line gives way where somebody signed it who lost that right in the other, or where no admin did. */
 function yieldsTo(b: Rec, a: Rec): boolean {
-  const own = (tip: Rec, other: Rec) =>
-    [...tip.ancestors].filter(rec => !other.ancestors.has(rec)).map(signedAs)
+  const own = (tip: Rec, other: Rec) => [...tip.ancestors].filter(rec => !other.ancestors.has(rec))
   const had = new Set([...a.ancestors].flatMap(rightsIn))
   const has = new Set(rightsIn(a))
-  const isAdmin = (right: string) => right.startsWith("admin ")
-  if (own(b, a).some(right => had.has(right) && !has.has(right))) return true
-  return !own(b, a).some(isAdmin) && own(a, b).some(isAdmin)
+  const isLost = (rec: Rec) => had.has(signedAs(rec)) && !has.has(signedAs(rec))
+  if (own(b, a).some(rec => isLost(rec) && !isTakenBack(rec, own(a, b), own(b, a)))) return true
+  const isByAdmin = (rec: Rec) => signedAs(rec).startsWith("admin ")
+  return !own(b, a).some(isByAdmin) && own(a, b).some(isByAdmin)
+}
+
+/** He had lost the right for both lines to see, and was given it again on one; the other had nothing to do with it. */
+function isTakenBack(signed: Rec, other: readonly Rec[], own: readonly Rec[]): boolean {
+  const right = signedAs(signed)
+  const has = (rec: Rec) => rightsIn(rec).includes(right)
+  const without = (rec: Rec) => !has(rec) && !rec.parents.some(has)
+  const since = (rec: Rec): boolean => rec.parents.filter(has).every(at => own.includes(at) && since(at))
+  return other.every(without) && since(signed)
 }
 
 function signedAs({ author, members, parents }: Rec): string {
