@@ -117,7 +117,9 @@ function mergeMeta(
   // A side without a file has changed no note.
   const judged = (side: Side | undefined) =>
     side === undefined || (side.outside && side !== source) ? base : side
-  const [b, o, t] = sides.map(side => notesOf(judged(side)))
+  // Where a secret went is told by tombstones alone: by both where nobody chose, else by the chosen one.
+  const isJoined = take === undefined && source.file.state === "deleted"
+  const [b, o, t] = sides.map(side => metaOf(judged(side), isJoined))
   const merged = new Map<string, string>()
   for (const key of [...new Set([...o!.keys(), ...t!.keys()])].sort()) {
     const [before, mine, yours] = [b!.get(key), o!.get(key), t!.get(key)]
@@ -125,18 +127,17 @@ function mergeMeta(
     const winner = mine === before || (yours !== before && take === "theirs") ? yours : mine
     if (winner !== undefined) merged.set(key, winner)
   }
-  // Where a secret went is told by the side whose value stands, and by a tombstone alone.
-  const movedTo = source.file.state === "deleted" ? source.file.meta.get("movedTo") : undefined
+  const movedTo = isJoined ? undefined : metaOf(source, true).get("movedTo")
   if (movedTo !== undefined) merged.set("movedTo", movedTo)
   if (merged.size <= LIMITS.metaEntries) return merged
   return take === undefined ? undefined : source.file.meta
 }
 
-/** What people noted on a secret. */
-function notesOf(side: Side | undefined): ReadonlyMap<string, string> {
-  const notes = new Map(side?.file.meta)
-  notes.delete("movedTo")
-  return notes
+/** What people noted on a secret, and of a tombstone where it went. */
+function metaOf(side: Side | undefined, withMove: boolean): ReadonlyMap<string, string> {
+  const meta = new Map(side?.file.meta)
+  if (!withMove || side?.file.state !== "deleted") meta.delete("movedTo")
+  return meta
 }
 
 function sameValue(a: Side, b: Side): boolean {

@@ -6,7 +6,7 @@ import { createGroup } from "../../src/store/groups.js"
 import { addRecipient, removeRecipient } from "../../src/store/members.js"
 import { resolveMerge, resolveSecret } from "../../src/store/resolve.js"
 import { rotateGroups } from "../../src/store/rotate.js"
-import { deleteSecret, getSecret, setSecret } from "../../src/store/secrets.js"
+import { deleteSecret, getSecret, listSecrets, setSecret } from "../../src/store/secrets.js"
 import { transferSecret } from "../../src/store/transfer.js"
 import { codeOf } from "../code-of.js"
 import { type Actor, makeTeam, now } from "./team.js"
@@ -172,6 +172,28 @@ test("a value that is chosen against a move is not marked as moved", async () =>
   ana.git("commit", "-q", "--no-edit")
   assert.is(await ana.get("A"), "2")
   assert.equal([...(await metaOf(ana, "A"))], [])
+})
+
+test("a secret that both sides moved elsewhere is a person's to decide about, and one that was also deleted has moved", async () => {
+  const { ana, clone } = await makeTeam()
+  await ana.set("A", "1")
+  await ana.set("B", "1")
+  const second = await clone(ana)
+  await move(ana, "A", "Y")
+  await move(second, "A", "Z")
+  await deleteSecret(await ana.open(), { name: parseSecretName("B"), at: now() })
+  await move(second, "B", "C")
+  mergeInto(ana, second)
+  assert.equal(await resolve(ana), { resolved: ["B"], conflicts: ["A"] })
+  await choose(ana, "A", "theirs")
+  ana.git("commit", "-q", "--no-edit")
+  const all = await listSecrets(await ana.open(), { deleted: true })
+  const moved = all.filter(({ state }) => state === "deleted")
+  assert.equal(
+    moved.map(({ name, meta }) => `${name} to ${meta.get("movedTo")}`),
+    ["A to Z", "B to C"],
+  )
+  assert.equal([await ana.get("Y"), await ana.get("Z"), await ana.get("C")], ["1", "1", "1"])
 })
 
 test("a value that is chosen against a purge keeps its notes", async () => {
