@@ -16,9 +16,10 @@ import {
   type Blob,
   enter,
   findFault,
-  findOldFault,
+  findSideFault,
+  isAccepted,
   nextVersion,
-  requireOpen,
+  requireOpenLine,
   sameVersion,
 } from "./model-secrets.js"
 
@@ -113,14 +114,16 @@ export function resolveByChoice(merge: MergeModel, name: string, take: Side, by:
   requireStages(merge, by)
   const sides = merge.conflicts.get(name)
   if (sides === undefined) throw new Refused("NOT_FOUND")
-  const key = isDiverged(name, by) ? keyOfChoice(sides[take]!, by) : findKey(name, by)
+  const key = isDiverged(name, by) ? keyOfChoice(sides, by, take) : findKey(name, by)
   if (key === undefined) throw new Refused("ROLE_MISSING")
   merge.secrets.set(name, combine(sides, key, by, take)!)
   merge.conflicts.delete(name)
 }
 
-/** While there is no newest key the chosen value stays under its own. */
-function keyOfChoice({ group, key }: Blob, { view: seen, by }: Settler): Rec | undefined {
+/** While there is no newest key the chosen value stays under its own, if that is none of a refused fork's. */
+function keyOfChoice({ ours, theirs }: Sides, { view: seen, by }: Settler, take: Side): Rec | undefined {
+  const chosenFirst = take === "ours" ? [ours!, theirs!] : [theirs!, ours!]
+  const { group, key } = chosenFirst.find(side => isAccepted(seen, side)) ?? chosenFirst[0]!
   const keyring = seen.groups.get(group)!
   const isReader = roleIn(keyring, by) === "reader"
   if (isReader || !canWrite(key.members.get(by))) return undefined
@@ -142,7 +145,7 @@ function requireStages({ conflicts }: MergeModel, { view: seen }: Settler): void
   requireSound(seen)
   for (const { base, ours, theirs } of conflicts.values()) {
     for (const blob of [base, ours, theirs]) {
-      const fault = blob && findOldFault(seen, blob)
+      const fault = blob && findSideFault(seen, blob)
       if (fault !== undefined) throw new Refused(fault)
     }
   }
@@ -154,7 +157,8 @@ function resolveOne(
   by: Settler,
 ): Blob[] | undefined {
   const take = settle(sides)
-  if (take !== undefined) return [resealTaken(sides[take]!, by)]
+  if (take !== undefined) return [resealTaken(sides, by, take)]
+  if (!isByWriter(sides.ours!, by) || !isByWriter(sides.theirs!, by)) return undefined
   if (findMove(sides) !== undefined) return follow(merge, sides, by)
   const key = findKey(name, by)
   if (key === undefined || sides.base === undefined) return undefined
@@ -163,8 +167,15 @@ function resolveOne(
   return combined && [combined]
 }
 
-/** In its group under the newest key, where that can be done here. */
-function resealTaken(blob: Blob, by: Settler): Blob {
+/**
+ * In its group under the newest key, where that can be done here. What somebody wrote who may not write there now stays
+ * as it is, unless the other side has it too; what a refused fork sealed gives way to the same under a key that counts.
+ */
+function resealTaken({ ours, theirs }: Sides, by: Settler, take: Side): Blob {
+  const [taken, other] = take === "ours" ? [ours!, theirs!] : [theirs!, ours!]
+  const isKnown = sameVersion(taken, other) && isByWriter(other, by)
+  if (!isKnown && !isByWriter(taken, by)) return taken
+  const blob = isAccepted(by.view, taken) ? taken : other
   const group = groupOf(blob.name, by.view)
   const newest = by.view.groups.get(group)?.current[0]
   const key = blob.group === group && newest === blob.key ? undefined : findKey(blob.name, by)
@@ -173,9 +184,15 @@ function resealTaken(blob: Blob, by: Settler): Blob {
   return { ...blob, key, group, signer: by.by, valueKeys: enter(blob.valueKeys, key) }
 }
 
+/** Whether its signer may write now in the group that the name belongs to. */
+function isByWriter(blob: Blob, { view: seen }: Settler): boolean {
+  const current = seen.groups.get(groupOf(blob.name, seen))?.current ?? []
+  return isAccepted(seen, blob) && current.every(tip => canWrite(tip.members.get(blob.signer)))
+}
+
 function canOpen(blob: Blob | undefined, { view: seen, by }: Settler): boolean {
   try {
-    if (blob !== undefined) requireOpen(seen, by, blob)
+    if (blob !== undefined) requireOpenLine(seen, by, blob)
     return true
   } catch (error) {
     if (error instanceof Refused) return false
@@ -199,15 +216,24 @@ function findKey(name: string, settling: Settler): Rec | undefined {
   }
 }
 
-/** One version above both: the value that one side changed, or the chosen one; meta entry by entry. */
+/**
+ * One version above both: the value that one side changed, or the chosen one; meta entry by entry. What cannot be
+ * opened of the others does not stand in the way of a choice.
+ */
 function combine(sides: Sides, key: Rec, by: Settler, take?: Side): Blob | undefined {
   const { base, ours, theirs } = sides
-  for (const side of [base, ours, theirs]) if (side !== undefined) requireOpen(by.view, by.by, side)
   const source = take === undefined ? changedValue(sides) : sides[take]
-  const meta = source && joinMeta(sides, source, take)
+  if (source !== undefined) requireOpenLine(by.view, by.by, source)
+  const isOutside = (side: Blob | undefined) =>
+    take !== undefined && side !== undefined && side !== source && !isByWriter(side, by)
+  const judged = { base, ours: isOutside(ours) ? base : ours, theirs: isOutside(theirs) ? base : theirs }
+  const meta = source && joinMeta(judged, source, take)
   if (source === undefined || meta === undefined) return undefined
-  const same = [base, ours, theirs].filter(side => side !== undefined && sameValue(side, source))
-  const valueKeys = [...new Set([source, ...same].flatMap(side => side!.valueKeys))]
+  const isSame = (side: Blob | undefined) =>
+    side !== undefined && canOpen(side, by) && sameValue(side, source)
+  const valueKeys = [
+    ...new Set([source, ...[base, ours, theirs].filter(isSame)].flatMap(side => side!.valueKeys)),
+  ]
   const { state, value } = source
   const { name } = ours!
   const content = { name, state, value, meta, valueKeys: enter(valueKeys, key), key }
@@ -224,23 +250,24 @@ function changedValue({ base, ours, theirs }: Sides): Blob | undefined {
   return sameValue(ours, base) ? theirs : undefined
 }
 
-/** What people noted; where a secret went is told by the side whose value stands, and by a tombstone alone. */
-function joinMeta(
-  { base, ours, theirs }: Sides,
-  source: Blob,
-  take?: Side,
-): ReadonlyMap<string, string> | undefined {
+/** Entry by entry; where a secret went is told by tombstones alone, of a choice by the chosen one. */
+function joinMeta(sides: Sides, source: Blob, take?: Side): ReadonlyMap<string, string> | undefined {
+  const isJoined = take === undefined && source.state === "deleted"
+  const metaOf = (side: Blob | undefined, withMove: boolean) =>
+    new Map(
+      [...(side?.meta ?? [])].filter(([key]) => key !== "movedTo" || (withMove && side?.state === "deleted")),
+    )
   const joined = new Map<string, string>()
-  const movedTo = source.state === "deleted" ? source.meta.get("movedTo") : undefined
-  if (movedTo !== undefined) joined.set("movedTo", movedTo)
-  for (const key of [...new Set([...ours!.meta.keys(), ...theirs!.meta.keys()])].sort()) {
-    if (key === "movedTo") continue
-    const [before, mine, yours] = [base?.meta.get(key), ours!.meta.get(key), theirs!.meta.get(key)]
+  const [base, ours, theirs] = [sides.base, sides.ours, sides.theirs].map(side => metaOf(side, isJoined))
+  for (const key of [...new Set([...ours!.keys(), ...theirs!.keys()])].sort()) {
+    const [before, mine, yours] = [base!.get(key), ours!.get(key), theirs!.get(key)]
     const isContested = mine !== yours && mine !== before && yours !== before
     if (isContested && take === undefined) return undefined
     const winner = mine === before || (yours !== before && take === "theirs") ? yours : mine
     if (winner !== undefined) joined.set(key, winner)
   }
+  const movedTo = isJoined ? undefined : metaOf(source, true).get("movedTo")
+  if (movedTo !== undefined) joined.set("movedTo", movedTo)
   return joined
 }
 

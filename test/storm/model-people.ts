@@ -12,12 +12,11 @@ import {
   ROOT,
   type Role,
   renewedListing,
-  requireKey,
   roleIn,
   type View,
   withRec,
 } from "./model-keyring.js"
-import { type Blob, enter, findFault, isStale, requireOpen } from "./model-secrets.js"
+import { type Blob, enter, findFault, isStale, requireOpen, requireOpenLine } from "./model-secrets.js"
 
 /** The root group, which lists the others, comes last. */
 function inOrder(groups: readonly string[]): string[] {
@@ -269,10 +268,6 @@ export function finish(draft: Draft, { accept }: { accept: readonly Person[] }):
 
 function takeIn(draft: Draft, blob: Blob): void {
   const key = draft.keyForWriting(blob.name)
-  const from = draft.view.groups.get(blob.group)!
-  const isAccepted = from.current.some(tip => tip.ancestors.has(blob.key))
-  const opened = isAccepted ? from : { ...from, current: [blob.key] }
-  roleIn(opened, draft.by)
-  requireKey(opened, draft.by, blob.key)
+  requireOpenLine(draft.view, draft.by, blob)
   reseal(draft, blob, key)
 }

@@ -48,11 +48,24 @@ export function findOldFault(seen: View, blob: Blob): string | undefined {
   return group === undefined ? "SECRET_WRONG_GROUP" : findKeyFault(group, blob, true)
 }
 
+/** The same for one side of a merge, whose data key may be a refused fork's. */
+export function findSideFault(seen: View, blob: Blob): string | undefined {
+  const group = seen.groups.get(blob.group)
+  if (group === undefined) return "SECRET_WRONG_GROUP"
+  if (!group.records.includes(blob.key)) return "KEY_UNKNOWN"
+  return canWrite(blob.key.members.get(blob.signer)) ? undefined : "WRITER_NOT_ALLOWED"
+}
+
 function findKeyFault({ current }: GroupView, { key, signer }: Blob, isOld: boolean): string | undefined {
   const holders = current.filter(tip => tip.ancestors.has(key))
   if (holders.length === 0) return "KEY_UNKNOWN"
   if (!isOld && holders.some(tip => key.number < tip.oldest)) return "KEY_RETIRED"
   return canWrite(key.members.get(signer)) ? undefined : "WRITER_NOT_ALLOWED"
+}
+
+/** Whether the data key is one of the group's: not a refused fork's. */
+export function isAccepted(seen: View, { group, key }: Blob): boolean {
+  return seen.groups.get(group)?.current.some(tip => tip.ancestors.has(key)) === true
 }
 
 /** @throws Refused unless `by` can open it */
@@ -61,6 +74,14 @@ export function requireOpen(seen: View, by: Person, blob: Blob): void {
   if (group === undefined) throw new Error(`there is no group "${blob.group}" to open`)
   roleIn(group, by)
   requireKey(group, by, blob.key)
+}
+
+/** The same for what may be sealed by a refused fork: then with the keys of that line. @throws Refused */
+export function requireOpenLine(seen: View, by: Person, blob: Blob): void {
+  const group = seen.groups.get(blob.group)!
+  const line = isAccepted(seen, blob) ? group : { ...group, current: [blob.key] }
+  roleIn(line, by)
+  requireKey(line, by, blob.key)
 }
 
 /** Who may know a value and is no member now. */
