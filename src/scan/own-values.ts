@@ -16,7 +16,16 @@ export interface OwnValues {
   readonly notWatched: readonly string[]
   /** Names of the values that occur in `content` in any of their encodings; sorted. */
   find(content: Uint8Array): string[]
+  /**
+   * Tables for `openFilter`, which tell contents with none of the values, without the values.
+   *
+   * @see FILTER_VERSION
+   */
+  filter(): Uint8Array
 }
+
+/** To be raised when the forms that are looked for change, or how tables are made: kept ones would miss some. */
+export const FILTER_VERSION = 1
 
 /** Of a longer value only its beginning is looked for: memory stays bounded, and 4 KiB that agree are no accident. */
 const MAX_WATCHED_BYTES = 4096
@@ -52,7 +61,7 @@ export function compileOwnValues(values: Iterable<OwnValue>): OwnValues {
     })
     return [...names].sort()
   }
-  return { watched, notWatched: notWatched.sort(), find }
+  return { watched, notWatched: notWatched.sort(), find, filter: matcher.filter }
 }
 
 /** The part of a value that is looked for; of that part it is all. */

@@ -1,11 +1,11 @@
 /** Looks for plaintext in files that are on their way out: `.env` files, age keys, the store's own values. */
 import { gitPath, shellWord } from "../format/shell.js"
-import type { OwnValues } from "../scan/own-values.js"
 import { matchesGlob } from "../scan/path-globs.js"
 import { hasAgeKey, isDotenvFile } from "../scan/plaintext-files.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { inBatches } from "./gather.js"
 import type { Collector, GuardFinding } from "./guard-report.js"
+import type { FindOwnValues } from "./guard-values.js"
 
 /** A file to look into. */
 export interface OutgoingFile {
@@ -19,7 +19,7 @@ export interface ContentRules {
   /** Path globs of `.coffer.yaml` that are not looked into. */
   readonly allow: readonly string[]
   /** Absent where there is no identity to open them, and for commits that are already made. */
-  readonly values?: OwnValues | undefined
+  readonly values?: FindOwnValues | undefined
   /** Whether a file is public by its nature: a key record may well contain a recipient that is a value too. */
   isPublic(path: string): boolean
 }
@@ -74,7 +74,7 @@ async function readContents(
     if (hasAgeKey(bytes)) collector.findings.push(privateKey(file))
     // A .env file is named as a whole already.
     if (rules.values === undefined || rules.isPublic(file.path) || isDotenvFile(file.path)) continue
-    for (const name of rules.values.find(bytes)) collector.findings.push(ownValue(file, name))
+    for (const name of await rules.values(bytes)) collector.findings.push(ownValue(file, name))
   }
 }
 

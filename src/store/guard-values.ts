@@ -3,12 +3,21 @@ import { CofferError } from "../errors.js"
 import { nameOfPath } from "../format/names.js"
 import { parseSecretFile } from "../format/secret-file.js"
 import type { Keyring } from "../keyring/verify.js"
-import { compileOwnValues, type OwnValue, type OwnValues, watchedPart } from "../scan/own-values.js"
+import { openFilter } from "../scan/matcher.js"
+import {
+  compileOwnValues,
+  FILTER_VERSION,
+  type OwnValue,
+  type OwnValues,
+  watchedPart,
+} from "../scan/own-values.js"
 import type { Oid } from "../storage/git/git.js"
 import {
+  readFilter,
   readWatched,
+  type WatchedPlace,
   type WatchedValue,
-  type WatchedValues,
+  writeFilter,
   writeWatched,
 } from "../storage/watched-values.js"
 import { type GroupAccess, openGroup } from "./access.js"
@@ -19,16 +28,20 @@ import { openSecret } from "./reading.js"
 import type { Store } from "./store.js"
 import { gitTree, isBadFile, type Tree } from "./tree.js"
 
+/** Names of the values that occur in a content, in any of their encodings; sorted. */
+export type FindOwnValues = (content: Uint8Array) => Promise<string[]>
+
 /**
- * Every value that this machine's identities open, to look for it elsewhere. Signatures are not checked
- * again: a forged value would only be looked for in vain.
+ * A search for every value that this machine's identities open. Signatures are not checked again: a forged value
+ * would only be looked for in vain.
  */
-export async function collectOwnValues(
+export async function watchOwnValues(
   state: GuardedState,
   stores: readonly GuardedStore[],
   collector: Collector,
-): Promise<OwnValues | undefined> {
-  const values: OwnValue[] = []
+): Promise<FindOwnValues> {
+  const searches: FindOwnValues[] = []
+  const notWatched: string[] = []
   for (const guarded of stores) {
     const { identities } = await guarded.store.identities()
     if (identities.length === 0) {
@@ -38,38 +51,84 @@ export async function collectOwnValues(
       continue
     }
     const place = { commonDir: state.git.commonDir, store: guarded.store.id, identities }
-    const before = readWatched(place)
-    const now = await watch(state, guarded, before, collector)
-    if (now.size !== before.size || [...now.keys()].some(oid => !before.has(oid))) writeWatched(place, now)
-    for (const { name, value } of now.values()) if (value !== undefined) values.push({ name, value })
+    const watched = await watchStore(state, guarded, place, collector)
+    searches.push(watched.find)
+    notWatched.push(...watched.notWatched)
   }
-  if (values.length === 0) return undefined
-  const own = compileOwnValues(values)
-  collector.notWatched = own.notWatched
-  return own
+  collector.notWatched = notWatched.sort()
+  return async content => {
+    const names: string[] = []
+    for (const find of searches) names.push(...(await find(content)))
+    return names.sort()
+  }
+}
+
+/** One store's values: those that nothing tells to be absent are opened and prepared at the first such content. */
+async function watchStore(
+  state: GuardedState,
+  guarded: GuardedStore,
+  place: WatchedPlace,
+  collector: Collector,
+): Promise<{ find: FindOwnValues; notWatched: readonly string[] }> {
+  const files = await listSecretFiles(state, guarded)
+  const of = { version: FILTER_VERSION, oids: [...files.values()] }
+  const kept = readFilter(place, of)
+  if (kept !== undefined) {
+    const mayHold = openFilter(kept.tables)
+    let own: Promise<OwnValues> | undefined
+    return {
+      notWatched: kept.notWatched,
+      async find(content) {
+        if (!mayHold(content)) return []
+        own ??= openOwnValues(state, guarded, { place, files }, collector)
+        return (await own).find(content)
+      },
+    }
+  }
+  const own = await openOwnValues(state, guarded, { place, files }, collector)
+  // Only where all were opened: what could not be is tried again, and said again.
+  if (own.files === files.size) writeFilter(place, of, { notWatched: own.notWatched, tables: own.filter() })
+  return { notWatched: own.notWatched, find: async content => own.find(content) }
+}
+
+/** Git's ids of a state's secret files, by path in the store. */
+async function listSecretFiles(
+  { git, at }: GuardedState,
+  { store: { folder } }: GuardedStore,
+): Promise<ReadonlyMap<string, Oid>> {
+  const files = new Map<string, Oid>()
+  for await (const { path, oid } of git.entries(at, folder)) {
+    const inStore = path.slice(folder.length + 1)
+    if (nameOfPath(inStore) !== undefined) files.set(inStore, oid)
+  }
+  return files
 }
 
 /** The values of a state: those of files that are known from before, and what the others are opened for. */
-async function watch(
+async function openOwnValues(
   { git, at }: GuardedState,
   guarded: GuardedStore,
-  known: WatchedValues,
+  { place, files }: { place: WatchedPlace; files: ReadonlyMap<string, Oid> },
   collector: Collector,
-): Promise<WatchedValues> {
-  const { folder } = guarded.store
+): Promise<OwnValues & { readonly files: number }> {
+  const known = readWatched(place)
   const watched = new Map<Oid, WatchedValue>()
   const unknown = new Set<string>()
-  for await (const { path, oid } of git.entries(at, folder)) {
-    const inStore = path.slice(folder.length + 1)
-    if (nameOfPath(inStore) === undefined) continue
+  for (const [inStore, oid] of files) {
     const value = known.get(oid)
     if (value === undefined) unknown.add(inStore)
     else watched.set(oid, value)
   }
-  if (unknown.size === 0) return watched
-  for await (const [oid, value] of openFiles(gitTree(git, at, folder, unknown), guarded, collector))
-    watched.set(oid, value)
-  return watched
+  if (unknown.size > 0) {
+    const { folder } = guarded.store
+    for await (const [oid, value] of openFiles(gitTree(git, at, folder, unknown), guarded, collector))
+      watched.set(oid, value)
+  }
+  if (watched.size !== known.size || [...watched.keys()].some(oid => !known.has(oid)))
+    writeWatched(place, watched)
+  const values: OwnValue[] = []
+  for (const { name, value } of watched.values()) if (value !== undefined) values.push({ name, value })
+  return { ...compileOwnValues(values), files: watched.size }
 }
 
 async function* openFiles(

@@ -25,7 +25,7 @@ import {
   requirePins,
   storeGone,
 } from "./guard-store.js"
-import { collectOwnValues } from "./guard-values.js"
+import { watchOwnValues } from "./guard-values.js"
 import { listOnce } from "./listed-git.js"
 import { findStores } from "./moved-store.js"
 import type { OpenOptions } from "./store.js"
@@ -52,7 +52,7 @@ export async function guardCommit(options: OpenOptions, demands: GuardDemands = 
   const stores = await checkStores(options, state, [changes, ...others], collector)
   const folders = stores.map(({ store }) => store.folder)
   const files = outgoing(changes, others)
-  const values = files.length === 0 ? undefined : await collectOwnValues(state, stores, collector)
+  const values = files.length === 0 ? undefined : await watchOwnValues(state, stores, collector)
   const allow = await readAllowList(git, "index")
   await checkContents(git, files, { allow, values, isPublic: path => isPublicIn(folders, path) }, collector)
   return finishReport(collector, demands)

@@ -1,7 +1,7 @@
 import fc from "fast-check"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { compileMatcher } from "../../src/scan/matcher.js"
+import { compileMatcher, openFilter } from "../../src/scan/matcher.js"
 
 function searchAll(patterns: Uint8Array[], text: Uint8Array): string[] {
   const hits: string[] = []
@@ -62,6 +62,19 @@ test("refuses a pattern that it would miss", () => {
 
 test("searches for nothing at all", () => {
   assert.equal(searchAll([], Buffer.from("some text that is long enough")), [])
+})
+
+test("a filter lets no text pass that holds a pattern, and stops nearly every other", () => {
+  const word = (minLength: number) =>
+    fc.uint8Array({ minLength, maxLength: 40 }).map(bytes => Buffer.from(bytes).toString("latin1"))
+  const words = fc.sample(word(8), { numRuns: 2000, seed: 7 })
+  const mayHold = openFilter(Uint8Array.from(compileMatcher(words).filter()))
+  for (const [index, noise] of fc.sample(word(0), { numRuns: words.length, seed: 8 }).entries())
+    assert.ok(mayHold(Buffer.from(`${noise}${words[index]}${noise}`, "latin1")))
+  const texts = fc.sample(fc.uint8Array({ minLength: 500, maxLength: 1000 }), { numRuns: 500, seed: 9 })
+  assert.ok(texts.filter(mayHold).length < 5)
+  for (const short of ["", "abc", words[0]!.slice(0, 7)]) assert.not(mayHold(Buffer.from(short)))
+  assert.not(openFilter(compileMatcher([]).filter())(texts[0]!))
 })
 
 test.run()

@@ -1,6 +1,7 @@
+import { createHash } from "node:crypto"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
-import { compileOwnValues } from "../../src/scan/own-values.js"
+import { compileOwnValues, FILTER_VERSION } from "../../src/scan/own-values.js"
 
 const VALUE = `pa"ss/w+rd ü'=42&\\x\nline two`
 
@@ -96,6 +97,16 @@ test("watches eight bytes that are no word", () => {
   for (const value of ["sekrit42", "hunter-2", "prodUction", "correcthorsebattery"]) {
     assert.ok(finds(`a ${value} b`, value), value)
   }
+})
+
+test("a filter that another coffer kept is used only if it is made alike: FILTER_VERSION changes with its bytes", () => {
+  const values = ["sekrit42 and more", 'p\u00e4ssw\u00f6rter/+"', "line one\r\nline two"]
+  const own = compileOwnValues(values.map(value => ({ name: "S", value: Buffer.from(value) })))
+  const digest = createHash("sha256").update(own.filter()).digest("hex")
+  assert.equal(
+    [FILTER_VERSION, digest],
+    [1, "421fbf193a1a2eecedd4c5dc133c24d753cb9225f37bcf0d435421b73b4e2b27"],
+  )
 })
 
 test.run()

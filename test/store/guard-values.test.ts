@@ -4,33 +4,43 @@ import { join } from "node:path"
 import { suite } from "uvu"
 import * as assert from "uvu/assert"
 import { newIdentityLine } from "../../src/crypto/age.js"
+import { compileOwnValues } from "../../src/scan/own-values.js"
 import { parseIdentities } from "../../src/storage/identity-lines.js"
-import { readWatched, writeWatched } from "../../src/storage/watched-values.js"
+import { readFilter, readWatched, writeFilter, writeWatched } from "../../src/storage/watched-values.js"
 import { type Clone, fresh, makeTemplate, VALUE } from "./clones.js"
 
 const test = suite("guard values")
 test.before(makeTemplate)
 
-/** A clone in which a hook has run, and the file that it left. */
-async function afterHook(): Promise<{ clone: Clone; kept: string }> {
+/** A clone in which a hook has run, and the files that it left: the values, and what tells contents without them. */
+async function afterHook(): Promise<{ clone: Clone; kept: string; filter: string }> {
   const clone = fresh()
   clone.write("x", VALUE)
   clone.git("add", "x")
   assert.equal(await clone.staged(), ["OWN_VALUE x"])
   const folder = join(clone.dir, ".git/coffer")
-  const [name, second] = readdirSync(folder).filter(file => file.startsWith("watched-"))
-  assert.is(second, undefined)
-  return { clone, kept: join(folder, name!) }
+  const [name, filter, third] = readdirSync(folder)
+    .filter(file => file.startsWith("watched-"))
+    .sort()
+  assert.equal([filter, third], [`${name}-filter`, undefined])
+  return { clone, kept: join(folder, name!), filter: join(folder, filter!) }
 }
 
 test("values are kept sealed and private, and found the next time", async () => {
-  const { clone, kept } = await afterHook()
-  assert.is(statSync(kept).mode & 0o777, 0o600)
-  const bytes = readFileSync(kept)
-  for (const form of ["utf8", "base64", "hex"] as const)
-    assert.not.ok(bytes.includes(Buffer.from(VALUE).toString(form).slice(0, 16)))
+  const { clone, kept, filter } = await afterHook()
+  const before = [kept, filter].map(file => {
+    assert.is(statSync(file).mode & 0o777, 0o600)
+    const bytes = readFileSync(file)
+    for (const form of ["utf8", "base64", "hex"] as const)
+      assert.not.ok(bytes.includes(Buffer.from(VALUE).toString(form).slice(0, 16)))
+    return bytes
+  })
   assert.equal(await clone.staged(), ["OWN_VALUE x"])
-  assert.equal(readFileSync(kept), bytes, "nothing new: not written again")
+  assert.equal(
+    [kept, filter].map(file => readFileSync(file)),
+    before,
+    "nothing new: not written again",
+  )
 })
 
 test("a new version is looked for, an older one no longer, and a tombstone is nothing to look for", async () => {
@@ -46,23 +56,41 @@ test("a new version is looked for, an older one no longer, and a tombstone is no
 })
 
 test("what was altered, cut, or put there by somebody else does not count", async () => {
-  const { clone, kept } = await afterHook()
-  const sound = readFileSync(kept)
+  const { clone, kept, filter } = await afterHook()
+  const [sound, soundFilter] = [readFileSync(kept), readFileSync(filter)]
   const others = await parseIdentities(newIdentityLine(), { name: "another" })
   const place = { commonDir: join(clone.dir, ".git"), store: kept.slice(-32), identities: others }
   assert.is(readWatched(place).size, 0, "it does not open for another identity")
+  const of = { version: 1, oids: [clone.git("rev-parse", ":secrets/A.yaml")] }
+  writeFilter(place, of, { notWatched: [], tables: compileOwnValues([]).filter() })
+  assert.ok(readFilter(place, of), "his own opens for him")
+  assert.equal(await clone.staged(), ["OWN_VALUE x"], "a filter without values, by another identity")
+  writeFileSync(filter, soundFilter)
   const attacks: Record<string, () => void> = {
-    altered: () =>
-      writeFileSync(
-        kept,
-        sound.map((byte, at) => (at === 40 ? byte ^ 1 : byte)),
-      ),
+    altered: () => {
+      for (const [file, bytes] of [
+        [kept, sound],
+        [filter, soundFilter],
+      ] as const)
+        writeFileSync(
+          file,
+          bytes.map((byte, at) => (at === 40 ? byte ^ 1 : byte)),
+        )
+    },
     cut: () => writeFileSync(kept, sound.subarray(0, 20)),
+    "the filter cut": () => writeFileSync(filter, soundFilter.subarray(0, 20)),
+    exchanged: () => {
+      writeFileSync(kept, soundFilter)
+      writeFileSync(filter, sound)
+    },
     empty: () => writeFileSync(kept, ""),
+    "the values gone": () => rmSync(kept),
     "without values, by another identity": () => writeWatched(place, new Map()),
     "a folder": () => {
-      rmSync(kept)
-      mkdirSync(kept)
+      for (const file of [kept, filter]) {
+        rmSync(file)
+        mkdirSync(file)
+      }
     },
   }
   for (const [name, attack] of Object.entries(attacks)) {
@@ -89,9 +117,9 @@ test("what was opened with two identities does not open with one of them, nor in
 })
 
 test("hooks uninstall takes it away", async () => {
-  const { clone, kept } = await afterHook()
+  const { clone, kept, filter } = await afterHook()
   clone.coffer(["hooks", "uninstall"])
-  assert.throws(() => statSync(kept), /ENOENT/)
+  for (const file of [kept, filter]) assert.throws(() => statSync(file), /ENOENT/)
 })
 
 test.run()

@@ -146,9 +146,10 @@ export class CloneModel {
    */
   write(how: { by: Person; at: number; merging?: boolean }, plan: (draft: Draft) => void): boolean {
     const seenNow = this.look()
-    requireWritable(seenNow, how.merging ?? false)
+    requireSound(seenNow)
     const [loss] = this.losses(seenNow)
     if (loss !== undefined) throw new Refused(loss.code)
+    requireWritable(seenNow, how.merging ?? false)
     this.seen.set(this.branch, this.head)
     const draft = new Draft(this, seenNow, how)
     plan(draft)
