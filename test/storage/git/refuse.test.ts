@@ -264,7 +264,7 @@ for (const kind of KINDS) {
       await commit(opened, { "secrets/A.yaml": "x\n" }, { verify: false })
       return
     }
-    await commit(opened, { "secrets/A.yaml": "x\n" }, { message: "Set A\n" })
+    await commit(opened, { "secrets/A.yaml": "x\n" }, { message: "Set A" })
     assert.equal(git(folder, "log", "-1", "--format=%B"), "Set A\nTicket: 7\n\nChange-Id: I1\n\n")
     const before = git(folder, "rev-parse", "HEAD")
     try {
@@ -281,6 +281,20 @@ for (const kind of KINDS) {
     await commit(opened, { "secrets/A.yaml": "y\n" }, { message: "refuse\n", verify: false })
     assert.equal(git(folder, "log", "-1", "--format=%B"), "refuse\n\n")
     assert.not.ok(existsSync(join(folder, "ran")))
+  })
+
+  test(`${kind}: a message hook that takes the message away, or leaves a process behind`, async () => {
+    if (kind !== "system") return
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    for (const script of ['rm "$1"', ': > "$1"', 'printf " \\n" > "$1"']) {
+      hook(folder, "commit-msg", script)
+      assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), "GIT_REFUSED", script)
+    }
+    hook(folder, "commit-msg", `sleep 60 & echo $! > "${folder}/left"`)
+    await commit(opened, { "secrets/A.yaml": "x\n" })
+    // Throws where it has ended: it was not waited for.
+    process.kill(Number(readFileSync(join(folder, "left"), "utf8")))
   })
 
   test(`${kind}: a reference-transaction hook that rejects leaves no trace`, async () => {
