@@ -60,7 +60,7 @@ export const edit = defineCommand({
 
 async function editOne(session: Session, name: SecretName, options: WriteOptions): Promise<SecretWritten> {
   const store = await session.openStore()
-  const { secret: before, version } = await startEditOne(store, { name, commit: options.commit })
+  const { secret: before, version } = await startEditOne(store, { name, ...options })
   if (before !== undefined && (before.file.type === "binary" || decodeUtf8(before.value) === undefined)) {
     throw new CofferError("VALUE_INVALID", `"${name}" is not text`, {
       hint: `coffer get ${name} -o FILE, change the file, then coffer set ${name} --file FILE`,
@@ -85,7 +85,7 @@ async function editBelow(
   { remove, ...options }: WriteOptions & { remove: boolean },
 ): Promise<SecretsWritten> {
   const store = await session.openStore()
-  const shown = await startEdit(store, { prefix, commit: options.commit })
+  const shown = await startEdit(store, { prefix, ...options })
   const file = { fileName: "secrets.yaml", content: encodeUtf8(shown.text), maxBytes: MAX_MAP_BYTES }
   return editUntilAccepted(session, file, async edited => {
     const text = decodeUtf8(edited)

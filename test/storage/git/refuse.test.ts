@@ -283,6 +283,20 @@ for (const kind of KINDS) {
     assert.not.ok(existsSync(join(folder, "ran")))
   })
 
+  test(`${kind}: what would refuse every commit can be asked for`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    await opened.requireCommit({ verify: true })
+    const nobody = await openGit(folder, { ...env, GIT_COMMITTER_NAME: "" }, kind)
+    assert.is(await codeOf(nobody.requireCommit({ verify: true })), "GIT_NO_AUTHOR")
+    if (kind === "system") return
+    hook(folder, "commit-msg", "exit 0")
+    assert.is(await codeOf(opened.requireCommit({ verify: true })), "GIT_UNSUPPORTED")
+    await opened.requireCommit({ verify: false })
+    git(folder, "config", "commit.gpgSign", "true")
+    assert.is(await codeOf((await open(folder, kind)).requireCommit({ verify: false })), "GIT_UNSUPPORTED")
+  })
+
   test(`${kind}: a message hook that takes the message away, or leaves a process behind`, async () => {
     if (kind !== "system") return
     const folder = makeRepository()
