@@ -1,6 +1,6 @@
 /** Text in the user's editor, until it is accepted. */
-import { writeFileSync } from "node:fs"
-import { basename, join } from "node:path"
+import { existsSync, realpathSync, writeFileSync } from "node:fs"
+import { basename, delimiter, join, resolve } from "node:path"
 import { CofferError, EXIT_CODES } from "../errors.js"
 import { readPlainFile } from "../storage/files.js"
 import { makeTemporaryFolder } from "../storage/temporary-folder.js"
@@ -61,7 +61,8 @@ async function wantsToGoOn(session: Session, error: unknown): Promise<boolean> {
 }
 
 async function runEditor(session: Session, editor: readonly string[], path: string): Promise<void> {
-  const [file = "", ...args] = [...editor, ...withoutBackups(editor[0] ?? ""), path]
+  const [file = "", ...words] = editor
+  const args = [...words, ...(isVim(session, file) ? VIM_ARGUMENTS : []), path]
   const child = startChild(session.host, { file, args, env: session.env, cwd: session.cwd, aside: true })
   let end: ChildEnd
   try {
@@ -80,10 +81,15 @@ async function runEditor(session: Session, editor: readonly string[], path: stri
   }
 }
 
-/** VISUAL, EDITOR, the user's configuration, then vi: a program and its arguments. */
-async function editorWords({ env }: Session): Promise<readonly string[]> {
+/** VISUAL, EDITOR, the user's configuration, then vi where there is a terminal: a program and its arguments. */
+async function editorWords({ env, interactive }: Session): Promise<readonly string[]> {
   const words = splitWords(env.VISUAL || env.EDITOR || "")
-  return words.length > 0 ? words : ((await readUserConfig(env)).editor ?? ["vi"])
+  if (words.length > 0) return words
+  const { editor } = await readUserConfig(env)
+  if (editor !== undefined || interactive) return editor ?? ["vi"]
+  throw new CofferError("USAGE", "no editor is named, and vi wants a terminal", {
+    hint: "EDITOR names one that needs none; coffer set NAME takes the value from stdin",
+  })
 }
 
 /** Splits like a shell at blanks, with quotes and backslashes; no shell is involved. */
@@ -103,7 +109,9 @@ export function splitWords(line: string): readonly string[] {
 // Swap files, undo files and the list of recent texts (viminfo, shada) would outlive the folder.
 const VIM_ARGUMENTS = ["-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofile"]
 
-function withoutBackups(program: string): readonly string[] {
-  const name = basename(program).replace(/\.exe$/, "")
-  return ["vim", "nvim", "gvim", "mvim", "vimx"].includes(name) ? VIM_ARGUMENTS : []
+/** By the name that the program has at the end of its links: `vi` and `editor` are vim on most systems. */
+function isVim({ env, cwd }: Session, program: string): boolean {
+  const folders = /[\\/]/.test(program) ? [""] : (env.PATH ?? "").split(delimiter)
+  const found = folders.map(folder => resolve(cwd, folder, program)).find(file => existsSync(file))
+  return /^(r|g|rg|e|m|n)?vimx?(\.\w+)?$/.test(basename(found === undefined ? program : realpathSync(found)))
 }

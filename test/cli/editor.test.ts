@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -43,6 +44,10 @@ function start(
     ...(options.stdin ? { stdin: options.stdin } : {}),
   })
   return { host, session: startSession(host, globals) }
+}
+
+function freshFolder(): string {
+  return mkdtempSync(join(root, "folder-"))
 }
 
 const request = { fileName: "value", content: Buffer.from("old\n"), maxBytes: 1000 }
@@ -139,6 +144,37 @@ test("vim is told to leave no backups, others get nothing but the file", async (
     assert.match(words, /^-x /)
     assert.is(/noundofile/.test(words), more)
   }
+})
+
+test("vim is known under its other names, on the PATH too", async () => {
+  for (const [name, real, more] of [
+    ["vi", "vim.basic", true],
+    ["editor", "nvim", true],
+    ["vi", "nvi", false],
+    ["vi", "busybox", false],
+  ] as const) {
+    const seen = join(freshFolder(), "args")
+    const program = editor(`echo "$*" > ${seen}`, real)
+    const bin = freshFolder()
+    symlinkSync(program, join(bin, name))
+    for (const options of [
+      { EDITOR: join(bin, name) },
+      { EDITOR: name, PATH: `${bin}:${process.env.PATH}` },
+    ]) {
+      const { session } = start(options.EDITOR, { env: options })
+      await editUntilAccepted(session, request, () => {})
+      assert.is(/noundofile/.test(readFileSync(seen, "utf8")), more, `${name} -> ${real}`)
+    }
+  }
+})
+
+test("without an editor by name, and without a terminal, vi is not started: it would wait for ever", async () => {
+  const bin = freshFolder()
+  symlinkSync(editor("exit 0"), join(bin, "vi"))
+  const env = { EDITOR: "", PATH: `${bin}:${process.env.PATH}`, HOME: bin }
+  await refused(editUntilAccepted(start("", { env }).session, request, () => assert.unreachable()))
+  await editUntilAccepted(start("", { env, tty: true }).session, request, () => {})
+  assert.equal(leftovers(), [])
 })
 
 test("an editor with arguments is split as a shell would, without one", () => {
