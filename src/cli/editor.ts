@@ -1,7 +1,7 @@
 /** Text in the user's editor, until it is accepted. */
-import { existsSync, realpathSync, writeFileSync } from "node:fs"
+import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs"
 import { basename, delimiter, join, resolve } from "node:path"
-import { CofferError, EXIT_CODES } from "../errors.js"
+import { CofferError } from "../errors.js"
 import { readPlainFile } from "../storage/files.js"
 import { makeTemporaryFolder } from "../storage/temporary-folder.js"
 import { readUserConfig } from "../storage/user-config.js"
@@ -17,10 +17,11 @@ export interface EditRequest {
 }
 
 /**
- * Opens the content in the user's editor and hands what came out to `accept`. Where that throws an error
- * of what was typed (exit status 2), a person may go on editing; the text is never lost over it.
+ * Opens the content in the user's editor and hands what came out to `accept`. Where that refuses it, for whatever
+ * reason, a person may have it in the editor again: what was typed is not lost.
  *
- * @throws CofferError `USAGE` without an editor or when the editor fails, and what `accept` throws
+ * @throws CofferError `USAGE` without an editor or when the editor fails, `LIMIT_EXCEEDED` above `maxBytes`, and what
+ *   `accept` throws
  */
 export async function editUntilAccepted<T>(
   session: Session,
@@ -37,13 +38,8 @@ export async function editUntilAccepted<T>(
     writeFileSync(path, request.content, { flag: "wx", mode: 0o600 })
     for (;;) {
       await runEditor(session, editor, path)
-      const edited = readPlainFile(path, request.maxBytes)
-      if (edited === undefined)
-        throw new CofferError("USAGE", "the editor removed the file; nothing was changed", {
-          hint: "run it again, and save under the name that the editor was given",
-        })
       try {
-        return await accept(edited)
+        return await accept(readEdited(path, request.maxBytes))
       } catch (error) {
         if (!(await wantsToGoOn(session, error))) throw error
       }
@@ -54,8 +50,24 @@ export async function editUntilAccepted<T>(
   }
 }
 
+function readEdited(path: string, maxBytes: number): Uint8Array {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxBytes)
+    throw new CofferError(
+      "LIMIT_EXCEEDED",
+      "what was saved is longer than a value may be; nothing was changed",
+      {
+        hint: "keep large files elsewhere, encrypted, and the key to them here",
+      },
+    )
+  const edited = readPlainFile(path, maxBytes)
+  if (edited !== undefined) return edited
+  throw new CofferError("USAGE", "the editor removed the file; nothing was changed", {
+    hint: "run it again, and save under the name that the editor was given",
+  })
+}
+
 async function wantsToGoOn(session: Session, error: unknown): Promise<boolean> {
-  if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.USAGE || !session.interactive) return false
+  if (!(error instanceof CofferError) || !session.interactive) return false
   session.warn(error.message)
   return askYesNo(session, "edit again?")
 }

@@ -132,6 +132,34 @@ test("a person may go on editing what was not accepted; without one it is an err
   assert.is(tries, 1)
 })
 
+test("whatever refuses what was typed, a person may have it in the editor again", async () => {
+  const append = editor('echo more >> "$1"')
+  for (const code of ["VERSION_CONFLICT", "GIT_REFUSED", "STORE_LOCKED"] as const) {
+    let tries = 0
+    const accept = (edited: Uint8Array) => {
+      if (++tries === 1) throw new CofferError(code, "not now")
+      return Buffer.from(edited).toString()
+    }
+    const { session, host } = start(append, { tty: true, stdin: ["y\n"] })
+    assert.is(await editUntilAccepted(session, request, accept), "old\nmore\nmore\n", code)
+    assert.match(host.printed.stderr, "not now")
+  }
+})
+
+test("a text that is too long is what was typed, too", async () => {
+  const grow = editor(
+    'if [ -e "$0.done" ]; then echo short > "$1"; else touch "$0.done"; head -c 2000 /dev/zero > "$1"; fi',
+  )
+  const { session, host } = start(grow, { tty: true, stdin: ["y\n"] })
+  assert.is(await editUntilAccepted(session, request, edited => Buffer.from(edited).toString()), "short\n")
+  assert.match(host.printed.stderr, "longer than")
+  await refused(
+    editUntilAccepted(start(editor('head -c 2000 /dev/zero > "$1"')).session, request, () =>
+      assert.unreachable(),
+    ),
+  )
+})
+
 test("vim is told to leave no backups, others get nothing but the file", async () => {
   for (const [name, more] of [
     ["vim", true],
@@ -198,7 +226,7 @@ test("line endings that an editor adds do not become part of a value", () => {
   assert.is(text(withLineEnding(Buffer.from("a"))), "a\n")
   assert.is(text(withLineEnding(Buffer.from("a\n"))), "a\n")
   assert.is(text(withLineEnding(Buffer.from(""))), "")
-  for (const unchanged of ["a", "a\n", "a\nb", "a\nb\n", "a\r\nb", ""]) {
+  for (const unchanged of ["a", "a\n", "a\nb", "a\nb\n", "a\r\nb", "a\r", "a\nb\r", "\r", ""]) {
     assert.is(edit(unchanged, text(withLineEnding(Buffer.from(unchanged)))), unchanged)
   }
   assert.is(edit(undefined, "new\n"), "new")
