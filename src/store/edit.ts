@@ -129,13 +129,14 @@ async function requireWriterIn(store: Store, view: View, groups: ReadonlySet<str
  * @throws CofferError `VALUE_INVALID`, `NAME_INVALID`
  */
 export async function planEdit(session: EditSession, text: string): Promise<EditPlan> {
-  const wanted = await parseEditMap(text)
+  const toName = (relative: string) =>
+    parseSecretName(session.prefix === "" ? relative : `${session.prefix}/${relative}`)
+  const wanted = await parseEditMap(text, toName)
   const secrets: SetRequest[] = []
   for (const [relative, value] of wanted) {
     const before = session.shown.get(relative)
     if (before?.value === value) continue
-    const name =
-      before?.name ?? parseSecretName(session.prefix === "" ? relative : `${session.prefix}/${relative}`)
+    const name = before?.name ?? toName(relative)
     if (before === undefined && session.binary.includes(relative)) throw binaryName(name)
     // A new line may name a deleted secret, whose numbering goes on.
     secrets.push({ name, value: encodeUtf8(value), cas: session.versions.get(name) ?? 0 })
