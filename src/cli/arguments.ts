@@ -51,6 +51,11 @@ export function writeOptions(session: Session, { commit, verify, message }: Writ
       hint: "leave one of them out",
     })
   }
+  if (message?.trim() === "") {
+    throw new CofferError("USAGE", "--message is empty, and git takes no such message", {
+      hint: "left out, the commit has a message of its own",
+    })
+  }
   return { at: session.now(), commit, verify, message }
 }
 

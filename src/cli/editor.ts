@@ -1,7 +1,7 @@
 /** Text in the user's editor, until it is accepted. */
-import { writeFileSync } from "node:fs"
-import { basename, join } from "node:path"
-import { CofferError, EXIT_CODES } from "../errors.js"
+import { existsSync, realpathSync, statSync, writeFileSync } from "node:fs"
+import { basename, delimiter, join, resolve } from "node:path"
+import { CofferError } from "../errors.js"
 import { readPlainFile } from "../storage/files.js"
 import { makeTemporaryFolder } from "../storage/temporary-folder.js"
 import { readUserConfig } from "../storage/user-config.js"
@@ -17,10 +17,11 @@ export interface EditRequest {
 }
 
 /**
- * Opens the content in the user's editor and hands what came out to `accept`. Where that throws an error
- * of what was typed (exit status 2), a person may go on editing; the text is never lost over it.
+ * Opens the content in the user's editor and hands what came out to `accept`. Where that refuses it, for whatever
+ * reason, a person may have it in the editor again: what was typed is not lost.
  *
- * @throws CofferError `USAGE` without an editor or when the editor fails, and what `accept` throws
+ * @throws CofferError `USAGE` without an editor or when the editor fails, `LIMIT_EXCEEDED` above `maxBytes`, and what
+ *   `accept` throws
  */
 export async function editUntilAccepted<T>(
   session: Session,
@@ -37,13 +38,8 @@ export async function editUntilAccepted<T>(
     writeFileSync(path, request.content, { flag: "wx", mode: 0o600 })
     for (;;) {
       await runEditor(session, editor, path)
-      const edited = readPlainFile(path, request.maxBytes)
-      if (edited === undefined)
-        throw new CofferError("USAGE", "the editor removed the file; nothing was changed", {
-          hint: "run it again, and save under the name that the editor was given",
-        })
       try {
-        return await accept(edited)
+        return await accept(readEdited(path, request.maxBytes))
       } catch (error) {
         if (!(await wantsToGoOn(session, error))) throw error
       }
@@ -54,14 +50,31 @@ export async function editUntilAccepted<T>(
   }
 }
 
+function readEdited(path: string, maxBytes: number): Uint8Array {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) > maxBytes)
+    throw new CofferError(
+      "LIMIT_EXCEEDED",
+      "what was saved is longer than a value may be; nothing was changed",
+      {
+        hint: "keep large files elsewhere, encrypted, and the key to them here",
+      },
+    )
+  const edited = readPlainFile(path, maxBytes)
+  if (edited !== undefined) return edited
+  throw new CofferError("USAGE", "the editor removed the file; nothing was changed", {
+    hint: "run it again, and save under the name that the editor was given",
+  })
+}
+
 async function wantsToGoOn(session: Session, error: unknown): Promise<boolean> {
-  if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.USAGE || !session.interactive) return false
+  if (!(error instanceof CofferError) || !session.interactive) return false
   session.warn(error.message)
   return askYesNo(session, "edit again?")
 }
 
 async function runEditor(session: Session, editor: readonly string[], path: string): Promise<void> {
-  const [file = "", ...args] = [...editor, ...withoutBackups(editor[0] ?? ""), path]
+  const [file = "", ...words] = editor
+  const args = [...words, ...(isVim(session, file) ? VIM_ARGUMENTS : []), path]
   const child = startChild(session.host, { file, args, env: session.env, cwd: session.cwd, aside: true })
   let end: ChildEnd
   try {
@@ -80,10 +93,15 @@ async function runEditor(session: Session, editor: readonly string[], path: stri
   }
 }
 
-/** VISUAL, EDITOR, the user's configuration, then vi: a program and its arguments. */
-async function editorWords({ env }: Session): Promise<readonly string[]> {
+/** VISUAL, EDITOR, the user's configuration, then vi where there is a terminal: a program and its arguments. */
+async function editorWords({ env, interactive }: Session): Promise<readonly string[]> {
   const words = splitWords(env.VISUAL || env.EDITOR || "")
-  return words.length > 0 ? words : ((await readUserConfig(env)).editor ?? ["vi"])
+  if (words.length > 0) return words
+  const { editor } = await readUserConfig(env)
+  if (editor !== undefined || interactive) return editor ?? ["vi"]
+  throw new CofferError("USAGE", "no editor is named, and vi wants a terminal", {
+    hint: "EDITOR names one that needs none; coffer set NAME takes the value from stdin",
+  })
 }
 
 /** Splits like a shell at blanks, with quotes and backslashes; no shell is involved. */
@@ -103,7 +121,9 @@ export function splitWords(line: string): readonly string[] {
 // Swap files, undo files and the list of recent texts (viminfo, shada) would outlive the folder.
 const VIM_ARGUMENTS = ["-n", "-i", "NONE", "-c", "set nobackup nowritebackup noundofile"]
 
-function withoutBackups(program: string): readonly string[] {
-  const name = basename(program).replace(/\.exe$/, "")
-  return ["vim", "nvim", "gvim", "mvim", "vimx"].includes(name) ? VIM_ARGUMENTS : []
+/** By the name that the program has at the end of its links: `vi` and `editor` are vim on most systems. */
+function isVim({ env, cwd }: Session, program: string): boolean {
+  const folders = /[\\/]/.test(program) ? [""] : (env.PATH ?? "").split(delimiter)
+  const found = folders.map(folder => resolve(cwd, folder, program)).find(file => existsSync(file))
+  return /^(r|g|rg|e|m|n)?vimx?(\.\w+)?$/.test(basename(found === undefined ? program : realpathSync(found)))
 }

@@ -1,5 +1,5 @@
 /** Final line endings: editors and `echo` add one that does not belong to the value. */
-import { concat, encodeUtf8 } from "../encoding.js"
+import { concat, encodeUtf8, equalBytes } from "../encoding.js"
 
 const LF = 0x0a
 const CR = 0x0d
@@ -15,10 +15,11 @@ export function withLineEnding(value: Uint8Array): Uint8Array {
 }
 
 /**
- * The value of a text that was edited. A value of one line follows the rule of stdin; one of several lines
+ * The value of a text that was edited from {@link withLineEnding}: what was not changed is what it was. A value of one line follows the rule of stdin; one of several lines
  * that did not end its last line does not do so now because an editor insists on it.
  */
 export function restoreLineEnding(before: Uint8Array | undefined, edited: Uint8Array): Uint8Array {
+  if (before !== undefined && equalBytes(edited, withLineEnding(before))) return before
   if (before?.at(-1) === LF) return edited
   return before?.includes(LF) && edited.at(-1) === LF ? dropLast(edited) : withoutLineEnding(edited)
 }

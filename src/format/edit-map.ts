@@ -34,9 +34,13 @@ const HELP = [
  * Reads the map back. A value is the text as typed, whatever type YAML would give it: `8080`, `1e3`,
  * `yes` need no quotes.
  *
- * @throws CofferError `VALUE_INVALID` with the line; never with what stands there
+ * @param checkName - throws a CofferError where a name is none.
+ * @throws CofferError `VALUE_INVALID` and what `checkName` throws, with the line; never with what stands there
  */
-export async function parseEditMap(text: string): Promise<ReadonlyMap<string, string>> {
+export async function parseEditMap(
+  text: string,
+  checkName: (name: string) => void = () => {},
+): Promise<ReadonlyMap<string, string>> {
   const { isMap, isScalar } = await import("yaml")
   const parsed = await parseUserYaml(text)
   if (parsed.document === undefined) throw invalid(parsed.fault.line, parsed.fault.what)
@@ -50,7 +54,13 @@ export async function parseEditMap(text: string): Promise<ReadonlyMap<string, st
     if (!isScalar(value)) throw invalid(line, "a value has to be text: no list, map or alias")
     const typed = value.value === null ? refuseNull(line, value.source) : sourceOf(value)
     if (!typed.isWellFormed()) throw invalid(line, "an escape gives half a character, which no text can hold")
-    entries.set(sourceOf(key), typed)
+    const name = sourceOf(key)
+    try {
+      checkName(name)
+    } catch (error) {
+      throw error instanceof CofferError ? inLine(line, error) : error
+    }
+    entries.set(name, typed)
   }
   return entries
 }
@@ -63,6 +73,10 @@ function sourceOf(scalar: { value: unknown; source?: string | undefined }): stri
 function refuseNull(line: number, source: string | undefined): string {
   if (source !== undefined && source !== "" && source !== "~") return source
   throw invalid(line, 'there is no value; write "" for an empty one')
+}
+
+function inLine(line: number, error: CofferError): CofferError {
+  return new CofferError(error.code, `line ${line}: ${error.message}`, { hint: error.hint, cause: error })
 }
 
 function invalid(line: number, what: string): CofferError {

@@ -37,7 +37,15 @@ export async function parseUserYaml(text: string, maxDepth = Number.POSITIVE_INF
   })
   const lineOf = (offset: number | undefined) => (offset === undefined ? 1 : lines.linePos(offset).line)
   const [error] = [...document.errors, ...document.warnings]
-  if (error !== undefined) return { fault: { line: lineOf(error.pos[0]), what: "it is not valid YAML" } }
+  if (error !== undefined) {
+    const isTwice = error.code === "DUPLICATE_KEY"
+    return {
+      fault: {
+        line: lineOf(error.pos[0]),
+        what: isTwice ? "the same name stands there twice" : "it is not valid YAML",
+      },
+    }
+  }
   return { document, lineOf }
 }
 

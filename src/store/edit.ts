@@ -9,13 +9,11 @@ import type { SetRequest } from "./draft-secrets.js"
 import { readSecret, type Secret } from "./reading.js"
 import { type Deletion, getSecret, listFiles, openSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
-import { requireWriter } from "./transaction.js"
+import { requireWriter, type WriteOptions } from "./transaction.js"
 import { type View, viewStore } from "./view.js"
 
-/** Whether what is edited is going to be committed, by default true: what stands against that is refused at once. */
-interface EditOptions {
-  readonly commit?: boolean | undefined
-}
+/** How what is edited is going to be committed: what stands against that is refused at once. */
+type EditOptions = Pick<WriteOptions, "commit" | "verify">
 
 /** A map that was shown, with the versions it was read at. */
 export interface EditSession {
@@ -45,7 +43,8 @@ export interface EditPlan {
 /**
  * Reads the text secrets below a prefix (`.` for all) for editing.
  *
- * @throws CofferError as getSecret; `ROLE_MISSING` where none of it could be written, `GIT_NO_REPOSITORY`, `GIT_IN_PROGRESS`
+ * @throws CofferError as getSecret; `ROLE_MISSING` where none of it could be written, `GIT_NO_REPOSITORY`, `GIT_IN_PROGRESS`,
+ *   `GIT_NO_AUTHOR`, `GIT_UNSUPPORTED`
  */
 export async function startEdit(
   store: Store,
@@ -83,7 +82,8 @@ export interface EditedSecret {
 /**
  * Reads one secret for editing.
  *
- * @throws CofferError as getSecret, but `NOT_FOUND`; `ROLE_MISSING`, `GIT_NO_REPOSITORY`, `GIT_IN_PROGRESS`, `GIT_DIRTY`
+ * @throws CofferError as getSecret, but `NOT_FOUND`; `ROLE_MISSING`, `GIT_NO_REPOSITORY`, `GIT_IN_PROGRESS`, `GIT_DIRTY`,
+ *   `GIT_NO_AUTHOR`, `GIT_UNSUPPORTED`
  */
 export async function startEditOne(
   store: Store,
@@ -103,11 +103,11 @@ export async function startEditOne(
 async function refuseUncommittable(
   store: Store,
   names: readonly SecretName[],
-  { commit = true }: EditOptions,
+  { commit = true, verify = true }: EditOptions,
 ): Promise<void> {
   const git = await store.git()
   if (!commit) return
-  git.requireIdle()
+  await git.requireCommit({ verify })
   const { commit: head } = await git.head()
   await git.requireClean(
     head,
@@ -129,13 +129,14 @@ async function requireWriterIn(store: Store, view: View, groups: ReadonlySet<str
  * @throws CofferError `VALUE_INVALID`, `NAME_INVALID`
  */
 export async function planEdit(session: EditSession, text: string): Promise<EditPlan> {
-  const wanted = await parseEditMap(text)
+  const toName = (relative: string) =>
+    parseSecretName(session.prefix === "" ? relative : `${session.prefix}/${relative}`)
+  const wanted = await parseEditMap(text, toName)
   const secrets: SetRequest[] = []
   for (const [relative, value] of wanted) {
     const before = session.shown.get(relative)
     if (before?.value === value) continue
-    const name =
-      before?.name ?? parseSecretName(session.prefix === "" ? relative : `${session.prefix}/${relative}`)
+    const name = before?.name ?? toName(relative)
     if (before === undefined && session.binary.includes(relative)) throw binaryName(name)
     // A new line may name a deleted secret, whose numbering goes on.
     secrets.push({ name, value: encodeUtf8(value), cas: session.versions.get(name) ?? 0 })

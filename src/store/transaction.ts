@@ -142,7 +142,7 @@ async function attemptChange<T>(
   if (options.dryRun) {
     const touched = inRepository(new Map([...files.kept, ...files.put]))
     if (options.commit !== false && touched.size > 0) {
-      git.requireIdle()
+      await git.requireCommit({ verify: options.verify ?? true })
       await git.requireClean(base, [...touched.keys()])
     }
     return { result, changed: false, commit: null }

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs"
 import { tmpdir } from "node:os"
@@ -43,6 +44,10 @@ function start(
     ...(options.stdin ? { stdin: options.stdin } : {}),
   })
   return { host, session: startSession(host, globals) }
+}
+
+function freshFolder(): string {
+  return mkdtempSync(join(root, "folder-"))
 }
 
 const request = { fileName: "value", content: Buffer.from("old\n"), maxBytes: 1000 }
@@ -127,6 +132,34 @@ test("a person may go on editing what was not accepted; without one it is an err
   assert.is(tries, 1)
 })
 
+test("whatever refuses what was typed, a person may have it in the editor again", async () => {
+  const append = editor('echo more >> "$1"')
+  for (const code of ["VERSION_CONFLICT", "GIT_REFUSED", "STORE_LOCKED"] as const) {
+    let tries = 0
+    const accept = (edited: Uint8Array) => {
+      if (++tries === 1) throw new CofferError(code, "not now")
+      return Buffer.from(edited).toString()
+    }
+    const { session, host } = start(append, { tty: true, stdin: ["y\n"] })
+    assert.is(await editUntilAccepted(session, request, accept), "old\nmore\nmore\n", code)
+    assert.match(host.printed.stderr, "not now")
+  }
+})
+
+test("a text that is too long is what was typed, too", async () => {
+  const grow = editor(
+    'if [ -e "$0.done" ]; then echo short > "$1"; else touch "$0.done"; head -c 2000 /dev/zero > "$1"; fi',
+  )
+  const { session, host } = start(grow, { tty: true, stdin: ["y\n"] })
+  assert.is(await editUntilAccepted(session, request, edited => Buffer.from(edited).toString()), "short\n")
+  assert.match(host.printed.stderr, "longer than")
+  await refused(
+    editUntilAccepted(start(editor('head -c 2000 /dev/zero > "$1"')).session, request, () =>
+      assert.unreachable(),
+    ),
+  )
+})
+
 test("vim is told to leave no backups, others get nothing but the file", async () => {
   for (const [name, more] of [
     ["vim", true],
@@ -139,6 +172,37 @@ test("vim is told to leave no backups, others get nothing but the file", async (
     assert.match(words, /^-x /)
     assert.is(/noundofile/.test(words), more)
   }
+})
+
+test("vim is known under its other names, on the PATH too", async () => {
+  for (const [name, real, more] of [
+    ["vi", "vim.basic", true],
+    ["editor", "nvim", true],
+    ["vi", "nvi", false],
+    ["vi", "busybox", false],
+  ] as const) {
+    const seen = join(freshFolder(), "args")
+    const program = editor(`echo "$*" > ${seen}`, real)
+    const bin = freshFolder()
+    symlinkSync(program, join(bin, name))
+    for (const options of [
+      { EDITOR: join(bin, name) },
+      { EDITOR: name, PATH: `${bin}:${process.env.PATH}` },
+    ]) {
+      const { session } = start(options.EDITOR, { env: options })
+      await editUntilAccepted(session, request, () => {})
+      assert.is(/noundofile/.test(readFileSync(seen, "utf8")), more, `${name} -> ${real}`)
+    }
+  }
+})
+
+test("without an editor by name, and without a terminal, vi is not started: it would wait for ever", async () => {
+  const bin = freshFolder()
+  symlinkSync(editor("exit 0"), join(bin, "vi"))
+  const env = { EDITOR: "", PATH: `${bin}:${process.env.PATH}`, HOME: bin }
+  await refused(editUntilAccepted(start("", { env }).session, request, () => assert.unreachable()))
+  await editUntilAccepted(start("", { env, tty: true }).session, request, () => {})
+  assert.equal(leftovers(), [])
 })
 
 test("an editor with arguments is split as a shell would, without one", () => {
@@ -162,7 +226,7 @@ test("line endings that an editor adds do not become part of a value", () => {
   assert.is(text(withLineEnding(Buffer.from("a"))), "a\n")
   assert.is(text(withLineEnding(Buffer.from("a\n"))), "a\n")
   assert.is(text(withLineEnding(Buffer.from(""))), "")
-  for (const unchanged of ["a", "a\n", "a\nb", "a\nb\n", "a\r\nb", ""]) {
+  for (const unchanged of ["a", "a\n", "a\nb", "a\nb\n", "a\r\nb", "a\r", "a\nb\r", "\r", ""]) {
     assert.is(edit(unchanged, text(withLineEnding(Buffer.from(unchanged)))), unchanged)
   }
   assert.is(edit(undefined, "new\n"), "new")

@@ -1,6 +1,6 @@
 /** The command `edit`: one secret, or a map of all below a path. */
 import { decodeUtf8, encodeUtf8 } from "../../encoding.js"
-import { CofferError } from "../../errors.js"
+import { CofferError, hasCode } from "../../errors.js"
 import { LIMITS } from "../../format/limits.js"
 import { parseSecretName, type SecretName } from "../../format/names.js"
 import { type EditPlan, planEdit, startEdit, startEditOne } from "../../store/edit.js"
@@ -60,7 +60,7 @@ export const edit = defineCommand({
 
 async function editOne(session: Session, name: SecretName, options: WriteOptions): Promise<SecretWritten> {
   const store = await session.openStore()
-  const { secret: before, version } = await startEditOne(store, { name, commit: options.commit })
+  const { secret: before, version } = await startEditOne(store, { name, ...options })
   if (before !== undefined && (before.file.type === "binary" || decodeUtf8(before.value) === undefined)) {
     throw new CofferError("VALUE_INVALID", `"${name}" is not text`, {
       hint: `coffer get ${name} -o FILE, change the file, then coffer set ${name} --file FILE`,
@@ -69,13 +69,14 @@ async function editOne(session: Session, name: SecretName, options: WriteOptions
   const content = withLineEnding(before?.value ?? new Uint8Array(0))
   const file = { fileName: "value", content, maxBytes: LIMITS.valueBytes + 2 }
   return editUntilAccepted(session, file, edited => {
+    if (decodeUtf8(edited) === undefined) throw notUtf8()
     const value = restoreLineEnding(before?.value, edited)
     if (before === undefined && value.length === 0) {
       throw new CofferError("USAGE", "the file is empty; nothing was stored", {
         hint: `write the value and save it; coffer set ${name} --file /dev/null stores an empty one`,
       })
     }
-    return setSecret(store, { name, value, cas: version, ...options })
+    return setSecret(store, { name, value, cas: version, ...options }).catch(changedMeanwhile)
   })
 }
 
@@ -85,17 +86,29 @@ async function editBelow(
   { remove, ...options }: WriteOptions & { remove: boolean },
 ): Promise<SecretsWritten> {
   const store = await session.openStore()
-  const shown = await startEdit(store, { prefix, commit: options.commit })
+  const shown = await startEdit(store, { prefix, ...options })
   const file = { fileName: "secrets.yaml", content: encodeUtf8(shown.text), maxBytes: MAX_MAP_BYTES }
   return editUntilAccepted(session, file, async edited => {
     const text = decodeUtf8(edited)
-    if (text === undefined)
-      throw new CofferError("VALUE_INVALID", "the file is not UTF-8 any more", {
-        hint: "nothing was written; edit it again, and save it as UTF-8",
-      })
+    if (text === undefined) throw notUtf8()
     const plan = await planEdit(shown, text)
     if (!remove) await confirmDeletions(session, plan)
-    return setSecrets(store, { ...plan, ...options })
+    return setSecrets(store, { ...plan, ...options }).catch(changedMeanwhile)
+  })
+}
+
+function notUtf8(): CofferError {
+  return new CofferError("VALUE_INVALID", "the file is not UTF-8 any more", {
+    hint: "nothing was written; edit it again, and save it as UTF-8",
+  })
+}
+
+/** `edit` has no `--cas`, which is what the operations advise. */
+function changedMeanwhile(error: unknown): never {
+  if (!hasCode(error, "VERSION_CONFLICT")) throw error
+  throw new CofferError("VERSION_CONFLICT", error.message, {
+    hint: "it was changed while you edited: edit it again, from what it is now",
+    cause: error,
   })
 }
 

@@ -1,4 +1,5 @@
 /** The command `run`: a program with secrets in its environment, started again with --watch. */
+import { dirname } from "node:path"
 import { CofferError } from "../../errors.js"
 import type { Environment } from "../../storage/environment.js"
 import { loadIdentities } from "../../storage/identities.js"
@@ -57,12 +58,16 @@ export const run = defineCommand({
     const prefixes = prefix.map(checkPrefix)
     const read = async (store: Store) => merge(session.env, await readVariables(store, { prefixes }), keepEnv)
     const store = await session.openStore()
-    const env = await read(store)
     const start = (env: Environment) => startChild(session.host, program(env))
-    if (!watch) return finish(session, await start(env).ended)
+    if (!watch) return finish(session, await start(await read(store)).ended)
     const { watchFolder } = await import("../watch.js")
-    const changes = await watchFolder(store.root)
+    const changes = await watchFolder(store.root, {
+      within: store.repository?.workTree ?? dirname(store.root),
+      failed: error => session.warn(`some changes may go unseen: ${error.message}`),
+    })
     try {
+      // Read now: a change since then is seen.
+      const env = await read(store)
       return finish(session, await runWatched(session, { start, env, changes, read }))
     } finally {
       await changes.close()

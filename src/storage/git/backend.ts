@@ -15,6 +15,8 @@ export interface Backend extends GitReader {
    * they survive a power cut. Moves no ref and leaves none.
    */
   writeCommit(change: CommitChange): Promise<Oid>
+  /** Refuses what `writeCommit` would before it has written anything. @throws CofferError `GIT_NO_AUTHOR`, `GIT_UNSUPPORTED` */
+  requireCommit(options: { readonly verify: boolean }): Promise<void>
   /** Whether `writeCommit` signs, which may wait for a person. */
   signs(): Promise<boolean>
   /**

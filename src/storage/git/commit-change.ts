@@ -3,6 +3,7 @@ import { equalBytes } from "../../encoding.js"
 import { CofferError, hasCode } from "../../errors.js"
 import { inProgress } from "../repository.js"
 import type { Backend, RefLock } from "./backend.js"
+import { tidyMessage } from "./commit-message.js"
 import type { CommitChange, Oid } from "./git.js"
 import { writeJournal } from "./journal.js"
 import { blobId } from "./object.js"
@@ -12,11 +13,11 @@ import { carryOut, journalFiles, type Writer } from "./write.js"
 /** Commits the files on HEAD. The store lock is held by the caller. */
 export async function commitChange(writer: Writer, token: string, wanted: CommitChange): Promise<Oid> {
   const { backend, reached } = writer
-  requireMessage(wanted.message)
+  const message = checkMessage(wanted.message)
   requireTime(wanted.at)
   refuseInProgress(backend)
   const { ref, commit: present } = await backend.head()
-  let change = await onTopOf(backend, wanted, present)
+  let change = await onTopOf(backend, { ...wanted, message }, present)
   const paths = [...change.files.keys()]
   const snapshot = await inspectForCommit(backend, change.base, paths)
   reached("checked")
@@ -100,12 +101,18 @@ async function readBack(backend: Backend, { files }: CommitChange): Promise<void
   }
 }
 
-/** From JavaScript anything can come as a message, and a commit with a NUL byte is none to git. */
-function requireMessage(message: string): void {
-  if (typeof message === "string" && !message.includes("\0")) return
-  throw new CofferError("VALUE_INVALID", "the commit message is no text, or holds a NUL byte", {
-    hint: "a string of lines; left out, the operation has a message of its own",
-  })
+/** From JavaScript anything can come as a message, and a commit with a NUL byte is none to git. Hooks add lines at its end. */
+function checkMessage(message: string): string {
+  const isText = typeof message === "string" && !message.includes("\0")
+  const tidy = isText ? tidyMessage(message) : ""
+  if (tidy !== "") return tidy
+  throw new CofferError(
+    "VALUE_INVALID",
+    `the commit message ${isText ? "is empty" : "is no text, or holds a NUL byte"}`,
+    {
+      hint: "a string of lines; left out, the operation has a message of its own",
+    },
+  )
 }
 
 /** Git's commits count from 1970; the program refuses an earlier time half way, with the objects written. */

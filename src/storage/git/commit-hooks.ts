@@ -1,10 +1,12 @@
 /** Other people's prepare-commit-msg and commit-msg hooks, which complete or refuse a commit message. */
 import { spawn } from "node:child_process"
-import { accessSync, constants, readFileSync, rmSync, writeFileSync } from "node:fs"
+import { accessSync, constants, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { cofferFolder } from "../coffer-folder.js"
-import { collect, type GitProgram } from "./git-process.js"
+import { findText } from "../disk.js"
+import { tidyMessage } from "./commit-message.js"
+import { collect, type GitProgram, leaveOthers } from "./git-process.js"
 import type { WriterContext } from "./system-context.js"
 
 /**
@@ -26,9 +28,11 @@ export async function runMessageHooks(context: WriterContext, message: string): 
     rmSync(file, { force: true })
     writeFileSync(file, message, { flag: "wx" })
     for (const [name, more] of present) await runHook(context, name, [file, ...more])
-    const completed = stripSpace(readFileSync(file, "utf8"))
-    if (completed === "") throw new CofferError("GIT_REFUSED", "a hook has emptied the commit message")
-    return completed
+    const completed = tidyMessage(findText(file) ?? "")
+    if (completed !== "") return completed
+    throw new CofferError("GIT_REFUSED", "a hook has emptied the commit message", {
+      hint: `--no-verify skips the hooks; they are in "${context.hooks}"`,
+    })
   } finally {
     rmSync(file, { force: true })
   }
@@ -41,7 +45,9 @@ async function runHook(context: WriterContext, name: string, args: readonly stri
   // git knows how to run a script on Windows and one without "#!"; before 2.36 it had no command for that.
   const child = (await hasHookCommand(git))
     ? git.start(["hook", "run", name, "--", ...args], { cwd: at.workTree, env, programs: "hooks" })
-    : spawn(file, args, { cwd: at.workTree, env: { ...git.environment, ...env }, windowsHide: true })
+    : leaveOthers(
+        spawn(file, args, { cwd: at.workTree, env: { ...git.environment, ...env }, windowsHide: true }),
+      )
   child.stdin.on("error", () => {})
   child.stdin.end()
   const { status, stdout, stderr } = await collect(child)
@@ -59,16 +65,6 @@ async function runHook(context: WriterContext, name: string, args: readonly stri
 async function hasHookCommand(git: GitProgram): Promise<boolean> {
   const [, major, minor] = /^git version (\d+)\.(\d+)/.exec(await git.text(["version"])) ?? []
   return Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 36)
-}
-
-/** What `git stripspace` does. */
-function stripSpace(text: string): string {
-  const lines = text.split("\n").map(line => line.trimEnd())
-  const joined = lines
-    .join("\n")
-    .replace(/\n{3,}/g, "\n\n")
-    .replace(/^\n+|\n+$/g, "")
-  return joined === "" ? "" : `${joined}\n`
 }
 
 function isExecutable(file: string): boolean {

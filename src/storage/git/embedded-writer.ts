@@ -17,7 +17,7 @@ import { editTree, type FileEdit } from "./tree-edit.js"
 
 type EmbeddedWriter = Pick<
   Backend,
-  "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
+  "writeBlobs" | "writeCommit" | "requireCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
 >
 
 export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
@@ -31,6 +31,10 @@ export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
     async writeCommit(change) {
       checkCommit(config, hooksFolder(at, config), change)
       return writeCommit(repository, change)
+    },
+    async requireCommit(options) {
+      checkCommit(config, hooksFolder(at, config), options)
+      for (const role of ["author", "committer"] as const) findPerson(role, config, env)
     },
     async editIndex(file, edits) {
       editIndexFile(files, file, edits)

@@ -63,7 +63,7 @@ function programAt(file: string, plain: Record<string, string | undefined>): Git
     // A command that ends early breaks the pipe, one that cannot start has no status: both are seen elsewhere.
     child.stdin.on("error", () => {})
     child.on("error", () => {})
-    return child
+    return isQuiet ? child : leaveOthers(child)
   }
   const run = (args: readonly string[], options: RunOptions = {}) => {
     const child = start(args, options)
@@ -81,6 +81,18 @@ function programAt(file: string, plain: Record<string, string | undefined>): Git
     },
   }
 }
+
+/** As git: a process that a hook leaves behind is not waited for, though it may keep the command's output open. */
+export function leaveOthers(child: ChildProcessWithoutNullStreams): ChildProcessWithoutNullStreams {
+  const close = () => {
+    child.stdout.destroy()
+    child.stderr.destroy()
+  }
+  // What the command itself has written is there by now; setImmediate comes after it was read.
+  return child.once("exit", () => setTimeout(() => setImmediate(close), OTHERS_MS).unref())
+}
+
+const OTHERS_MS = 200
 
 /** Waits for a started command, whose input somebody else writes. */
 export function collect(child: ChildProcessWithoutNullStreams): Promise<Output> {

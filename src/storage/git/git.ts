@@ -124,8 +124,14 @@ export interface Git extends GitReader {
    * @throws CofferError `GIT_DIRTY`, `GIT_CONFLICTED`, `GIT_MOVED`
    */
   requireClean(base: Oid | null, paths: readonly string[]): Promise<void>
-  /** Makes sure that no merge, rebase or the like stands against a commit. @throws CofferError `GIT_IN_PROGRESS` */
-  requireIdle(): void
+  /**
+   * Makes sure of what every commit wants, as far as it can be known before: no merge, rebase or the like, an author, and
+   * without the git program no hooks and no signing.
+   *
+   * @param options.verify - as of {@link CommitChange}.
+   * @throws CofferError `GIT_IN_PROGRESS`, `GIT_NO_AUTHOR`, `GIT_UNSUPPORTED`
+   */
+  requireCommit(options: { readonly verify: boolean }): Promise<void>
   /** Whether a killed write waits to be finished: the pre-commit hook refuses then. */
   hasJournal(): boolean
   /** Finishes what a killed write left behind. `withStoreLock` does it first of all. @throws CofferError `GIT_LOCKED` */

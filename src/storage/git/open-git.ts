@@ -32,7 +32,10 @@ export async function withWrites(backend: Backend, reached: (step: Step) => void
     commit: change => named(withStoreLock(git, token => commitChange(writer, token, change))),
     stage: ({ files }) => named(withStoreLock(git, token => stageChange(writer, token, files))),
     requireClean: (base, paths) => named(requireClean(backend, base, paths)),
-    requireIdle: () => refuseInProgress(backend),
+    async requireCommit(options) {
+      refuseInProgress(backend)
+      await backend.requireCommit(options)
+    },
     hasJournal: () => hasJournal(backend.gitDir),
     recover: () => recover(backend, { wait: true }),
   }

@@ -12,13 +12,13 @@ import { parseBoolean } from "./config-file.js"
 import type { CommitChange, Oid, OidHex } from "./git.js"
 import { collect, type RunOptions, wordsOf } from "./git-process.js"
 import { refreshIndexFile } from "./index-refresh.js"
-import { noOid, printPerson, printTime } from "./object.js"
+import { noOid, type Person, printPerson, printTime } from "./object.js"
 import type { WriterContext } from "./system-context.js"
 import { head } from "./system-reader.js"
 
 type SystemWriter = Pick<
   Backend,
-  "writeBlobs" | "writeCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
+  "writeBlobs" | "writeCommit" | "requireCommit" | "signs" | "editIndex" | "refreshIndex" | "lockRef"
 >
 
 export function systemWriter(context: WriterContext): SystemWriter {
@@ -27,6 +27,9 @@ export function systemWriter(context: WriterContext): SystemWriter {
       await fastImport(context, blobStream(blobs))
     },
     writeCommit: change => writeCommit(context, change),
+    async requireCommit() {
+      await findPeople(context)
+    },
     signs: () => signs(context),
     editIndex: (file, edits) => editIndex(context, file, edits),
     refreshIndex: (file, paths) => refreshIndex(context, file, paths),
@@ -42,13 +45,18 @@ function durably({ at }: WriterContext): RunOptions & { cwd: string } {
 }
 
 async function writeCommit(context: WriterContext, change: CommitChange): Promise<Oid> {
-  const settings = await context.settings()
-  const author = printPerson(findPerson("author", settings, context.env), change.at)
-  const committer = printPerson(findPerson("committer", settings, context.env), change.at)
+  const people = await findPeople(context)
+  const author = printPerson(people.author, change.at)
+  const committer = printPerson(people.committer, change.at)
   const message = change.verify ? await runMessageHooks(context, change.message) : change.message
   const { oidHex } = context
   const commit = await fastImport(context, commitStream(change, { author, committer, message, oidHex }))
   return (await signs(context)) ? signedCommit(context, change, commit, message) : commit
+}
+
+async function findPeople({ settings, env }: WriterContext): Promise<{ author: Person; committer: Person }> {
+  const config = await settings()
+  return { author: findPerson("author", config, env), committer: findPerson("committer", config, env) }
 }
 
 async function signs({ settings }: WriterContext): Promise<boolean> {

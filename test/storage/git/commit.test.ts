@@ -1,4 +1,5 @@
 /** One commit in every shape of repository: our paths changed, everything of the user's as it was. */
+import { execFileSync } from "node:child_process"
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
@@ -214,6 +215,19 @@ for (const kind of KINDS) {
       fsck(folder)
     })
   }
+
+  test(`${kind}: a message is tidied as git does it, and is not empty`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    for (const [n, message] of ["Set A", "\n\nSet A  \n\n\n\n  body\t\r\n\n"].entries()) {
+      await commit(opened, { "secrets/A.yaml": `${n}\n` }, { message })
+      const [, kept] = git(folder, "cat-file", "commit", "HEAD").split(/\n\n(.*)/s)
+      assert.is(kept, execFileSync("git", ["stripspace"], { input: message, encoding: "utf8" }))
+    }
+    for (const message of ["", " \n\t\n"])
+      assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" }, { message })), "VALUE_INVALID")
+    assert.equal(git(folder, "status", "--porcelain"), "")
+  })
 
   test(`${kind}: unborn HEAD`, async () => {
     const folder = freshFolder()

@@ -264,7 +264,7 @@ for (const kind of KINDS) {
       await commit(opened, { "secrets/A.yaml": "x\n" }, { verify: false })
       return
     }
-    await commit(opened, { "secrets/A.yaml": "x\n" }, { message: "Set A\n" })
+    await commit(opened, { "secrets/A.yaml": "x\n" }, { message: "Set A" })
     assert.equal(git(folder, "log", "-1", "--format=%B"), "Set A\nTicket: 7\n\nChange-Id: I1\n\n")
     const before = git(folder, "rev-parse", "HEAD")
     try {
@@ -281,6 +281,34 @@ for (const kind of KINDS) {
     await commit(opened, { "secrets/A.yaml": "y\n" }, { message: "refuse\n", verify: false })
     assert.equal(git(folder, "log", "-1", "--format=%B"), "refuse\n\n")
     assert.not.ok(existsSync(join(folder, "ran")))
+  })
+
+  test(`${kind}: what would refuse every commit can be asked for`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    await opened.requireCommit({ verify: true })
+    const nobody = await openGit(folder, { ...env, GIT_COMMITTER_NAME: "" }, kind)
+    assert.is(await codeOf(nobody.requireCommit({ verify: true })), "GIT_NO_AUTHOR")
+    if (kind === "system") return
+    hook(folder, "commit-msg", "exit 0")
+    assert.is(await codeOf(opened.requireCommit({ verify: true })), "GIT_UNSUPPORTED")
+    await opened.requireCommit({ verify: false })
+    git(folder, "config", "commit.gpgSign", "true")
+    assert.is(await codeOf((await open(folder, kind)).requireCommit({ verify: false })), "GIT_UNSUPPORTED")
+  })
+
+  test(`${kind}: a message hook that takes the message away, or leaves a process behind`, async () => {
+    if (kind !== "system") return
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    for (const script of ['rm "$1"', ': > "$1"', 'printf " \\n" > "$1"']) {
+      hook(folder, "commit-msg", script)
+      assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), "GIT_REFUSED", script)
+    }
+    hook(folder, "commit-msg", `sleep 60 & echo $! > "${folder}/left"`)
+    await commit(opened, { "secrets/A.yaml": "x\n" })
+    // Throws where it has ended: it was not waited for.
+    process.kill(Number(readFileSync(join(folder, "left"), "utf8")))
   })
 
   test(`${kind}: a reference-transaction hook that rejects leaves no trace`, async () => {
