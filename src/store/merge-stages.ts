@@ -3,7 +3,7 @@ import { CofferError } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import type { MergeSide } from "../keyring/resolve-rule.js"
-import { verifySecret } from "../keyring/secret.js"
+import { type PlacedSecret, verifySecret } from "../keyring/secret.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { parseFile } from "./reading.js"
 import type { Store } from "./store.js"
@@ -12,6 +12,7 @@ import type { View } from "./view.js"
 /** One side's file of a secret. */
 export interface StagedSide extends MergeSide {
   readonly file: SecretFile
+  readonly placed: PlacedSecret
 }
 
 /** One secret's three sides. */
@@ -45,9 +46,9 @@ export async function readStages(store: Store, git: Git, view: View): Promise<St
   const { conflicted, settled } = await readIndex(store, git)
   const secrets = new Map<SecretName, Sides>()
   const paths = new Map<string, Set<SecretName>>()
-  for await (const { path, side, file, oid } of readFiles(git, view, conflicted)) {
+  for await (const { path, side, file, oid, placed } of readFiles(git, view, conflicted)) {
     const sides = secrets.get(file.name) ?? {}
-    sides[side] ??= { file, oid }
+    sides[side] ??= { file, oid, placed }
     secrets.set(file.name, sides)
     paths.set(path, (paths.get(path) ?? new Set()).add(file.name))
   }
@@ -56,9 +57,9 @@ export async function readStages(store: Store, git: Git, view: View): Promise<St
     const oid = settled.get(pathOf(name))
     return oid === undefined ? [] : [{ path: pathOf(name), oid, side: "ours" }]
   })
-  for await (const { file, oid } of readFiles(git, view, present)) {
+  for await (const { file, oid, placed } of readFiles(git, view, present)) {
     const sides = secrets.get(file.name)
-    if (sides !== undefined) sides.ours ??= { file, oid }
+    if (sides !== undefined) sides.ours ??= { file, oid, placed }
   }
   return { secrets, paths }
 }
@@ -78,7 +79,7 @@ async function* readFiles(
   git: Git,
   view: View,
   entries: readonly StageEntry[],
-): AsyncGenerator<StageEntry & { readonly file: SecretFile }> {
+): AsyncGenerator<StageEntry & StagedSide> {
   let index = 0
   for await (const { bytes } of git.blobs(entries.map(entry => entry.oid))) {
     const entry = entries[index++]!
@@ -86,7 +87,7 @@ async function* readFiles(
       throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`)
     }
     const { file } = parseFile({ path: entry.path, bytes })
-    verifySecret(view.keyring, file, { path: pathOf(file.name), old: true, fork: true })
-    yield { ...entry, file }
+    const placed = verifySecret(view.keyring, file, { path: pathOf(file.name), old: true, fork: true })
+    yield { ...entry, file, placed }
   }
 }

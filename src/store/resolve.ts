@@ -7,7 +7,7 @@ import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { holdersOf } from "../keyring/group.js"
 import { sameValue, settle } from "../keyring/resolve-rule.js"
 import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
-import { type PlacedSecret, placeSecret } from "../keyring/secret.js"
+import { placeSecret } from "../keyring/secret.js"
 import type { Git } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener, openLine } from "./access.js"
@@ -201,7 +201,9 @@ async function findTarget(merge: Merge, moved: StagedSide): Promise<StagedSide |
 async function readTarget(merge: Merge, to: SecretName): Promise<StagedSide | undefined> {
   try {
     const found = await readSecret(merge.view, to)
-    return found && { file: found.file, oid: found.oid! }
+    if (found === undefined) return undefined
+    const placed = placeSecret(merge.view.keyring, found.file, { path: pathOf(to) })
+    return { file: found.file, oid: found.oid!, placed }
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     if (error.exit === EXIT_CODES.DAMAGED || error.exit === EXIT_CODES.CONFLICTED) return undefined
@@ -252,7 +254,7 @@ async function findChooser(
 ): Promise<GroupAccess | undefined> {
   if (!isDiverged(merge, groupOfName(merge, name))) return findWriter(merge, name)
   const present = (take === "ours" ? [ours, theirs] : [theirs, ours]).filter(side => side !== undefined)
-  const { file } = present.find(side => isAccepted(placeSide(merge, side.file))) ?? present[0]!
+  const { file } = present.find(isAccepted) ?? present[0]!
   const access = await merge.open(file.group)
   const record = merge.view.keyring.groups.get(file.group)?.graph.byId.get(file.key)?.record
   const entry = record === undefined ? undefined : findMember(record, access.signer.name)
@@ -269,37 +271,33 @@ async function openSides(merge: Merge, { base, ours, theirs }: Sides): Promise<(
 }
 
 async function openSide(merge: Merge, side: StagedSide): Promise<Side> {
-  return sideOf(side, await openFrom(merge, side.file))
+  return sideOf(side, await openFrom(merge, side))
 }
 
 /** A side that is not chosen, as far as it can be opened: what is wrong with it must not stand in the way. */
 async function openOther(merge: Merge, side: StagedSide): Promise<Side> {
-  const opened = await openFrom(merge, side.file).catch(cannotOpen)
+  const opened = await openFrom(merge, side).catch(cannotOpen)
   return { ...side, value: opened?.value, outside: !isByWriter(merge, side) }
 }
 
-async function openFrom(merge: Merge, file: SecretFile): Promise<OpenedValue> {
-  const placed = placeSide(merge, file)
-  const line = isAccepted(placed) ? await merge.open(file.group) : undefined
+async function openFrom(merge: Merge, side: StagedSide): Promise<OpenedValue> {
+  const { file, placed } = side
+  const line = isAccepted(side) ? await merge.open(file.group) : undefined
   const keys = line?.keys ?? (await openLine(merge.store, merge.view, placed))
   return openFile(file, (await keys.keyFor(file.key)).keys.seal)
 }
 
-function placeSide({ view }: Merge, file: SecretFile): PlacedSecret {
-  return placeSecret(view.keyring, file, { path: pathOf(file.name), old: true, fork: true })
-}
-
 /** Whether the data key is one of the group's: not a refused fork's. */
-function isAccepted({ group, record }: PlacedSecret): boolean {
+function isAccepted({ placed: { group, record } }: StagedSide): boolean {
   return holdersOf(group, record.sha256).length > 0
 }
 
 /** Whether the signer of a side may write now in the group that the name belongs to. */
-function isByWriter(merge: Merge, { file }: StagedSide): boolean {
-  const placed = placeSide(merge, file)
+function isByWriter(merge: Merge, side: StagedSide): boolean {
+  const { file, placed } = side
   const current = merge.view.keyring.groups.get(groupOfName(merge, file.name))?.current ?? []
   return (
-    isAccepted(placed) &&
+    isAccepted(side) &&
     current.every(({ record }) => mayHaveSigned(record, file.signer, placed.write.publicKey))
   )
 }
@@ -346,15 +344,15 @@ async function reseal(merge: Merge, taken: StagedSide, other: StagedSide | undef
     merge.left.add(taken.file.name)
     return printSecretFile(taken.file)
   }
-  const { file } = isAccepted(placeSide(merge, taken.file)) ? taken : other!
+  const kept = isAccepted(taken) ? taken : other!
+  const { file } = kept
   const group = groupOfName(merge, file.name)
   const newest = merge.view.keyring.groups.get(group)?.current[0]
   const isThere = newest === undefined || (file.group === group && file.key === newest.id)
   const access = isThere ? undefined : await findWriter(merge, file.name)
-  const opened = access && (await openFrom(merge, file).catch(lacksKeys))
+  const opened = access && (await openFrom(merge, kept).catch(lacksKeys))
   if (newest === undefined || access === undefined || opened === undefined) return printSecretFile(file)
-  const { write } = placeSide(merge, file)
-  const change = signAnew(file, write.publicKey, { ...access, record: newest.record })
+  const change = signAnew(file, kept.placed.write.publicKey, { ...access, record: newest.record })
   return printSecretFile(resealFile(file, opened, access.sealKey, change))
 }
 
