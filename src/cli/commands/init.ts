@@ -118,7 +118,9 @@ async function requireRepository(session: Session, gitInit: boolean): Promise<vo
     (session.interactive && (await askYesNo(session, "there is no git repository here: run git init?")))
   if (!agreed) {
     throw new CofferError("GIT_NO_REPOSITORY", "there is no git repository here", {
-      hint: "git init, or coffer init --git-init",
+      hint: session.env.GIT_DIR
+        ? 'what GIT_DIR names is not looked at: a file .git here with the line "gitdir: <that folder>" is'
+        : "git init, or coffer init --git-init",
     })
   }
   await createRepository(session.cwd, session.env)
