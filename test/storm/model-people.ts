@@ -16,7 +16,15 @@ import {
   type View,
   withRec,
 } from "./model-keyring.js"
-import { type Blob, enter, findFault, isStale, requireOpen, requireOpenLine } from "./model-secrets.js"
+import {
+  type Blob,
+  enter,
+  findFault,
+  isAccepted,
+  isStale,
+  requireOpen,
+  requireOpenLine,
+} from "./model-secrets.js"
 
 /** The root group, which lists the others, comes last. */
 function inOrder(groups: readonly string[]): string[] {
@@ -263,7 +271,19 @@ export function finish(draft: Draft, { accept }: { accept: readonly Person[] }):
       throw new Refused("ROLE_MISSING")
   }
   for (const blob of stale) takeIn(draft, blob)
-  for (const blob of strays) if (!isDoubtful(blob) || accept.includes(blob.signer)) takeIn(draft, blob)
+  const taken = strays.filter(blob => !isDoubtful(blob) || accept.includes(blob.signer))
+  for (const blob of taken) if (canReach(draft, blob)) takeIn(draft, blob)
+}
+
+/** What a refused fork has sealed for others alone is left as it is. @throws Refused where another file cannot be opened */
+function canReach(draft: Draft, blob: Blob): boolean {
+  try {
+    requireOpenLine(draft.view, draft.by, blob)
+    return true
+  } catch (error) {
+    if (!(error instanceof Refused) || isAccepted(draft.view, blob)) throw error
+    return false
+  }
 }
 
 function takeIn(draft: Draft, blob: Blob): void {
