@@ -84,7 +84,9 @@ async function* readFiles(
   for await (const { bytes } of git.blobs(entries.map(entry => entry.oid))) {
     const entry = entries[index++]!
     if (bytes === undefined) {
-      throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`)
+      throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`, {
+        hint: "git fetch, or git fetch --unshallow",
+      })
     }
     const { file } = parseFile({ path: entry.path, bytes })
     const placed = verifySecret(view.keyring, file, { path: pathOf(file.name), old: true, fork: true })

@@ -35,7 +35,9 @@ export async function mergeBase(git: GitProgram, at: Repository, a: Oid, b: Oid)
   const { status, stdout, stderr } = await git.run(["merge-base", a, b], { cwd: at.workTree })
   if (status === 0) return stdout.toString().trim()
   if (status === 1) return undefined
-  throw new CofferError("GIT_MISSING_OBJECT", wordsOf(stderr))
+  throw new CofferError("GIT_MISSING_OBJECT", wordsOf(stderr), {
+    hint: "git fsck says what is missing or cannot be read; git fetch --unshallow brings what a shallow clone lacks",
+  })
 }
 
 /** Entries of the index. @param index - the file to read in place of the work tree's own. */

@@ -4,6 +4,7 @@ import { devNull } from "node:os"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
+import { CofferError } from "../../../src/errors.js"
 import { openGit } from "../../../src/storage/git/open.js"
 import { findRepository, inProgress, readHead } from "../../../src/storage/repository.js"
 import {
@@ -207,6 +208,14 @@ for (const kind of KINDS) {
     assert.is(lonely, undefined)
     git(folder, "reset", "-q", "--hard")
     assert.is(await opened.mergeBase(await commit(opened, { "secrets/Z.yaml": "x\n" }), main), undefined)
+  })
+
+  test(`${kind}: where a commit is not here there is no base, and a way to get it`, async () => {
+    const opened = await open(makeRepository(), kind)
+    const { commit: head } = await opened.head()
+    const error = await opened.mergeBase("1".repeat(40), head!).catch((thrown: unknown) => thrown)
+    assert.ok(error instanceof CofferError && error.hint !== undefined)
+    assert.is(error.code, "GIT_MISSING_OBJECT")
   })
 
   test(`${kind}: settings, author, hooks path, ignored and tracked files`, async () => {
