@@ -14,6 +14,7 @@ const fault = JSON.parse(process.env.STORM_FAULT ?? "null") as StepFault
 const real = { ...fs, native: fs.realpathSync.native }
 const opened = new Map<number, string>()
 let steps = 0
+let isReached = false
 
 function isWatched(path: unknown): path is string {
   return typeof path === "string" && fault.below.some(folder => path.startsWith(folder))
@@ -25,8 +26,9 @@ function isHit(step: Step, what: string, torn?: () => void): boolean {
   if (fault.kind === "count") real.appendFileSync(fault.trace, `${step}\t${what}\n`)
   if (fault.kind === "swap") swap(what)
   if (fault.kind === "fail") {
-    const isDue = fault.lasting ? steps >= fault.step : steps === fault.step
-    if (!isDue || !ANSWERS[fault.errno].includes(step)) return false
+    const wasReached = isReached
+    isReached ||= typeof fault.step === "string" ? what.endsWith(fault.step) : steps === fault.step
+    if (!isReached || (wasReached && !fault.lasting) || !ANSWERS[fault.errno].includes(step)) return false
     real.appendFileSync(fault.trace, `${step}\t${what}\n`)
     return true
   }

@@ -20,7 +20,8 @@ export type Fault =
   | { readonly kind: "count" }
   | {
       readonly kind: "fail"
-      readonly step: number
+      /** Its number, or the end of what names it. */
+      readonly step: number | string
       readonly errno: Errno
       /** Every step from this one on. */
       readonly lasting: boolean

@@ -67,6 +67,8 @@ export interface RefUpdate {
 
 /** A ref that is locked and compared. */
 export interface RefLock {
+  /** Moves HEAD and its branch, and no more: what else can fail belongs to {@link release}. */
   commit(): Promise<void>
-  abort(): Promise<void>
+  /** Lets go of what is still locked. Always called, moved or not. */
+  release(): Promise<void>
 }

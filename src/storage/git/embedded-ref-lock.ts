@@ -45,21 +45,20 @@ export async function lockRefs(parts: Parts, update: RefUpdate): Promise<RefLock
     release()
     throw error
   }
+  const path = refPath(parts.repository, names.at(-1)!)
   return {
     async commit() {
-      const path = refPath(parts.repository, names.at(-1)!)
       for (const name of names) appendReflog(parts, name, update)
       try {
-        renameRetrying(locked.pop()!, path)
+        renameRetrying(locked.at(-1)!, path)
       } catch (error) {
         throw ioError("replace", path, error)
-      } finally {
-        release()
       }
-      syncFolder(join(path, ".."))
+      locked.pop()
     },
-    async abort() {
+    async release() {
       release()
+      syncFolder(join(path, ".."))
     },
   }
 }

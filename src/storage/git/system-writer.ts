@@ -237,7 +237,7 @@ async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLo
     await ended
     return false
   }
-  const abort = async () => {
+  const release = async () => {
     child.stdin.end()
     await ended
   }
@@ -245,16 +245,14 @@ async function lockRef(context: WriterContext, update: RefUpdate): Promise<RefLo
   const lines = `start\nupdate HEAD ${update.to} ${update.from ?? noOid(oidHex)}\nprepare\n`
   if (!(await step(lines, "prepare"))) throw await refused(context, update, words)
   if ((await head(git, at)).ref !== update.ref) {
-    await abort()
+    await release()
     throw headMoved()
   }
   return {
-    abort,
     async commit() {
       if (!(await step("commit\n", "commit"))) throw await refused(context, update, words)
-      child.stdin.end()
-      await ended
     },
+    release,
   }
 }
 

@@ -116,12 +116,11 @@ async function apply(
     }
     reached("work-files")
     await ref?.commit()
-  } catch (error) {
-    await ref?.abort()
-    throw error
+    // A failure from here on is still a success.
+    done()
+  } finally {
+    await ref?.release()
   }
-  // A failure from here on is still a success.
-  done()
   reached("ref")
   prepared.discard()
   const refreshed = await refresh(backend, lock, edits)
