@@ -39,6 +39,7 @@ async function compile(repository) {
     ["set", "A", "--file", "value"],
     ["list"],
     ["get", "A"],
+    ["--git", "embedded", "set", "B", "--file", "value"],
   ]
   for (const call of calls) {
     process.argv.splice(2, process.argv.length, ...call)

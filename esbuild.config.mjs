@@ -68,12 +68,19 @@ function writeLazy(modules) {
   }
 }
 
-/** Of yargs only the parser is used: what the rest asks of its surroundings when it loads costs a fifth of a start. */
+/**
+ * Of yargs only the parser is used: what the rest asks of its surroundings when it loads costs a fifth of a start, and
+ * `createRequire`, with which the parser would read files of settings, Node's loader of ES modules.
+ */
 const parserOnly = {
   name: "parser-only",
   setup(plugins) {
     plugins.onLoad({ filter: /yargs[\\/]lib[\\/]platform-shims[\\/]esm\.mjs$/ }, () => ({
       contents: "export default {}",
+    }))
+    plugins.onResolve({ filter: /^node:module$/ }, () => ({ path: "node:module", namespace: "parser-only" }))
+    plugins.onLoad({ filter: /.*/, namespace: "parser-only" }, () => ({
+      contents: "export const createRequire = undefined",
     }))
   },
 }
@@ -108,9 +115,6 @@ await build({
   entryPoints: Object.fromEntries(packages),
   outdir: "dist/packages",
   plugins: [parserOnly],
-  // yargs is written as an ES module and asks where it is.
-  define: { "import.meta.url": "moduleUrl" },
-  banner: { js: 'const moduleUrl = require("node:url").pathToFileURL(__filename).href;' },
   // A default export is what CommonJS exports as a whole.
   footer: {
     js: 'if (typeof module.exports.default === "function") module.exports = module.exports.default;',

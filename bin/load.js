@@ -29,8 +29,9 @@ function entryFor(argv) {
   return load(argv.includes("get") ? "get" : "cli")
 }
 
-/** What a bundle asks for by a path stands beside it. (`createRequire` does the same; Node would compile it at every start.) */
+/** What a bundle asks for by a path stands in dist/: a package as a bundle of its own, or a file that points into one. */
 function requireFromDist(name) {
+  if (name.startsWith("./packages/")) return load(name.slice("./".length, -".cjs".length))
   return require(name.startsWith(".") ? join(DIST, name) : name)
 }
 
