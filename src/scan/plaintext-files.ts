@@ -1,7 +1,7 @@
 /** Finds files that are plaintext secrets by nature: `.env` files by name, age private keys by content. */
 import { decodeBech32 } from "../encoding/bech32.js"
+import { asBuffer } from "../encoding.js"
 import { base64Forms } from "./encodings.js"
-import { compileMatcher, type Matcher } from "./matcher.js"
 
 /**
  * Whether a file's name says that it holds a program's settings in plain text: `.env` and all that
@@ -21,52 +21,59 @@ export function isDotenvFile(path: string): boolean {
  * error in it: it opens nothing.
  */
 export function hasAgeKey(content: Uint8Array): boolean {
+  const bytes = asBuffer(content)
+  // A content may be longer than a string can be. Parts overlap: what begins in one is whole in it.
+  for (let start = 0; start < bytes.length; start += PART_BYTES) {
+    const text = bytes.toString("latin1", start, start + PART_BYTES + WINDOW_BYTES)
+    if (holdsKey(text)) return true
+  }
+  return false
+}
+
+function holdsKey(text: string): boolean {
   sieve ??= compileSieve()
-  const { matcher, forms } = sieve
-  let isThere = false
-  matcher.search(content, (pattern, at) => {
-    isThere = startsWithKey(forms[pattern]!.read(content, at))
-    return !isThere
-  })
-  return isThere
+  const { beginning, readers } = sieve
+  beginning.lastIndex = 0
+  for (let found = beginning.exec(text); found !== null; found = beginning.exec(text)) {
+    if (startsWithKey(readers.get(found[0])!(text, found.index))) return true
+    beginning.lastIndex = found.index + 1
+  }
+  return false
 }
 
-/** One spelling of a key's beginning, and how to read on from there. */
-interface PrefixForm {
-  readonly pattern: string
-  read(content: Uint8Array, at: number): string
+/** What is looked for, and by each spelling of it how to read on from there. */
+interface Sieve {
+  readonly beginning: RegExp
+  readonly readers: ReadonlyMap<string, Read>
 }
 
-let sieve: { matcher: Matcher; forms: readonly PrefixForm[] } | undefined
+/** @param text - bytes as latin1, one character each. */
+type Read = (text: string, at: number) => string
 
+let sieve: Sieve | undefined
+
+const PART_BYTES = 16 * 1024 * 1024
 /** Far longer than any identity, plugins' ones included. */
 const WINDOW_BYTES = 4096
 /** Characters after the separator of a native key: 32 bytes and the checksum. */
 const NATIVE_KEY = /^age-secret-key-(?:[a-z0-9]+-)?1[02-9ac-hj-np-z]{58}/i
 
-function compileSieve(): { matcher: Matcher; forms: readonly PrefixForm[] } {
+function compileSieve(): Sieve {
   const prefixes = ["AGE-SECRET-KEY-", "AGE-PLUGIN-"]
-  const forms = [...prefixes, ...prefixes.map(prefix => prefix.toLowerCase())].flatMap(prefixForms)
-  return { matcher: compileMatcher(forms.map(form => form.pattern)), forms }
+  const readers = new Map([...prefixes, ...prefixes.map(prefix => prefix.toLowerCase())].flatMap(spellingsOf))
+  // None of them has a character that means something else to a regular expression.
+  return { beginning: new RegExp([...readers.keys()].join("|"), "g"), readers }
 }
 
-function prefixForms(prefix: string): PrefixForm[] {
-  const text = (content: Uint8Array, start: number) =>
-    Buffer.from(content.subarray(Math.max(0, start), start + WINDOW_BYTES)).toString("latin1")
-  const encoded = base64Forms(Buffer.from(prefix)).map((form, offset) => ({
-    pattern: form,
+function spellingsOf(prefix: string): [string, Read][] {
+  const window: Read = (text, at) => text.slice(Math.max(0, at), Math.max(0, at) + WINDOW_BYTES)
+  const encoded = base64Forms(Buffer.from(prefix)).map((form, offset): [string, Read] => [
+    form,
     // Back to where the group of four begins: `offset` bytes of it are not the key's.
-    read: (content: Uint8Array, at: number) =>
-      decodeRun(text(content, at - Math.ceil((offset * 8) / 6))).slice(offset),
-  }))
-  return [
-    { pattern: prefix, read: text },
-    {
-      pattern: Buffer.from(prefix, "utf16le").toString("latin1"),
-      read: (content, at) => text(content, at).replace(/\0/g, ""),
-    },
-    ...encoded,
-  ]
+    (text, at) => decodeRun(window(text, at - Math.ceil((offset * 8) / 6))).slice(offset),
+  ])
+  const wide = Buffer.from(prefix, "utf16le").toString("latin1")
+  return [[prefix, window], [wide, (text, at) => window(text, at).replace(/\0/g, "")], ...encoded]
 }
 
 /** What a run of base64 says, its line breaks left out. */

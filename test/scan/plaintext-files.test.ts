@@ -65,6 +65,20 @@ test("any key is found at any place, in text and in base64", () => {
   )
 })
 
+test("a key is found wherever the content is cut into parts", () => {
+  const boundary = 16 * 1024 * 1024
+  for (const text of [key, base64(`x${key}`)]) {
+    const content = Buffer.alloc(boundary + 8192, "-")
+    for (let shift = -text.length - 8; shift <= 8; shift++) {
+      const at = boundary + shift
+      content.write(text, at, "latin1")
+      assert.ok(hasAgeKey(content.subarray(boundary - 4096)), `alone, ${shift}`)
+      if (shift % 16 === 0 || shift > -8) assert.ok(hasAgeKey(content), `${shift}`)
+      content.fill("-", at, at + text.length)
+    }
+  }
+})
+
 test("names of .env files", () => {
   for (const path of [
     ".env",
