@@ -143,8 +143,7 @@ function isHusky(path: string): boolean {
 }
 
 async function hasTrackedFiles(git: GitReader, prefix: string): Promise<boolean> {
-  for await (const _ of git.entries("index", prefix)) return true
-  return false
+  return (await git.entries("index", prefix)).length > 0
 }
 
 /** Whether the repository's own configuration names the folder, rather than the user's for all of his. */

@@ -23,13 +23,13 @@ export async function compareWorkTree(git: Git, head: Oid, work: WorkTree): Prom
   const present = new Set(await work.tree.paths(""))
   const sound = new Map(work.secrets.map(({ path, file }) => [path, file]))
   const findings: Finding[] = []
-  for await (const { path, mode, skipWorktree } of git.entries("index", work.folder)) {
+  for (const { path, mode, skipWorktree } of await git.entries("index", work.folder)) {
     const inStore = path.slice(work.folder.length + 1)
     if (skipWorktree) present.add(inStore)
     if (mode !== "100644") findings.push(wrongMode(path, inStore, mode))
   }
   const changed = new Map<Oid, SecretFile>()
-  for await (const { path, oid } of git.entries(head, work.folder)) {
+  for (const { path, oid } of await git.entries(head, work.folder)) {
     const inStore = path.slice(work.folder.length + 1)
     const name = nameOfPath(inStore)
     const file = sound.get(inStore)

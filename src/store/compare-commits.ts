@@ -91,7 +91,10 @@ async function compareFolders(compared: Compared, span: Span): Promise<Compariso
   const losses: Loss[] = []
   const unjudged: string[] = []
   const goneRecords: string[] = []
-  for await (const [change, before, after] of readChanges(git, storeChanges(git, { ...span, folder }))) {
+  for await (const [change, before, after] of readChanges(
+    git,
+    await storeChanges(git, { ...span, folder }),
+  )) {
     const { path } = change
     const name = nameOfPath(path)
     if (path.startsWith(`${KEYS_FOLDER}/`)) {
@@ -225,7 +228,7 @@ const BATCH = 256
 /** The changes with the content of both sides, read in batches: a rotation changes every file. */
 async function* readChanges(
   git: Git,
-  changes: AsyncIterable<Change>,
+  changes: readonly Change[],
 ): AsyncGenerator<[Change, Uint8Array | undefined, Uint8Array | undefined]> {
   for await (const batch of inBatches(changes, BATCH)) yield* readBatch(git, batch)
 }

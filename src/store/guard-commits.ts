@@ -4,7 +4,6 @@ import { counted } from "../format/counted.js"
 import type { Git, Introduced, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
-import { gather } from "./gather.js"
 import { checkContents } from "./guard-content.js"
 import {
   type Collector,
@@ -96,10 +95,10 @@ async function guardCommits(
   collector: Collector,
 ): Promise<void> {
   const git = listOnce(opened, tip)
-  const commits = await gather(git.missing([tip], remote, known))
+  const commits = await git.missing([tip], remote, known)
   if (commits.length === 0) return
   collector.commits += commits.length
-  const brought = await gather(git.introduced(commits))
+  const brought = await git.introduced(commits)
   const own = new Set(commits)
   const published = [...new Set(brought.flatMap(({ parents }) => parents))].filter(oid => !own.has(oid))
   noteExtent(git, { commits, brought, published }, collector)
@@ -125,7 +124,7 @@ async function findRemovedStores(
 ): Promise<void> {
   const removed = new Set<string>()
   for (const commit of published) {
-    for (const folder of removedStores(await gather(git.changes(commit, tip, "")))) removed.add(folder)
+    for (const folder of removedStores(await git.changes(commit, tip, ""))) removed.add(folder)
   }
   const restore = "git revert of the commit that did it brings it back; git push --no-verify if it is to go"
   for (const folder of removed) collector.findings.push(storeGone(folder, restore))
@@ -150,7 +149,7 @@ function noteExtent(
 async function isUnchanged(git: Git, folder: string, published: readonly Oid[], tip: Oid): Promise<boolean> {
   if (published.length === 0) return false
   for (const commit of published) {
-    for await (const _ of git.changes(commit, tip, folder)) return false
+    if ((await git.changes(commit, tip, folder)).length > 0) return false
   }
   return true
 }

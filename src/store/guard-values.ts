@@ -97,7 +97,7 @@ async function listSecretFiles(
   { store: { folder } }: GuardedStore,
 ): Promise<ReadonlyMap<string, Oid>> {
   const files = new Map<string, Oid>()
-  for await (const { path, oid } of git.entries(at, folder)) {
+  for (const { path, oid } of await git.entries(at, folder)) {
     const inStore = path.slice(folder.length + 1)
     if (nameOfPath(inStore) !== undefined) files.set(inStore, oid)
   }

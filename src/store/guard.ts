@@ -5,7 +5,6 @@ import type { Change, Git, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
 import { isOid } from "../storage/repository.js"
-import { gather } from "./gather.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
 import {
   type Collector,
@@ -46,9 +45,9 @@ export async function guardCommit(options: OpenOptions, demands: GuardDemands = 
   const isMerge = merged.length > 0 || isSquash(git)
   const state: GuardedState = { git, at: "index", before, isMerge, demands }
   await requirePins(options, state)
-  const changes = await gather(git.changes(head, "index", ""))
-  const others: Change[][] = []
-  for (const side of merged) others.push(await gather(git.changes(side, "index", "")))
+  const changes = await git.changes(head, "index", "")
+  const others: (readonly Change[])[] = []
+  for (const side of merged) others.push(await git.changes(side, "index", ""))
   const stores = await checkStores(options, state, [changes, ...others], collector)
   const folders = stores.map(({ store }) => store.folder)
   const files = outgoing(changes, others)

@@ -1,20 +1,16 @@
 /** Git with one state listed once: looking at a commit from many sides would otherwise start git many times. */
 import { isAtOrBelow } from "../format/names.js"
 import type { Entry, Git, Oid } from "../storage/git/git.js"
-import { gather } from "./gather.js"
 
 /** The same git; entries of `at` come from one listing, made when they are first asked for. */
 export function listOnce(git: Git, at: Oid | "index"): Git {
   let listing: Promise<readonly Entry[]> | undefined
   return {
     ...git,
-    async *entries(from, prefix) {
-      if (from !== at) {
-        yield* git.entries(from, prefix)
-        return
-      }
-      listing ??= gather(git.entries(at, ""))
-      for (const entry of await listing) if (isAtOrBelow(entry.path, prefix)) yield entry
+    async entries(from, prefix) {
+      if (from !== at) return git.entries(from, prefix)
+      listing ??= git.entries(at, "")
+      return (await listing).filter(({ path }) => isAtOrBelow(path, prefix))
     },
   }
 }

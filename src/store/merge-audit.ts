@@ -7,7 +7,7 @@
 import { nameOfPath } from "../format/names.js"
 import { findSecretFile, type SecretFile, writerOf } from "../format/secret-file.js"
 import type { Finding } from "../keyring/findings.js"
-import type { Change, Git, Oid } from "../storage/git/git.js"
+import type { Git, Oid } from "../storage/git/git.js"
 
 /** A merge: what it joins, and what came of it (`index` before it is committed). */
 export interface Merge {
@@ -40,10 +40,10 @@ interface Side {
 }
 
 async function auditSide(git: Git, folder: string, { base, side, result }: Side): Promise<Finding[]> {
-  const changed = await gather(git.changes(base, side, folder))
-  const differs = await gather(git.changes(side, result, folder))
+  const changed = await git.changes(base, side, folder)
+  const differs = new Map((await git.changes(side, result, folder)).map(change => [change.path, change]))
   // A file that the merge took from this side as it is cannot have lost anything of it.
-  const touched = [...changed.values()].filter(({ path, to }) => to !== undefined && differs.has(path))
+  const touched = changed.filter(({ path, to }) => to !== undefined && differs.has(path))
   const oids = touched.flatMap(({ path, from, to }) => [from?.oid, to?.oid, differs.get(path)?.to?.oid])
   const files = await parseBlobs(git, new Set(oids.filter(oid => oid !== undefined)))
   const findings: Finding[] = []
@@ -70,12 +70,6 @@ function holds(kept: SecretFile | undefined, wrote: SecretFile, oid: Oid): boole
 
 function sameValue(a: SecretFile, b: SecretFile): boolean {
   return a.name === b.name && a.version === b.version && a.digest === b.digest
-}
-
-async function gather(changes: AsyncIterable<Change>): Promise<ReadonlyMap<string, Change>> {
-  const gathered = new Map<string, Change>()
-  for await (const change of changes) gathered.set(change.path, change)
-  return gathered
 }
 
 /** The secret files among these blobs; what is none is left out. */

@@ -67,7 +67,7 @@ export async function readStages(store: Store, git: Git, view: View): Promise<St
 async function readIndex(store: Store, git: Git) {
   const conflicted: StageEntry[] = []
   const settled = new Map<string, Oid>()
-  for await (const { path, oid, stage } of git.entries("index", store.folder)) {
+  for (const { path, oid, stage } of await git.entries("index", store.folder)) {
     const inStore = path.slice(store.folder.length + 1)
     if (stage === 0) settled.set(inStore, oid)
     else conflicted.push({ path: inStore, oid, side: SIDES[stage] })

@@ -16,7 +16,7 @@ export interface StorePlace {
 /** Folders of all stores in a state, wherever they are: which one commands use is a setting. */
 export async function findStores(git: Git, at: Oid | "index"): Promise<string[]> {
   const folders: string[] = []
-  for await (const { path } of git.entries(at, "")) {
+  for (const { path } of await git.entries(at, "")) {
     if (path.endsWith(`/${STORE_FILE_PATH}`)) folders.push(path.slice(0, -STORE_FILE_PATH.length - 1))
   }
   return folders
@@ -40,29 +40,28 @@ export async function findFoldersAt(
 
 async function holdsStore(git: Git, at: Oid, folder: string, id: string): Promise<boolean> {
   const wanted = printStoreFile({ store: id })
-  for await (const { oid } of git.entries(at, `${folder}/${STORE_FILE_PATH}`)) {
+  for (const { oid } of await git.entries(at, `${folder}/${STORE_FILE_PATH}`)) {
     for await (const { bytes } of git.blobs([oid])) return bytes !== undefined && equalBytes(bytes, wanted)
   }
   return false
 }
 
 /** What differs between a store at `from`, where it lay in `was`, and at `to`; paths are relative to the store. */
-export async function* storeChanges(
+export async function storeChanges(
   git: Git,
   { from, to, was, folder }: { from: Oid; to: Oid | "index"; was: string; folder: string },
-): AsyncGenerator<Change> {
+): Promise<Change[]> {
   if (was === folder) {
-    for await (const change of git.changes(from, to, folder))
-      yield { ...change, path: change.path.slice(folder.length + 1) }
-    return
+    const changes = await git.changes(from, to, folder)
+    return changes.map(change => ({ ...change, path: change.path.slice(folder.length + 1) }))
   }
   const before = await entriesBelow(git, from, was)
   const after = await entriesBelow(git, to, folder)
-  for (const path of new Set([...before.keys(), ...after.keys()])) {
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap(path => {
     const [old, present] = [before.get(path), after.get(path)]
-    if (old?.oid === present?.oid && old?.mode === present?.mode) continue
-    yield { path, ...(old && { from: old }), ...(present && { to: present }) }
-  }
+    if (old?.oid === present?.oid && old?.mode === present?.mode) return []
+    return [{ path, ...(old && { from: old }), ...(present && { to: present }) }]
+  })
 }
 
 async function entriesBelow(
@@ -71,6 +70,6 @@ async function entriesBelow(
   folder: string,
 ): Promise<ReadonlyMap<string, Entry>> {
   const entries = new Map<string, Entry>()
-  for await (const entry of git.entries(at, folder)) entries.set(entry.path.slice(folder.length + 1), entry)
+  for (const entry of await git.entries(at, folder)) entries.set(entry.path.slice(folder.length + 1), entry)
   return entries
 }

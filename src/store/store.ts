@@ -158,7 +158,7 @@ async function readAbsent(
     const { commit } = await opened.head()
     if (commit === null) return undefined
     const committed = gitTree(opened, commit, folder)
-    for await (const entry of opened.entries("index", `${folder}/${path}`)) {
+    for (const entry of await opened.entries("index", `${folder}/${path}`)) {
       if (entry.path !== `${folder}/${path}` || entry.stage !== 0) continue
       if (entry.skipWorktree) return committed.find(path)
       throw removedByHand(entry.path)
@@ -195,9 +195,9 @@ async function readLeftOutStore(
 async function leftOutOf(git: Git, folder: string): Promise<Tree | undefined> {
   const { commit } = await git.head()
   if (commit === null) return undefined
-  const paths = await pathsOf(git.entries("index", folder), ({ skipWorktree }) => skipWorktree)
-  if (paths.length === 0) return undefined
-  return gitTree(git, commit, folder, new Set(paths.map(path => path.slice(folder.length + 1))))
+  const leftOut = (await git.entries("index", folder)).filter(({ skipWorktree }) => skipWorktree)
+  if (leftOut.length === 0) return undefined
+  return gitTree(git, commit, folder, new Set(leftOut.map(({ path }) => path.slice(folder.length + 1))))
 }
 
 /** Only a tombstone may be taken out: that is a purge, staged. */
@@ -212,21 +212,13 @@ async function findTracked(
 ): Promise<readonly string[]> {
   return askGit(repository, git, [], async opened => {
     const { commit } = await opened.head()
-    const [indexed, removed] = await Promise.all([
-      pathsOf(opened.entries("index", folder)),
-      commit === null ? [] : pathsOf(opened.changes(commit, "index", folder), ({ to }) => to === undefined),
+    const [indexed, changes] = await Promise.all([
+      opened.entries("index", folder),
+      commit === null ? [] : opened.changes(commit, "index", folder),
     ])
-    return [...new Set([...indexed, ...removed])].map(path => path.slice(folder.length + 1))
+    const removed = changes.filter(({ to }) => to === undefined)
+    return [...new Set([...indexed, ...removed].map(({ path }) => path.slice(folder.length + 1)))]
   })
-}
-
-async function pathsOf<T extends { readonly path: string }>(
-  found: AsyncIterable<T>,
-  isWanted: (each: T) => boolean = () => true,
-): Promise<string[]> {
-  const paths: string[] = []
-  for await (const each of found) if (isWanted(each)) paths.push(each.path)
-  return paths
 }
 
 /** A reader may lack git, or the right to use it here: then what is not there is not there. */
@@ -259,7 +251,7 @@ async function findConflicts(
 ): Promise<ReadonlySet<string>> {
   const paths = new Set<string>()
   if (repository === undefined || inProgress(repository) === "clean") return paths
-  for await (const { path, stage } of (await git()).entries("index", folder)) {
+  for (const { path, stage } of await (await git()).entries("index", folder)) {
     if (stage !== 0) paths.add(path.slice(folder.length + 1))
   }
   return paths

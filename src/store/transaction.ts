@@ -320,7 +320,7 @@ async function readStaged({
   store,
 }: Pick<DraftContext, "git" | "base" | "store">): Promise<ReadonlyMap<string, Change>> {
   const staged = new Map<string, Change>()
-  for await (const found of git.changes(base, "index", store.folder))
+  for (const found of await git.changes(base, "index", store.folder))
     staged.set(found.path.slice(store.folder.length + 1), found)
   return staged
 }

@@ -5,7 +5,7 @@ import { LIMITS } from "../format/limits.js"
 import { isAtOrBelow, isBelow, nameOfPath, type SecretName } from "../format/names.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Files } from "../storage/files.js"
-import type { Git, Oid } from "../storage/git/git.js"
+import type { Entry, Git, Oid } from "../storage/git/git.js"
 
 /** A regular file; `path` is relative to the store, with `/`. */
 export interface TreeFile {
@@ -107,16 +107,15 @@ async function* mergeByPath(
  */
 export function gitTree(git: Git, at: Oid | "index", folder: string, only?: ReadonlySet<string>): Tree {
   const inRepository = (path: string) => (path === "" ? folder : `${folder}/${path}`)
-  async function* entriesBelow(prefix: string) {
-    for await (const entry of git.entries(at, inRepository(prefix))) {
-      const path = entry.path.slice(folder.length + 1)
-      if (only?.has(path) === false) continue
-      if (isAtOrBelow(path, prefix)) yield { ...entry, path }
-    }
+  async function entriesBelow(prefix: string): Promise<Entry[]> {
+    const entries = await git.entries(at, inRepository(prefix))
+    return entries
+      .map(entry => ({ ...entry, path: entry.path.slice(folder.length + 1) }))
+      .filter(({ path }) => only?.has(path) !== false && isAtOrBelow(path, prefix))
   }
   async function* read(prefix: string): AsyncGenerator<TreeFile | BadFile> {
     const batch: { path: string; oid: Oid }[] = []
-    for await (const entry of entriesBelow(prefix)) {
+    for (const entry of await entriesBelow(prefix)) {
       const error = refusal(entry)
       if (error !== undefined) {
         yield* readBatch(git, batch.splice(0))
@@ -140,9 +139,7 @@ export function gitTree(git: Git, at: Oid | "index", folder: string, only?: Read
     },
     files: read,
     async paths(prefix) {
-      const paths = new Set<string>()
-      for await (const entry of entriesBelow(prefix)) paths.add(entry.path)
-      return [...paths]
+      return [...new Set((await entriesBelow(prefix)).map(({ path }) => path))]
     },
   }
 }

@@ -85,7 +85,7 @@ async function onTopOf(backend: Backend, change: CommitChange, head: Oid | null)
   if (head === base) return change
   if (head === null || base === null || scope === undefined) throw moved()
   for (const path of files.keys()) if (!path.startsWith(`${scope}/`)) throw moved()
-  for await (const _ of backend.changes(base, head, scope)) throw moved()
+  if ((await backend.changes(base, head, scope)).length > 0) throw moved()
   return { ...change, base: head }
 }
 

@@ -45,12 +45,12 @@ export function findInIndex(index: IndexFile, path: string): Entry[] {
  * What differs between a commit or tree (null: an empty one) and the index at or below a prefix. A path that will only be
  * added (`git add -N`) is not there yet.
  */
-export async function* diffTreeAndIndex(
+export async function diffTreeAndIndex(
   objects: ObjectReader,
   from: Oid | null,
   index: IndexFile,
   prefix: string,
-): AsyncGenerator<Change> {
+): Promise<Change[]> {
   const staged = new Map<string, TreeFile>()
   const conflicted = new Set<string>()
   for (const slot of slotsWithin(index, prefix)) {
@@ -60,21 +60,22 @@ export async function* diffTreeAndIndex(
       staged.set(path, { path, mode: slotMode(index, slot), oid: slotOid(index, slot) })
     }
   }
-  const committed = new Map<string, TreeFile>()
-  for await (const file of filesBelow(objects, from, prefix)) committed.set(file.path, file)
+  const committed = new Map((await filesBelow(objects, from, prefix)).map(file => [file.path, file]))
+  const changes: Change[] = []
   for (const path of [...new Set([...committed.keys(), ...staged.keys(), ...conflicted])].sort()) {
     const before = committed.get(path)
     const change = compareFiles(before, staged.get(path))
     if (!conflicted.has(path)) {
-      if (change !== undefined) yield change
+      if (change !== undefined) changes.push(change)
       continue
     }
-    yield {
+    changes.push({
       path: fromLatin1(path),
       ...(before ? { from: { mode: before.mode, oid: before.oid } } : {}),
       conflicted: true,
-    }
+    })
   }
+  return changes
 }
 
 /** Changes entries of the index in a private file, which is made where it is not there. */

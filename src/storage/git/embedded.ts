@@ -61,14 +61,12 @@ function embeddedReader(repository: EmbeddedRepository): EmbeddedReader {
     head: async () => headOf(at),
     find: revision => findRevision({ objects, graph, refs, upstreamOf }, revision),
     mergeBase: (a, b) => findMergeBase(graph, a, b),
-    async *entries(from, prefix) {
-      if (from === "index") yield* listIndex(index(), prefix)
-      else yield* listTree(objects, from, prefix)
-    },
-    async *changes(from, to, prefix) {
-      if (to === "index") yield* diffTreeAndIndex(objects, from, index(), prefix)
-      else yield* diffTrees(objects, from, to, prefix)
-    },
+    entries: async (from, prefix) =>
+      from === "index" ? listIndex(index(), prefix) : listTree(objects, from, prefix),
+    changes: async (from, to, prefix) =>
+      to === "index"
+        ? diffTreeAndIndex(objects, from, index(), prefix)
+        : diffTrees(objects, from, to, prefix),
     blobs: oids => blobs(objects, oids),
     log: (path, from) => logPath(graph, objects, path, from),
     missing: (tips, remote, known) => missing(repository, tips, remote, known),
@@ -101,18 +99,18 @@ function headOf(at: Repository): Head {
   return head
 }
 
-async function* missing(
+async function missing(
   { graph, objects, refs }: EmbeddedRepository,
   tips: readonly Oid[],
   remote: string,
   known: readonly Oid[],
-): AsyncGenerator<Oid> {
+): Promise<readonly Oid[]> {
   const branches = isRemoteName(remote) ? [...refs.list(`refs/remotes/${remote}`).values()] : []
   const present: Oid[] = []
   for (const oid of [...branches, ...known]) {
     if ((await objects.find(oid))?.type === "commit") present.push(oid)
   }
-  yield* await findReachable(graph, tips, present)
+  return findReachable(graph, tips, present)
 }
 
 /** Keys are looked up as git does: section and name in any case. A name without "=" means true. */

@@ -78,16 +78,16 @@ export interface GitReader {
   find(revision: string): Promise<Oid | undefined>
   mergeBase(a: Oid, b: Oid): Promise<Oid | undefined>
   /** Sorted by path, then stage. */
-  entries(at: Oid | "index", prefix: string): AsyncIterable<Entry>
-  changes(from: Oid | null, to: Oid | "index", prefix: string): AsyncIterable<Change>
+  entries(at: Oid | "index", prefix: string): Promise<readonly Entry[]>
+  changes(from: Oid | null, to: Oid | "index", prefix: string): Promise<readonly Change[]>
   /** In the order asked for; `bytes` absent: not here (shallow, partial, pruned) or not a blob. */
   blobs(oids: Iterable<Oid>): AsyncIterable<{ oid: Oid; bytes?: Uint8Array }>
   /** Newest first, every side of a merge. */
   log(path: string, from: Oid): AsyncIterable<LogEntry>
   /** Commits of `tips` that neither the remote's branches nor `known` reach; unknown ids in `known` are left out. */
-  missing(tips: readonly Oid[], remote: string, known: readonly Oid[]): AsyncIterable<Oid>
+  missing(tips: readonly Oid[], remote: string, known: readonly Oid[]): Promise<readonly Oid[]>
   /** What each of the commits brought, in their order; all files of one without parents (the edge of a shallow clone too). */
-  introduced(commits: Iterable<Oid>): AsyncIterable<Introduced>
+  introduced(commits: Iterable<Oid>): Promise<readonly Introduced[]>
   config(key: string): Promise<string | undefined>
   state(): Promise<GitState>
   /** @throws CofferError `GIT_NO_AUTHOR` */

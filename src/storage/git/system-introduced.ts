@@ -17,13 +17,13 @@ const DIFF_OPTIONS = [
   "--no-textconv",
 ]
 
-export async function* introduced(
+export async function introduced(
   git: GitProgram,
   at: Repository,
   commits: Iterable<Oid>,
-): AsyncGenerator<Introduced> {
+): Promise<Introduced[]> {
   const wanted = [...commits]
-  if (wanted.length === 0) return
+  if (wanted.length === 0) return []
   const input = wanted.map(commit => `${commit}\n`).join("")
   // Each line: a commit and its parents, which is what diff-tree reads.
   const lines = await git.text(["rev-list", "--no-walk=unsorted", "--parents", "--stdin"], {
@@ -31,12 +31,11 @@ export async function* introduced(
     input,
   })
   const parents = new Map(lines.split("\n").map(line => [line.split(" ", 1)[0]!, line.split(" ").slice(1)]))
-  let commit: Oid | undefined
-  let about: string | undefined
+  const found: Introduced[] = []
   let files: Introduced["files"][number][] = []
-  const complete = (): Introduced => ({ commit: commit!, parents: parents.get(commit!) ?? [], files })
+  let about: string | undefined
   const args = ["diff-tree", "--stdin", "--always", ...DIFF_OPTIONS]
-  for await (const record of records(git, args, { cwd: at.workTree, input: lines })) {
+  for (const record of await records(git, args, { cwd: at.workTree, input: lines })) {
     if (about !== undefined) {
       const file = parseResult(about)
       if (file !== undefined) files.push({ path: record, ...file })
@@ -44,12 +43,11 @@ export async function* introduced(
     } else if (record.startsWith(":")) {
       about = record
     } else {
-      if (commit !== undefined) yield complete()
-      commit = record
       files = []
+      found.push({ commit: record, parents: parents.get(record) ?? [], files })
     }
   }
-  if (commit !== undefined) yield complete()
+  return found
 }
 
 /** The result's side of `:mode… oid… status`, with one colon, mode and id for each parent; undefined: gone. */

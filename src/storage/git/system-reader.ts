@@ -7,8 +7,6 @@ import { isRemoteName } from "./config-file.js"
 import type { Change, Entry, LogEntry, Oid } from "./git.js"
 import { type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
 
-const NUL = 0
-
 /** HEAD from the files where they tell, else from git. */
 export async function head(git: GitProgram, at: Repository): Promise<Head> {
   const read = readHead(at)
@@ -41,15 +39,15 @@ export async function mergeBase(git: GitProgram, at: Repository, a: Oid, b: Oid)
 }
 
 /** Entries of the index. @param index - the file to read in place of the work tree's own. */
-export async function* indexEntries(
+export async function indexEntries(
   git: GitProgram,
   at: Repository,
   index: string | undefined,
   paths: readonly string[],
-): AsyncGenerator<Entry> {
+): Promise<Entry[]> {
   const args = ["ls-files", "-t", "-s", "-z", "--", ...paths.filter(path => path !== "")]
   const options = { cwd: at.workTree, env: indexEnvironment(index) }
-  for await (const record of records(git, args, options)) yield parseIndexEntry(record)
+  return (await records(git, args, options)).map(parseIndexEntry)
 }
 
 function parseIndexEntry(record: string): Entry {
@@ -64,23 +62,19 @@ function parseIndexEntry(record: string): Entry {
 }
 
 /** What differs between a commit or tree and the index. @param index - see {@link indexEntries} */
-export async function* indexChanges(
+export async function indexChanges(
   git: GitProgram,
   at: Repository,
   from: Oid,
   index: string | undefined,
   prefix: string,
-): AsyncGenerator<Change> {
+): Promise<Change[]> {
   const paths = prefix === "" ? [] : [prefix]
   const args = ["diff-index", "--cached", "--ita-invisible-in-index", ...DIFF_OPTIONS, from, "--", ...paths]
-  let about: string | undefined
-  for await (const record of records(git, args, { cwd: at.workTree, env: indexEnvironment(index) })) {
-    if (about === undefined) about = record
-    else {
-      yield parseChange(about, record)
-      about = undefined
-    }
-  }
+  const found = await records(git, args, { cwd: at.workTree, env: indexEnvironment(index) })
+  const changes: Change[] = []
+  for (let at = 0; at < found.length; at += 2) changes.push(parseChange(found[at]!, found[at + 1]!))
+  return changes
 }
 
 const DIFF_OPTIONS = [
@@ -147,19 +141,19 @@ async function expectSuccess(child: ReturnType<GitProgram["start"]>, command: st
   if (child.exitCode !== 0) throw new CofferError("GIT_FAILED", `git ${command} ended with ${child.exitCode}`)
 }
 
-export async function* missing(
+export async function missing(
   git: GitProgram,
   at: Repository,
   tips: readonly Oid[],
   remote: string,
   known: readonly Oid[],
-): AsyncGenerator<Oid> {
+): Promise<Oid[]> {
   const here = await presentCommits(git, at, known)
   // Anything else would be taken for a pattern.
   const remotes = isRemoteName(remote) ? [`--remotes=${remote}`] : []
   const input = [...tips, ...here.map(oid => `^${oid}`)].map(revision => `${revision}\n`).join("")
   const args = ["rev-list", "--stdin", "--not", ...remotes]
-  for await (const line of records(git, args, { cwd: at.workTree, input }, LINE_END)) yield line
+  return records(git, args, { cwd: at.workTree, input }, "\n")
 }
 
 async function presentCommits(git: GitProgram, at: Repository, oids: readonly Oid[]): Promise<Oid[]> {
@@ -172,30 +166,14 @@ async function presentCommits(git: GitProgram, at: Repository, oids: readonly Oi
   return text.split("\n").flatMap(line => (line.endsWith(" commit") ? [line.slice(0, -7)] : []))
 }
 
-/** What a command prints, record by record. @throws CofferError `GIT_FAILED` with git's words */
-export async function* records(
+/** What a command prints, each record without its end. @throws CofferError `GIT_FAILED` with git's words */
+export async function records(
   git: GitProgram,
   args: readonly string[],
   options: RunOptions,
-  end = NUL,
-): AsyncGenerator<string> {
-  const child = git.start(args, options)
-  let words = ""
-  child.stderr.on("data", chunk => (words += chunk))
-  child.stdin.end(options.input)
-  try {
-    // Not `once`, which a git that cannot be started makes an error that nobody waits for yet.
-    const closed = new Promise<number | null>(resolve => child.on("close", resolve))
-    const reader = readBytes(child.stdout)
-    for (let record = await reader.until(end); record !== undefined; record = await reader.until(end)) {
-      yield record.toString()
-    }
-    const status = await closed
-    if (status !== 0)
-      throw new CofferError("GIT_FAILED", `git ${args[0]}: ${wordsOf(words) || `status ${status}`}`)
-  } finally {
-    child.kill()
-  }
+  end = "\0",
+): Promise<string[]> {
+  return (await git.text(args, options)).split(end).slice(0, -1)
 }
 
 function indexEnvironment(index: string | undefined) {

@@ -59,10 +59,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     state: async () => inProgress(at),
     author: async () => findPerson("author", await settings(), env),
     isIgnored: path => isIgnored(git, at, path),
-    async isTracked(path) {
-      for await (const _ of reader.indexEntries(git, at, foreignIndex, [path])) return true
-      return false
-    },
+    isTracked: async path => (await reader.indexEntries(git, at, foreignIndex, [path])).length > 0,
     hooksPath: async () => hooks,
     branchUpstream: async () => branchUpstream(git, at, await settings()),
     lookup: (from, paths) =>
@@ -130,7 +127,7 @@ async function lookupInIndex(
   const found = new Map<string, Entry[]>()
   const wanted = new Set(paths)
   const asked = paths.length > PATHS_ON_COMMAND_LINE ? [commonFolder(paths)] : paths
-  for await (const entry of reader.indexEntries(git, at, undefined, asked)) {
+  for (const entry of await reader.indexEntries(git, at, undefined, asked)) {
     if (!wanted.has(entry.path)) continue
     found.set(entry.path, [...(found.get(entry.path) ?? []), entry])
   }

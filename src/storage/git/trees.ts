@@ -67,8 +67,8 @@ export async function lookupInTree(
 }
 
 /** All files of a commit or tree at or below a prefix ("" for all), in the order of their bytes. */
-export async function* listTree(objects: ObjectReader, at: Oid, prefix: string): AsyncGenerator<Entry> {
-  for await (const file of filesBelow(objects, at, prefix)) yield toEntry(toText(file))
+export async function listTree(objects: ObjectReader, at: Oid, prefix: string): Promise<Entry[]> {
+  return (await filesBelow(objects, at, prefix)).map(file => toEntry(toText(file)))
 }
 
 function toEntry(file: TreeFile): Entry {
@@ -78,53 +78,54 @@ function toEntry(file: TreeFile): Entry {
 /**
  * What differs between two commits or trees at or below a prefix; null: nothing there. Equal folders are not read.
  */
-export async function* diffTrees(
+export async function diffTrees(
   objects: ObjectReader,
   from: Oid | null,
   to: Oid | null,
   prefix: string,
-): AsyncGenerator<Change> {
+): Promise<Change[]> {
   const [old, current] = await Promise.all([from, to].map(at => placesAt(objects, at, prefix)))
-  yield* diffEntries(objects, old!, current!, parentOf(prefix))
+  const changes: Change[] = []
+  await diffEntries(objects, [old!, current!], parentOf(prefix), changes)
+  return changes
 }
 
 /** All files of a commit or tree (null: none) at or below a prefix, their paths as bytes. */
-export async function* filesBelow(
-  objects: ObjectReader,
-  at: Oid | null,
-  prefix: string,
-): AsyncGenerator<TreeFile> {
-  yield* expand(objects, await placesAt(objects, at, prefix), parentOf(prefix))
+export async function filesBelow(objects: ObjectReader, at: Oid | null, prefix: string): Promise<TreeFile[]> {
+  const files: TreeFile[] = []
+  await expand(objects, await placesAt(objects, at, prefix), parentOf(prefix), files)
+  return files
 }
 
-async function* diffEntries(
+async function diffEntries(
   objects: ObjectReader,
-  from: readonly TreeEntry[],
-  to: readonly TreeEntry[],
+  [from, to]: readonly [readonly TreeEntry[], readonly TreeEntry[]],
   folder: string,
-): AsyncGenerator<Change> {
+  changes: Change[],
+): Promise<void> {
   for (const [before, after] of zip(from, to, sortKey)) {
     if (before?.oid === after?.oid && before?.mode === after?.mode) continue
     const [name, mode] = [(before ?? after)!.name, (before ?? after)!.mode]
     if (!isFolder(mode)) {
       const change = compareFiles(before && place(before, folder), after && place(after, folder))
-      if (change !== undefined) yield change
+      if (change !== undefined) changes.push(change)
       continue
     }
     const below = [before, after].map(entry => (entry === undefined ? [] : readEntries(objects, entry.oid)))
     const [old, current] = await Promise.all(below)
-    yield* diffEntries(objects, old!, current!, `${folder}${name}/`)
+    await diffEntries(objects, [old!, current!], `${folder}${name}/`, changes)
   }
 }
 
-async function* expand(
+async function expand(
   objects: ObjectReader,
   entries: readonly TreeEntry[],
   folder: string,
-): AsyncGenerator<TreeFile> {
+  files: TreeFile[],
+): Promise<void> {
   for (const entry of entries) {
-    if (!isFolder(entry.mode)) yield place(entry, folder)
-    else yield* expand(objects, await readEntries(objects, entry.oid), `${folder}${entry.name}/`)
+    if (!isFolder(entry.mode)) files.push(place(entry, folder))
+    else await expand(objects, await readEntries(objects, entry.oid), `${folder}${entry.name}/`, files)
   }
 }
 

@@ -15,11 +15,8 @@ async function gather(
   folder: string,
   kind: (typeof KINDS)[number],
   commits: string[],
-): Promise<Introduced[]> {
-  const found: Introduced[] = []
-  const opened = await openGit(folder, env, kind)
-  for await (const one of opened.introduced(commits)) found.push(one)
-  return found
+): Promise<readonly Introduced[]> {
+  return (await openGit(folder, env, kind)).introduced(commits)
 }
 
 /** A side branch, a merge that changes things by itself, a deletion, a mode and a link. */

@@ -14,18 +14,7 @@ import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { CofferError } from "../../../src/errors.js"
 import { openGit } from "../../../src/storage/git/open.js"
-import {
-  codeOf,
-  collect,
-  commit,
-  env,
-  freshFolder,
-  git,
-  KINDS,
-  makeRepository,
-  open,
-  write,
-} from "./repositories.js"
+import { codeOf, commit, env, freshFolder, git, KINDS, makeRepository, open, write } from "./repositories.js"
 
 for (const kind of KINDS) {
   test(`${kind}: a file in place of our folder: reading goes on, a write is refused and says what to do`, async () => {
@@ -109,7 +98,7 @@ test("a git that cannot be started any more is an error with a code", async () =
   const opened = await openGit(folder, own, "system")
   const { commit: head } = await opened.head()
   chmodSync(program, 0o644)
-  assert.is(await codeOf(collect(opened.entries(head!, "secrets"))), "GIT_FAILED")
+  assert.is(await codeOf(opened.entries(head!, "secrets")), "GIT_FAILED")
 })
 
 test.run()

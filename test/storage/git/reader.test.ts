@@ -31,15 +31,13 @@ for (const kind of KINDS) {
     const head = git(folder, "rev-parse", "HEAD").trim()
     for (const prefix of ["", "secrets", "secrets/prod", "secrets/A.yaml", "nothing", "secr"]) {
       const paths = prefix === "" ? [] : [prefix]
-      const tree = (await collect(opened.entries(head, prefix))).map(
-        e => `${e.mode} blob ${e.oid}\t${e.path}`,
-      )
+      const tree = (await opened.entries(head, prefix)).map(e => `${e.mode} blob ${e.oid}\t${e.path}`)
       assert.equal(tree, lines(git(folder, "ls-tree", "-r", head, "--", ...paths)))
-      const index = (await collect(opened.entries("index", prefix))).map(
+      const index = (await opened.entries("index", prefix)).map(
         e => `${e.mode} ${e.oid} ${e.stage}\t${e.path}`,
       )
       assert.equal(index, lines(git(folder, "ls-files", "-s", "--", ...paths)))
-      const between = (await collect(opened.changes(first, head, prefix))).map(change => {
+      const between = (await opened.changes(first, head, prefix)).map(change => {
         const status = change.from === undefined ? "A" : change.to === undefined ? "D" : "M"
         return `${status}\t${change.path}`
       })
@@ -48,7 +46,7 @@ for (const kind of KINDS) {
         lines(git(folder, "diff", "--no-renames", "--name-status", first, head, "--", ...paths)),
       )
     }
-    const staged = (await collect(opened.changes(head, "index", ""))).map(change => {
+    const staged = (await opened.changes(head, "index", "")).map(change => {
       if (change.conflicted) return `U ${change.path}`
       return `${change.from?.oid ?? "none"} ${change.to?.oid ?? "none"} ${change.path}`
     })
@@ -59,10 +57,7 @@ for (const kind of KINDS) {
       `${oid("HEAD:removed")} none removed`,
       `none ${oid(":staged")} staged`,
     ])
-    assert.is(
-      (await collect(opened.changes(null, head, ""))).length,
-      lines(git(folder, "ls-tree", "-r", head)).length,
-    )
+    assert.is((await opened.changes(null, head, "")).length, lines(git(folder, "ls-tree", "-r", head)).length)
   })
 
   test(`${kind}: a damaged object is named, and the others are read on`, async () => {
@@ -87,7 +82,7 @@ for (const kind of KINDS) {
   test(`${kind}: an entry that sparse checkout leaves out says so`, async () => {
     const folder = makeRepository()
     git(folder, "sparse-checkout", "set", "--no-cone", "/src/")
-    const entries = await collect((await open(folder, kind)).entries("index", ""))
+    const entries = await (await open(folder, kind)).entries("index", "")
     assert.equal(
       entries.filter(entry => !entry.skipWorktree).map(entry => entry.path),
       ["src/main.c"],
@@ -101,12 +96,12 @@ for (const kind of KINDS) {
     git(folder, "read-tree", `--index-output=${other}`, "--empty")
     for (const named of [other, ".git/next-index-1.lock"]) {
       const opened = await openGit(join(folder, "secrets"), { ...env, GIT_INDEX_FILE: named }, kind)
-      assert.equal(await collect(opened.entries("index", "")), [])
-      assert.is((await collect(opened.changes(head, "index", "secrets"))).length, 3)
+      assert.equal(await opened.entries("index", ""), [])
+      assert.is((await opened.changes(head, "index", "secrets")).length, 3)
     }
     const elsewhere = join(makeRepository(), ".git/index")
     const opened = await openGit(folder, { ...env, GIT_INDEX_FILE: elsewhere }, kind)
-    assert.is((await collect(opened.entries("index", "secrets"))).length, 3)
+    assert.is((await opened.entries("index", "secrets")).length, 3)
   })
 
   test(`${kind}: blobs in order, absent ones marked`, async () => {
@@ -193,13 +188,10 @@ for (const kind of KINDS) {
     }
     for (const name of ["none", "--all", "0".repeat(40)]) assert.is(await opened.find(name), undefined)
     assert.is(await opened.mergeBase(main, side2), base)
-    assert.equal(
-      new Set(await collect(opened.missing([main, side2], "origin", []))),
-      new Set([main, side2, side]),
-    )
+    assert.equal(new Set(await opened.missing([main, side2], "origin", [])), new Set([main, side2, side]))
     const known = ["0123456789".repeat(4), side]
-    assert.equal(await collect(opened.missing([side2], "origin", known)), [side2])
-    assert.equal((await collect(opened.missing([side2], upstream, []))).length, 3)
+    assert.equal(await opened.missing([side2], "origin", known), [side2])
+    assert.equal((await opened.missing([side2], upstream, [])).length, 3)
     assert.equal(await opened.branchUpstream(), { ref: "refs/remotes/origin/main", commit: base })
     git(folder, "checkout", "-q", "--detach")
     assert.is(await opened.branchUpstream(), undefined)

@@ -91,7 +91,7 @@ for (const kind of KINDS) {
     gitFails(folder, "merge", "other")
     const opened = await open(folder, kind)
     const stages = []
-    for await (const entry of opened.entries("index", "secrets")) stages.push(`${entry.path} ${entry.stage}`)
+    for (const entry of await opened.entries("index", "secrets")) stages.push(`${entry.path} ${entry.stage}`)
     assert.equal(stages, [
       "secrets/A.yaml 1",
       "secrets/A.yaml 2",
