@@ -24,6 +24,13 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
   return isUtf8(bytes) ? asBuffer(bytes).toString("utf8") : undefined
 }
 
+/** A text without the given characters at its end. (A regular expression tries every run of them: in long texts that takes for ever.) */
+export function withoutEnd(text: string, characters: string): string {
+  let end = text.length
+  while (end > 0 && characters.includes(text[end - 1]!)) end--
+  return text.slice(0, end)
+}
+
 /** One UTF-16 unit as JSON, YAML and JavaScript escape it: `\u00e9`. */
 export function escapeUnit(unit: string): string {
   return `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`

@@ -1,4 +1,5 @@
 /** Options that several commands share, and words of the command line in the types of the store. */
+import { withoutEnd } from "../encoding.js"
 import { CofferError, type ErrorCode } from "../errors.js"
 import { parseSecretName } from "../format/names.js"
 import { parseTime } from "../format/times.js"
@@ -61,7 +62,7 @@ export function writeOptions(session: Session, { commit, verify, message }: Writ
 
 /** A path that selects what lies below it; "" for everything, which is typed as `.`. */
 export function parsePrefix(text: string): string {
-  const path = text.replace(/\/+$/, "")
+  const path = withoutEnd(text, "/")
   return path === "." ? "" : parseSecretName(path)
 }
 

@@ -1,4 +1,5 @@
 /** Strict reader of dotenv files: what readers of the format disagree on is refused or warned about, never guessed in silence. */
+import { withoutEnd } from "../encoding.js"
 import { CofferError } from "../errors.js"
 
 /**
@@ -54,7 +55,8 @@ function parseLine(reader: Reader): DotenvEntry | undefined {
   const line = reader.line
   const rest = restOfLine(reader)
   if (/^[ \t]*(#|$)/.test(rest)) return skip(reader, rest.length)
-  const start = /^[ \t]*(?:export[ \t]+)?([^\s=]*)[ \t]*=[ \t]*/.exec(rest)
+  // Runs of blanks are taken whole or not at all: a long one would otherwise be tried at each of its lengths.
+  const start = /^[ \t]*(?![ \t])(?:export[ \t]+(?![ \t]))?([^\s=]*)[ \t]*=[ \t]*/.exec(rest)
   if (start === null) throw invalid(reader, "is neither KEY=VALUE nor a comment")
   const key = start[1]!
   if (!/^[A-Za-z_][A-Za-z0-9_]{0,199}$/.test(key)) {
@@ -74,7 +76,7 @@ function parseUnquoted(reader: Reader, before: string): { value: string; warning
     throw invalid(reader, "has an unquoted value that begins with #: put it in quotes")
   }
   const comment = rest.startsWith("#") ? 0 : rest.search(/[ \t]#/)
-  const value = (comment < 0 ? rest : rest.slice(0, comment)).replace(/[ \t]+$/, "")
+  const value = withoutEnd(comment < 0 ? rest : rest.slice(0, comment), " \t")
   skip(reader, rest.length)
   const warnings: DotenvWarning[] = []
   if (value.includes("$")) warnings.push("dollar")

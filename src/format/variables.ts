@@ -1,4 +1,5 @@
 /** The rule from secret names to environment variables, and which secrets a prefix selects. */
+import { withoutEnd } from "../encoding.js"
 import { CofferError } from "../errors.js"
 
 /** What the rule needs to know of a secret. */
@@ -71,7 +72,7 @@ export function isRefusedVariable(variable: string): boolean {
 
 /** `prod/` is meant as `prod`. */
 function cleanPrefix(prefix: string): string {
-  return prefix.replace(/\/+$/, "")
+  return withoutEnd(prefix, "/")
 }
 
 function isBelow(name: string, prefix: string): boolean {

@@ -105,7 +105,7 @@ export function compileMatcher(patterns: readonly string[]): Matcher {
 /** The filter that a matcher gave, here or in another process of this machine. */
 export function openFilter(tables: Uint8Array): TextFilter {
   const shifts = tables.subarray(0, SHIFTS_BYTES)
-  const keys = new Uint32Array(Uint8Array.from(tables.subarray(SHIFTS_BYTES)).buffer)
+  const keys = new Uint32Array(new Uint8Array(tables.subarray(SHIFTS_BYTES)).buffer)
   return text => {
     let holds = false
     visitBlocks(shifts, text, (_, at) => {

@@ -1,7 +1,7 @@
 /** Taking over the variables of a dotenv file as secrets, and what git knows of that file. */
 import { realpathSync } from "node:fs"
 import { basename, dirname, join, relative, sep } from "node:path"
-import { decodeUtf8, encodeUtf8, equalBytes } from "../encoding.js"
+import { decodeUtf8, encodeUtf8, equalBytes, withoutEnd } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
 import { type DotenvEntry, type DotenvWarning, parseDotenv } from "../format/dotenv.js"
 import { parseSecretName, type SecretName } from "../format/names.js"
@@ -99,7 +99,7 @@ function readEntries({ content, prefix = "." }: ImportRequest): Entry[] {
 }
 
 function nameFor(entry: DotenvEntry, prefix: string): SecretName {
-  const folder = prefix.replace(/\/+$/, "")
+  const folder = withoutEnd(prefix, "/")
   try {
     return parseSecretName(folder === "." ? entry.key : `${folder}/${entry.key}`)
   } catch (error) {
@@ -136,7 +136,7 @@ async function storeEntries(
       results.push(await keepIn(draft, found!.file))
       continue
     }
-    const isNatural = variableOf({ name, meta: new Map() }, prefix.replace(/\/+$/, "")) === key
+    const isNatural = variableOf({ name, meta: new Map() }, withoutEnd(prefix, "/")) === key
     const meta = is === "new" && !isNatural ? new Map([["env", key]]) : undefined
     results.push(await setSecretIn(draft, { name, value: encodeUtf8(value), meta }))
   }

@@ -1,6 +1,8 @@
 /** Where a store lies: flag, environment, the repository's settings, then `secrets`. */
+
 import { existsSync, lstatSync } from "node:fs"
 import { dirname, join, relative, resolve, sep } from "node:path"
+import { withoutEnd } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { parseSettings, type Settings } from "../format/settings.js"
 import { STORE_FILE_PATH } from "../format/store-file.js"
@@ -119,5 +121,5 @@ const IGNORED_BY_HFS = /[\u200c-\u200f\u202a-\u202e\u206a-\u206f\ufeff]/g
  */
 function isDotGit(segment: string): boolean {
   const [seen = ""] = segment.replace(IGNORED_BY_HFS, "").split(/[\\:]/)
-  return /^(?:\.git|git~1)$/.test(seen.replace(/[. ]+$/, "").toLowerCase())
+  return /^(?:\.git|git~1)$/.test(withoutEnd(seen, ". ").toLowerCase())
 }

@@ -1,5 +1,5 @@
 /** The long fuzzing run: a million cases for each parser. */
-import { fuzz, TARGETS } from "./fuzz.js"
+import { fuzz, fuzzLong, TARGETS } from "./fuzz.js"
 import type { StormOptions } from "./main.js"
 
 const RUNS = 1_000_000
@@ -11,9 +11,11 @@ export async function fuzzStorm({ rounds = RUNS, seed }: StormOptions): Promise<
     const start = Date.now()
     try {
       await fuzz(target, { runs: rounds, seed })
-      console.log(
-        `${target.name}: ${rounds} cases in ${Math.round((Date.now() - start) / 1000)} s, typed errors only`,
-      )
+      await fuzzLong(target)
+      const seconds = Math.round((Date.now() - start) / 1000)
+      // The most that the process has held since its start.
+      const peak = Math.round(process.resourceUsage().maxRSS / 1024)
+      console.log(`${target.name}: ${rounds} cases in ${seconds} s, typed errors only, ${peak} MiB at most`)
     } catch (error) {
       held = false
       console.log(`${target.name}: ${error instanceof Error ? error.message : error}`)

@@ -2,7 +2,7 @@
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { randomFrom } from "../keyring/histories.js"
-import { fuzz, TARGETS } from "./fuzz.js"
+import { fuzz, fuzzLong, TARGETS } from "./fuzz.js"
 import { editAtRandom, flipAndCut, makeVictim, mixKinds, newTally, swapAll } from "./tamper.js"
 import { replayAll } from "./tamper-replay.js"
 
@@ -29,6 +29,7 @@ test("older versions committed over newer ones: all are refused", async () => {
 
 for (const target of TARGETS) {
   test(`fuzz: ${target.name}`, () => fuzz(target, { runs: 200, seed: SEED }))
+  test(`fuzz: ${target.name}, long runs of the same`, () => fuzzLong(target))
 }
 
 test.run()

@@ -159,7 +159,7 @@ function folderPattern(pattern: string): string {
 }
 
 function matches(pattern: string, text: string, ignoreCase = false): boolean {
-  return compilePattern(pattern, { ignoreCase })?.test(text.replaceAll("\\", "/")) ?? false
+  return compilePattern(pattern, { ignoreCase })?.(text.replaceAll("\\", "/")) ?? false
 }
 
 /** GIT_CONFIG_COUNT and its pairs; what `git -c` hands to its own children is not for us. */

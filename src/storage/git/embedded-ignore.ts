@@ -1,15 +1,17 @@
 /** Whether git ignores a path: `.gitignore` files, `info/exclude`, `core.excludesFile`. */
+
 import { statSync } from "node:fs"
 import { devNull } from "node:os"
 import { join } from "node:path"
+import { withoutEnd } from "../../encoding.js"
 import { findText } from "../disk.js"
 import type { Environment } from "../environment.js"
 import type { Repository } from "../repository.js"
 import { type GitConfig, userFolder } from "./embedded-config.js"
-import { compilePattern } from "./wildmatch.js"
+import { compilePattern, type PatternTest } from "./wildmatch.js"
 
 interface Rule {
-  readonly pattern: RegExp
+  readonly pattern: PatternTest
   readonly isNegated: boolean
   readonly foldersOnly: boolean
   /** Compared with the last name only: the pattern has no slash. */
@@ -56,8 +58,7 @@ function isIgnoredBy(files: readonly RuleFile[], path: string, isFolder: boolean
   for (const { folder, rules } of files.toReversed()) {
     const inside = path.slice(folder.length)
     const rule = rules.findLast(
-      ({ pattern, foldersOnly, byName }) =>
-        (isFolder || !foldersOnly) && pattern.test(byName ? name : inside),
+      ({ pattern, foldersOnly, byName }) => (isFolder || !foldersOnly) && pattern(byName ? name : inside),
     )
     if (rule !== undefined) return !rule.isNegated
   }
@@ -74,8 +75,10 @@ function readRules(file: string, ignoreCase: boolean): Rule[] {
 function parseRule(line: string, ignoreCase: boolean): Rule | undefined {
   if (line === "" || line.startsWith("#")) return undefined
   const isNegated = line.startsWith("!")
+  const whole = line.slice(isNegated ? 1 : 0)
   // Spaces at the end do not count unless quoted with a backslash.
-  const text = line.slice(isNegated ? 1 : 0).replace(/(?<!\\) +$/, "")
+  const bare = withoutEnd(whole, " ")
+  const text = bare.endsWith("\\") ? whole.slice(0, bare.length + 1) : bare
   const foldersOnly = text.endsWith("/")
   const body = foldersOnly ? text.slice(0, -1) : text
   const byName = !body.includes("/")

@@ -128,15 +128,30 @@ export function parseCommit(bytes: Buffer): Commit {
   const end = text.indexOf("\n\n")
   const head = end < 0 ? text : text.slice(0, end)
   const tree = /^tree ([0-9a-f]{40,64})$/m.exec(head)?.[1]
-  const author = /^author (.*?) ?<.*> -?\d+ [+-]\d+$/m.exec(head)
-  const committer = /^committer .* (-?\d+) [+-]\d+$/m.exec(head)
-  if (tree === undefined || author === null || committer === null) throw damaged("commit")
+  const author = nameIn(findLine(head, "author"))
+  const committerSeconds = secondsIn(findLine(head, "committer"))
+  if (tree === undefined || author === undefined || committerSeconds === undefined) throw damaged("commit")
   return {
     tree,
     parents: [...head.matchAll(/^parent ([0-9a-f]{40,64})$/gm)].map(match => match[1]!),
-    author: author[1]!,
-    committerSeconds: Number(committer[1]),
+    author,
+    committerSeconds,
   }
+}
+
+function findLine(head: string, field: string): string | undefined {
+  return new RegExp(`^${field} (.*)$`, "m").exec(head)?.[1]
+}
+
+/** `Name <mail> seconds zone` is read from its ends, as git does: its writer decides what stands between and how long it is. */
+function nameIn(person: string | undefined): string | undefined {
+  const end = person?.indexOf("<") ?? -1
+  return end < 0 ? undefined : person!.slice(0, end).replace(/ $/, "")
+}
+
+function secondsIn(person: string | undefined): number | undefined {
+  const [seconds = "", zone = ""] = person?.split(" ").slice(-2) ?? []
+  return /^-?\d+$/.test(seconds) && /^[+-]\d+$/.test(zone) ? Number(seconds) : undefined
 }
 
 export interface Person {

@@ -230,8 +230,17 @@ test("patterns match as git's do", () => {
     ["[a\\]b]", "]", true],
   ]
   for (const [pattern, text, matches] of cases) {
-    assert.is(compilePattern(pattern)?.test(text) ?? false, matches, `${pattern} ${text}`)
+    assert.is(compilePattern(pattern)?.(text) ?? false, matches, `${pattern} ${text}`)
   }
+})
+
+test("a pattern of a hostile repository's own takes no more time than its length", () => {
+  const name = "a".repeat(1000)
+  assert.is(compilePattern(`${"*a".repeat(40)}*b`)!(name), false)
+  assert.is(compilePattern(`${"*a".repeat(40)}*b`)!(`${name}b`), true)
+  const path = "a/".repeat(1000)
+  assert.is(compilePattern(`${"**/a/".repeat(40)}b`)!(`${path}c`), false)
+  assert.is(compilePattern(`${"**/a/".repeat(40)}b`)!(`${path}b`), true)
 })
 
 test.run()
