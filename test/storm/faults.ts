@@ -1,5 +1,5 @@
 /** The n-th step of an operation on files or with git fails, or is its last: the old state, or the whole new one. */
-import { readFileSync, rmSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { EXIT_CODES } from "../../src/errors.js"
@@ -97,16 +97,31 @@ export async function runFaulted(
   return { status, stdout, stderr, trace: linesOf(trace) }
 }
 
-/** A git whose coffer was killed ends by itself soon: only then is it certain what it has left. */
+/**
+ * A git whose coffer was killed ends by itself soon: only then is it certain what it has left. One that has ended
+ * and is not collected yet, which the first process of a container may take seconds for, has left everything.
+ */
 async function groupEnded(leader: number): Promise<void> {
-  for (let waited = 0; waited < HANGING_MS; waited += 5) {
-    try {
-      process.kill(-leader, 0)
-    } catch {
-      return
-    }
+  for (let waited = 0; waited < HANGING_MS && isGroupRunning(leader); waited += 5) {
     await new Promise(next => setTimeout(next, 5))
   }
+}
+
+function isGroupRunning(leader: number): boolean {
+  try {
+    process.kill(-leader, 0)
+  } catch {
+    return false
+  }
+  if (!existsSync("/proc/self/stat")) return true
+  return readdirSync("/proc").some(entry => /^\d+$/.test(entry) && isRunningIn(entry, leader))
+}
+
+/** proc(5): after the name, which may hold anything, in parentheses come state, parent and process group. */
+function isRunningIn(pid: string, group: number): boolean {
+  const [stat = ""] = linesOf(`/proc/${pid}/stat`)
+  const [state, , its] = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return Number(its) === group && state !== "Z" && state !== "X"
 }
 
 function linesOf(path: string): string[] {
