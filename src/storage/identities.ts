@@ -161,7 +161,7 @@ function add(search: Search, found: readonly Identity[]): void {
 export function defaultIdentityFile(env: Environment): string {
   const file = findDefaultFile(env)
   if (file !== undefined) return file
-  throw new CofferError("IDENTITY_INVALID", "there is no place for an identity: HOME is not set", {
+  throw new CofferError("IDENTITY_INVALID", "there is no place for an identity: HOME names no folder", {
     hint: "set HOME or XDG_CONFIG_HOME, or name a file: coffer identity new -o FILE",
   })
 }

@@ -17,9 +17,9 @@ export function configFolder(env: Environment): string | undefined {
   return home === undefined ? undefined : join(home, ".config", "coffer")
 }
 
-/** The user's home folder; undefined where the environment names none. */
+/** The user's home folder; undefined where the environment names none. A relative one would be another one in each folder. */
 export function homeFolder({ HOME, USERPROFILE }: Environment): string | undefined {
-  return HOME || USERPROFILE || undefined
+  return [HOME, USERPROFILE].find(path => path !== undefined && isAbsolute(path))
 }
 
 /**

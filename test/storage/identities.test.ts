@@ -229,11 +229,13 @@ test("importing keeps what was there, follows a link and adds nothing twice", as
 })
 
 test("without a home there is no default file", async () => {
-  await refused(
-    Promise.resolve().then(() => defaultIdentityFile({})),
-    "IDENTITY_INVALID",
-    /HOME is not set/,
-  )
+  for (const env of [{}, { HOME: "" }, { HOME: "relative" }, { HOME: "relative", USERPROFILE: "." }]) {
+    await refused(
+      Promise.resolve().then(() => defaultIdentityFile(env)),
+      "IDENTITY_INVALID",
+      /HOME names no folder/,
+    )
+  }
   assert.is(
     defaultIdentityFile({ XDG_CONFIG_HOME: "relative", HOME: "/h" }),
     "/h/.config/coffer/identity.txt",

@@ -16,6 +16,9 @@ import {
 
 const SECRETS = 10
 const PAGE = 4096
+/** mount(8) */
+const MOUNT_FAILED = 32
+const BUSY_MS = 10_000
 
 /** A tmpfs for one arena. @throws Error where mounting is not permitted */
 function withDisk(kind: Kind, use: (arena: Arena, folder: string) => void): void {
@@ -35,8 +38,13 @@ function withDisk(kind: Kind, use: (arena: Arena, folder: string) => void): void
   }
 }
 
+/** A disk is busy as long as the git that a call has kept for a moment has a removed file open. */
 function mount(...args: string[]): void {
-  const { status, stderr, error } = spawnSync("mount", args, { encoding: "utf8" })
+  let { status, stderr, error } = spawnSync("mount", args, { encoding: "utf8" })
+  for (let waited = 0; status === MOUNT_FAILED && /busy/.test(stderr) && waited < BUSY_MS; waited += 100) {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
+    ;({ status, stderr, error } = spawnSync("mount", args, { encoding: "utf8" }))
+  }
   if (status === 0) return
   throw new Error(
     `not permitted to mount (run as root, or in "unshare -rm"): ${error?.message ?? stderr.trim()}`,

@@ -147,7 +147,9 @@ export async function noHome(options: PartOptions): Promise<PartTally> {
       { TMPDIR: undefined },
     ]
     for (const home of options.rounds === 1 ? [pick(options.random, homes)] : homes) {
-      const where = JSON.stringify(home)
+      const where = Object.entries(home)
+        .map(([name, path]) => `${name}=${path}`)
+        .join(" ")
       const env = { ...home, COFFER_IDENTITY: identity, COFFER_PIN: pin }
       for (const args of [["get", "S0"], ["check"], ["list"]]) attemptToo(arena, tally, where, args, { env })
       attemptWrite(arena, tally, where, ["set", "S0"], { env, input: `${CANARY} ${where}` })
