@@ -18,7 +18,9 @@ export async function fuzzStorm({ rounds = RUNS, seed }: StormOptions): Promise<
       console.log(`${target.name}: ${rounds} cases in ${seconds} s, typed errors only, ${peak} MiB at most`)
     } catch (error) {
       held = false
-      console.log(`${target.name}: ${error instanceof Error ? error.message : error}`)
+      console.log(
+        `${target.name}: ${error instanceof Error ? `${error.cause ?? ""} ${error.message}` : error}`,
+      )
     }
   }
   return held
