@@ -78,11 +78,18 @@ export async function hooksStatus(
   return { installed: merge && hooks.every(hook => hook.installed || hook.live), live, path, hooks, merge }
 }
 
-/** Takes hooks and merge rule out again and puts earlier hooks back; what is not coffer's stays. @returns `changed`: there was anything */
-export async function uninstallHooks(git: GitReader): Promise<{ path: string; changed: boolean }> {
+/**
+ * Takes hooks and merge rule out again and puts earlier hooks back; what is not coffer's stays.
+ *
+ * @returns `changed`: there was anything; `left`: hooks that somebody else's line still leads to coffer.
+ */
+export async function uninstallHooks(
+  git: GitReader,
+): Promise<{ path: string; changed: boolean; left: readonly HookName[] }> {
   const { path } = await findHooksFolder(git)
   const removed = HOOK_NAMES.filter(hook => uninstallHook(path, hook))
   forgetWatched(git.commonDir)
   const hadRule = uninstallMergeDriver(git.commonDir)
-  return { path, changed: removed.length > 0 || hadRule }
+  const left = HOOK_NAMES.filter(hook => seemsLive(path, hook))
+  return { path, changed: removed.length > 0 || hadRule, left }
 }

@@ -5,7 +5,8 @@ import { type CommandGroup, defineCommand } from "../command.js"
 const install = defineCommand({
   name: "hooks install",
   summary: "install the git hooks and the merge rule in this clone; does nothing where they are",
-  details: "Hooks that are there stay and run first. core.hooksPath and linked worktrees are honoured.",
+  details:
+    "Hooks that are there stay and run first. core.hooksPath and linked worktrees are honoured. lefthook puts its own hooks in the place of others whenever it installs: run this after it.",
   fields: "{installed, live, path, hooks: [{name, installed, live}], merge}",
   errors: ["GIT_NO_REPOSITORY", "GIT_UNSUPPORTED", "EXISTS", "GIT_LOCKED", "IO_FAILED"],
   examples: [{ command: "coffer hooks install" }],
@@ -34,13 +35,18 @@ const status = defineCommand({
 const uninstall = defineCommand({
   name: "hooks uninstall",
   summary: "take the hooks and the merge rule out again; hooks that were there before come back",
-  fields: "{path, changed}",
+  fields: "{path, changed, left: [name]}",
   errors: ["GIT_NO_REPOSITORY", "GIT_LOCKED", "IO_FAILED"],
   examples: [{ command: "coffer hooks uninstall" }],
 
   run: async ({ openStore }) => uninstallHooks(await (await openStore()).git()),
-  text: ({ path, changed }) =>
-    changed ? `hooks are out of ${path}\n` : `there is nothing of coffer's in ${path}, and no merge rule\n`,
+  text: ({ path, changed, left }) => {
+    const done = changed
+      ? `hooks are out of ${path}`
+      : `there is nothing of coffer's in ${path}, and no merge rule`
+    if (left.length === 0) return `${done}\n`
+    return `${done}\nlines that are not coffer's still call it: ${left.join(", ")}; take them out by hand\n`
+  },
 })
 
 export const hooks: CommandGroup = {
