@@ -13,7 +13,12 @@ import {
   refuseNoFolder,
   uninstallHook,
 } from "../storage/hooks-folder.js"
-import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../storage/merge-driver.js"
+import {
+  hasMergeDriver,
+  installMergeDriver,
+  isOverruled,
+  uninstallMergeDriver,
+} from "../storage/merge-driver.js"
 import { forgetWatched } from "../storage/watched-values.js"
 
 export interface HooksRequest {
@@ -32,6 +37,8 @@ export interface HooksReport {
   readonly hooks: readonly { readonly name: HookName; readonly installed: boolean; readonly live: boolean }[]
   /** Git settles secret files by the merge rule. */
   readonly merge: boolean
+  /** A line of `.git/info/attributes` says otherwise: no merge rule, installed or not. */
+  readonly overruled: boolean
 }
 
 /**
@@ -72,10 +79,18 @@ export async function hooksStatus(
       return { name, installed: isInstalled(path, name), live }
     }),
   )
-  const merge = hasMergeDriver(git.commonDir, request.stores)
+  const overruled = isOverruled(git.commonDir, request.stores)
+  const merge = !overruled && hasMergeDriver(git.commonDir, request.stores)
   const live = hooks.every(hook => hook.live)
   // Reached through a line in somebody else's hook is installed too.
-  return { installed: merge && hooks.every(hook => hook.installed || hook.live), live, path, hooks, merge }
+  return {
+    installed: merge && hooks.every(hook => hook.installed || hook.live),
+    live,
+    path,
+    hooks,
+    merge,
+    overruled,
+  }
 }
 
 /**
