@@ -129,7 +129,12 @@ function existingPart(folder: string): string {
 async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
   if (isStore(root))
     throw new CofferError("EXISTS", `there is a store in "${folder}" already`, { hint: "coffer status" })
-  if (await git.isIgnored(`${folder}/.coffer/store.yaml`)) {
+  if (await git.isTracked(`${folder}/${STORE_FILE_PATH}`)) {
+    throw new CofferError("EXISTS", `git has a store in "${folder}" that is gone from the work tree`, {
+      hint: `git checkout HEAD -- ${gitPath(folder)} brings it back`,
+    })
+  }
+  if (await git.isIgnored(`${folder}/${STORE_FILE_PATH}`)) {
     throw new CofferError("USAGE", `git ignores "${folder}": its secrets would never be committed`, {
       hint: ELSEWHERE,
     })

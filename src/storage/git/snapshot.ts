@@ -108,9 +108,15 @@ function conflicted(path: string): CofferError {
   return new CofferError("GIT_CONFLICTED", `"${path}" is in conflict`, { hint: "coffer resolve" })
 }
 
-function dirty(path: string, what: string, { head, entry }: { head: unknown; entry: unknown }): CofferError {
+function dirty(
+  path: string,
+  what: string,
+  { head, entry }: { head: unknown; entry: Entry | undefined },
+): CofferError {
   const known = entry === undefined ? "git clean -fx --" : "git rm -f --"
-  const drop = head === undefined ? known : "git checkout HEAD --"
+  // Git does not see what is in the place of a file that it has been told to leave out.
+  const checkout = entry?.skipWorktree ? "git checkout --ignore-skip-worktree-bits" : "git checkout"
+  const drop = head === undefined ? known : `${checkout} HEAD --`
   return new CofferError("GIT_DIRTY", `"${path}" ${what}`, {
     hint: `commit it, or drop it: ${drop} ${gitPath(path)}`,
   })
