@@ -6,6 +6,7 @@ import { isAtOrBelow, isBelow, nameOfPath, type SecretName } from "../format/nam
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Files } from "../storage/files.js"
 import type { Git, Oid } from "../storage/git/git.js"
+import { FETCH_HINT } from "../storage/git/partial-clone.js"
 
 /** A regular file; `path` is relative to the store, with `/`. */
 export interface TreeFile {
@@ -185,7 +186,7 @@ function notRegular(path: string, why: string): CofferError {
 
 function missingObject(path: string, oid: Oid): CofferError {
   return new CofferError("GIT_MISSING_OBJECT", `the content of "${path}" (${oid}) is not in this clone`, {
-    hint: "git fetch, or git fetch --unshallow",
+    hint: FETCH_HINT,
   })
 }
 

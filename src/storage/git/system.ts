@@ -53,7 +53,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
         ? reader.indexChanges(git, at, from ?? emptyTreeOid(oidHex), foreignIndex, prefix)
         : diffTrees(objects, from, to, prefix),
     blobs: oids => blobs(objects, oids),
-    log: (path, from) => reader.log(git, at, path, from),
+    log: (path, from) => reader.log(git, at, { path, from, objects }),
     missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
     introduced: commits => introduced(git, at, commits),
     state: async () => inProgress(at),
