@@ -119,7 +119,9 @@ export async function* log(
   if (path.includes("\n"))
     throw new CofferError("GIT_UNSUPPORTED", `${JSON.stringify(path)} has a line end in it`)
   const format = "--format=%H%n%P%n%ct%n%an"
-  const history = git.start(["rev-list", "--full-history", format, from, "--", path], { cwd: at.workTree })
+  const history = git.start(["rev-list", "--full-history", "--encoding=UTF-8", format, from, "--", path], {
+    cwd: at.workTree,
+  })
   const resolver = git.start(["cat-file", "--batch-check=%(objectname) %(objecttype)"], { cwd: at.workTree })
   try {
     let words = ""

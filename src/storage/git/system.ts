@@ -116,6 +116,11 @@ function refusal(dir: string, stderr: string): CofferError {
   }
   if (/work tree/.test(words)) return noWorkTree()
   if (/not a git repository/.test(words)) return noRepository(dir)
+  if (/unknown repository extension|Expected git repo version/.test(words)) {
+    return new CofferError("GIT_UNSUPPORTED", `this git is too old for the repository: ${words}`, {
+      hint: "install a newer git: the one that made the repository, or later",
+    })
+  }
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
 

@@ -248,6 +248,19 @@ for (const kind of KINDS) {
     assert.ok(["GIT_UNSUPPORTED", "GIT_NO_REPOSITORY"].includes(await codeOf(open(bare, kind))))
   })
 
+  test(`${kind}: a repository of a newer git's`, async () => {
+    const folder = makeRepository()
+    git(folder, "config", "core.repositoryFormatVersion", "1")
+    git(folder, "config", "extensions.notYet", "true")
+    const error = await open(folder, kind).then(
+      () => assert.unreachable() as never,
+      (thrown: CofferError) => thrown,
+    )
+    assert.is(error.code, "GIT_UNSUPPORTED")
+    assert.match(error.message, /extension.*notyet$/i)
+    assert.match(error.hint!, "git")
+  })
+
   test(`${kind}: message hooks complete or refuse, and are skipped on request`, async () => {
     const folder = makeRepository()
     hook(folder, "pre-commit", "exit 1")
