@@ -17,7 +17,7 @@ import { introduced } from "./system-introduced.js"
 import { systemObjects } from "./system-objects.js"
 import * as reader from "./system-reader.js"
 import { systemWriter } from "./system-writer.js"
-import { diffTrees, listTree, lookupInTree } from "./trees.js"
+import { diffTrees, findObstacle, listTree, lookupInTree } from "./trees.js"
 
 /**
  * Opens the repository around `dir` with the git binary on PATH.
@@ -65,6 +65,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     },
     hooksPath: async () => hooks,
     branchUpstream: async () => branchUpstream(git, at, await settings()),
+    findObstacle: (commit, paths) => findObstacle(objects, commit, paths),
     lookup: (from, paths) =>
       from === "index" ? lookupInIndex(git, at, paths) : lookupInTree(objects, from, paths),
     ...systemWriter({ git, env, at, oidHex, hooks, settings }),

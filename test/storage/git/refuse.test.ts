@@ -52,6 +52,32 @@ const DIRTY: Readonly<Record<string, (folder: string) => void>> = {
     write(folder, "secrets/new/D.yaml", "mine\n")
     git(folder, "add", "-N", "secrets/new/D.yaml")
   },
+  "a staged file in place of a folder": folder => {
+    write(folder, "secrets/new", "mine\n")
+    git(folder, "add", "secrets/new")
+    rmSync(join(folder, "secrets/new"))
+  },
+  "a staged folder in place of a file": folder => {
+    write(folder, "secrets/new/D.yaml/x", "mine\n")
+    git(folder, "add", "secrets/new")
+    rmSync(join(folder, "secrets/new"), { recursive: true })
+  },
+  "a submodule in place of a folder": folder => {
+    git(
+      folder,
+      "update-index",
+      "--add",
+      "--cacheinfo",
+      `160000,${git(folder, "rev-parse", "HEAD").trim()},secrets/new`,
+    )
+    git(folder, "commit", "-q", "-m", "submodule")
+  },
+  "a committed folder in place of a file": folder => {
+    write(folder, "secrets/new/D.yaml/x", "mine\n")
+    git(folder, "add", "secrets/new")
+    git(folder, "commit", "-q", "-m", "folder")
+    rmSync(join(folder, "secrets/new"), { recursive: true })
+  },
   "a link in place of a file": folder => {
     rmSync(join(folder, "secrets/A.yaml"))
     symlinkSync("B.yaml", join(folder, "secrets/A.yaml"))
