@@ -7,8 +7,10 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from "node:fs"
 import { basename, dirname, join, relative, sep } from "node:path"
@@ -39,6 +41,8 @@ export interface HooksFolder {
 
 const MARK = '# coffer hook: "coffer hooks install" put it here'
 const KEPT = ".before-coffer"
+/** A folder of links to what is kept, by their own names. */
+const NAMED = "before-coffer"
 
 /** Where pre-commit puts the hook that it finds, and runs it from there. */
 export const LEGACY = ".legacy"
@@ -94,6 +98,7 @@ export function installHook(folder: string, hook: HookName, program: HookProgram
       if (isThere(kept) && !isNewer(path, kept)) throw keptTwice(path, kept)
       renameSync(path, kept)
     }
+    if (isThere(kept)) linkByName(folder, hook)
     writeExecutable(isRunBefore ? path + LEGACY : path, printHook(hook, program))
     // lefthook does not put its own hook in while that name is taken.
     if (isOurs(path + OLD)) rmSync(path + OLD)
@@ -116,10 +121,38 @@ export function uninstallHook(folder: string, hook: HookName): boolean {
       if (!isThere(kept)) continue
       if (place !== path && isNewer(path, kept)) rmSync(kept)
       else renameSync(kept, place)
+      unlinkByName(folder, hook)
     }
     return places.length > 0
   } catch (error) {
     throw ioError("remove", path, error)
+  }
+}
+
+/** For a hook that goes by its own name: many are one program under several. */
+function linkByName(folder: string, hook: HookName): void {
+  const link = join(folder, NAMED, hook)
+  if (isThere(link)) return
+  mkdirSync(join(folder, NAMED), { recursive: true })
+  try {
+    symlinkSync(join("..", hook + KEPT), link)
+  } catch (error) {
+    // Not everybody may make links on Windows.
+    if (errnoOf(error) !== "EPERM") throw error
+  }
+}
+
+function unlinkByName(folder: string, hook: HookName): void {
+  rmSync(join(folder, NAMED, hook), { force: true })
+  removeIfEmpty(join(folder, NAMED))
+}
+
+/** Removes a folder of ours in which others have nothing. */
+export function removeIfEmpty(folder: string): void {
+  try {
+    rmdirSync(folder)
+  } catch {
+    // Others have files there.
   }
 }
 

@@ -1,10 +1,10 @@
 /** Registers the keyless merge rule with git, on this machine only: a committed file never names a program. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { quoteForShell } from "../format/shell.js"
 import { ioError } from "./files.js"
 import { ownAttributesPath, printPattern, readOwnAttributes } from "./git/own-attributes.js"
-import { writeExecutable } from "./hooks-folder.js"
+import { removeIfEmpty, writeExecutable } from "./hooks-folder.js"
 import { readBlock, writeBlock } from "./marked-block.js"
 
 /**
@@ -81,12 +81,4 @@ function quoteForConfig(value: string): string {
 /** Everything below a store that could be a secret. */
 function printRule(store: string): string {
   return `${printPattern(store, "/**/*.yaml")} merge=coffer`
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder)
-  } catch {
-    // Others have files there.
-  }
 }

@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -195,6 +196,31 @@ test("earlier hooks run first, with their arguments and input, and come back", a
 
   writeHook(join(hooks, "pre-commit.before-coffer"), 'echo "earlier $#" >>"$LOG"')
   await uninstallHooks(await openSystem(context))
+  assert.equal(traces(context.dir), before)
+})
+
+test("an earlier hook that goes by its own name is called by it, one that looks beside it finds what is there", async context => {
+  const before = traces(context.dir)
+  const hooks = join(context.dir, ".git", "hooks")
+  writeHook(
+    join(context.dir, "tools", "dispatch"),
+    'case "$(basename "$0")" in pre-commit) echo dispatched >>"$LOG";; esac',
+  )
+  symlinkSync("../../tools/dispatch", join(hooks, "pre-commit"))
+  writeHook(
+    join(hooks, "pre-push"),
+    '. "$(dirname "$0")/beside"; echo "$(basename "$0" .before-coffer)" >>"$LOG"',
+  )
+  writeHook(join(hooks, "beside"), 'echo beside >>"$LOG"')
+  await install(context)
+  commit(context, "a")
+  assert.equal(context.called(), ["dispatched", "package hook pre-commit"])
+  context.git("init", "-q", "--bare", "../remote")
+  context.git("push", "-q", "../remote", "main")
+  assert.equal(context.called().slice(0, 2), ["beside", "pre-push"])
+  await uninstallHooks(await openSystem(context))
+  assert.is(readlinkSync(join(hooks, "pre-commit")), "../../tools/dispatch")
+  for (const name of ["pre-commit", "pre-push", "beside"]) rmSync(join(hooks, name))
   assert.equal(traces(context.dir), before)
 })
 
