@@ -10,7 +10,7 @@ import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
-import { foreignOwner, noRepository, noWorkTree } from "./not-opened.js"
+import { foreignOwner, noRepository, noWorkTree, workTreeElsewhere } from "./not-opened.js"
 import { emptyTreeOid } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
@@ -102,6 +102,10 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
       hint: "rename the folder",
     })
   const [workTree, gitDir, commonDir, hooks] = answers.slice(0, 4).map(normalize)
+  // Every later command is started in the work tree, and has to find the way back by itself.
+  if (findRepository(dir)?.workTree !== findRepository(workTree!)?.workTree) {
+    throw workTreeElsewhere(workTree!, gitDir!)
+  }
   return {
     at: { workTree: workTree!, gitDir: gitDir!, commonDir: commonDir! },
     oidHex: answers[4] === "sha256" ? 64 : 40,

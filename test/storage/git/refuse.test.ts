@@ -1,5 +1,13 @@
 /** What a write refuses, and that it then leaves no trace; hooks and signatures on the way to a commit. */
-import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -272,6 +280,20 @@ for (const kind of KINDS) {
     const bare = freshFolder()
     git(bare, "init", "-q", "--bare")
     assert.ok(["GIT_UNSUPPORTED", "GIT_NO_REPOSITORY"].includes(await codeOf(open(bare, kind))))
+  })
+
+  test(`${kind}: a repository whose work tree is in another place, looked at from where it is and from there`, async () => {
+    const folder = makeRepository()
+    const place = realpathSync(freshFolder())
+    git(folder, "config", "core.worktree", place)
+    const error = await open(folder, kind).then(
+      () => assert.unreachable() as never,
+      (thrown: CofferError) => thrown,
+    )
+    assert.is(error.code, "GIT_UNSUPPORTED")
+    assert.match(error.message, `work tree in another place ("${place}", core.worktree)`)
+    write(place, ".git", `gitdir: ${realpathSync(folder)}/.git\n`)
+    assert.is((await open(place, kind)).workTree, place)
   })
 
   test(`${kind}: a repository of a newer git's`, async () => {
