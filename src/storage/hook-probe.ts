@@ -4,7 +4,7 @@ import { accessSync, constants, readFileSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { type Environment, withoutIdentities } from "./environment.js"
 import type { GitReader } from "./git/git.js"
-import type { HookName } from "./hooks-folder.js"
+import { type HookName, LEGACY } from "./hooks-folder.js"
 
 /** Set for the hook's run: coffer then prints {@link probeAnswer} on stderr, checks nothing, and fails. */
 export const PROBE_VARIABLE = "COFFER_HOOK_PROBE"
@@ -53,7 +53,7 @@ export function seemsLive(folder: string, hook: HookName): boolean {
 
 /** In the hook itself, where pre-commit (the tool) moves it, or where husky's generated hook leads. */
 function mentionsCoffer(folder: string, hook: HookName): boolean {
-  return [join(folder, hook), join(folder, `${hook}.legacy`), join(dirname(folder), hook)].some(path => {
+  return [join(folder, hook), join(folder, hook + LEGACY), join(dirname(folder), hook)].some(path => {
     try {
       return readFileSync(path, "utf8").includes("coffer hook")
     } catch {

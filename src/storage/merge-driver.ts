@@ -1,9 +1,10 @@
 /** Registers the keyless merge rule with git, on this machine only: a committed file never names a program. */
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs"
 import { dirname, join } from "node:path"
 import { quoteForShell } from "../format/shell.js"
 import { ioError } from "./files.js"
-import { writeExecutable } from "./hooks-folder.js"
+import { ownAttributesPath, printPattern, readOwnAttributes } from "./git/own-attributes.js"
+import { removeIfEmpty, writeExecutable } from "./hooks-folder.js"
 import { readBlock, writeBlock } from "./marked-block.js"
 
 /**
@@ -21,19 +22,25 @@ export function installMergeDriver(commonDir: string, stores: readonly string[],
   } catch (error) {
     throw ioError("write", driver, error)
   }
-  const patterns = new Set([...(readBlock(attributes)?.split("\n") ?? []), ...stores.map(printPattern)])
+  const patterns = new Set([...(readBlock(attributes)?.split("\n") ?? []), ...stores.map(printRule)])
   patterns.delete("")
   writeBlock(attributes, [...patterns].map(line => `${line}\n`).join(""))
   writeBlock(config, printConfig(driver))
 }
 
-/** Whether git would run the driver; not after the repository was moved. */
+/** Whether the driver is in place; not after the repository was moved. */
 export function hasMergeDriver(commonDir: string, stores: readonly string[]): boolean {
   const { driver, config, attributes } = placesIn(commonDir)
   const patterns = readBlock(attributes)?.split("\n") ?? []
   return (
-    readBlock(config) === printConfig(driver) && stores.every(store => patterns.includes(printPattern(store)))
+    readBlock(config) === printConfig(driver) && stores.every(store => patterns.includes(printRule(store)))
   )
+}
+
+/** Whether a line of the user's own says how secret files are merged: it stands below ours and wins. */
+export function isOverruled(commonDir: string, stores: readonly string[]): boolean {
+  const own = readOwnAttributes(commonDir)
+  return stores.some(store => (own?.of(`${store}/NAME.yaml`).get("merge")?.value ?? "coffer") !== "coffer")
 }
 
 /** Takes everything out again, empty folders included. @returns whether there was anything */
@@ -51,7 +58,7 @@ function placesIn(commonDir: string): { driver: string; config: string; attribut
   return {
     driver: join(commonDir, "coffer", "merge-secret"),
     config: join(commonDir, "config"),
-    attributes: join(commonDir, "info", "attributes"),
+    attributes: ownAttributesPath(commonDir),
   }
 }
 
@@ -71,18 +78,7 @@ function quoteForConfig(value: string): string {
   return `"${value.replace(/[\\"]/g, "\\$&").replace(/\n/g, "\\n")}"`
 }
 
-/** One line of an attributes file: a path, taken literally, and everything below it that could be a secret. */
-function printPattern(store: string): string {
-  const literal = store.replace(/[\\*?[]/g, "\\$&")
-  const pattern = `/${literal}/**/*.yaml`
-  const needsQuotes = /[\s"\\]/.test(pattern)
-  return `${needsQuotes ? `"${pattern.replace(/[\\"]/g, "\\$&")}"` : pattern} merge=coffer`
-}
-
-function removeIfEmpty(folder: string): void {
-  try {
-    rmdirSync(folder)
-  } catch {
-    // Others have files there.
-  }
+/** Everything below a store that could be a secret. */
+function printRule(store: string): string {
+  return `${printPattern(store, "/**/*.yaml")} merge=coffer`
 }

@@ -1,5 +1,14 @@
 /** Finds the git repository around a folder and reads its HEAD from the files, without git: the `get` path. */
-import { existsSync, readFileSync, realpathSync, statSync } from "node:fs"
+import {
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  readFileSync,
+  readSync,
+  realpathSync,
+  statSync,
+} from "node:fs"
 import { dirname, join, resolve } from "node:path"
 import { isHex, isHex256 } from "../encoding.js"
 
@@ -55,9 +64,28 @@ export function inProgress({ gitDir }: { readonly gitDir: string }): GitState {
   return "clean"
 }
 
-/** Whether this work tree has patterns of a sparse checkout, in force or not: only then may it leave out whole folders. */
+/**
+ * Whether this work tree may leave out files: it has patterns of a sparse checkout, in force or not, or an index with
+ * entries that somebody has marked by hand, for which git needs version 3. (Version 4 does not tell, and is not looked
+ * into: with many files that would cost more than what is asked for.)
+ */
 export function mayBeSparse({ gitDir }: { readonly gitDir: string }): boolean {
-  return existsSync(join(gitDir, "info", "sparse-checkout"))
+  return existsSync(join(gitDir, "info", "sparse-checkout")) || indexVersion(gitDir) === 3
+}
+
+function indexVersion(gitDir: string): number | undefined {
+  const head = Buffer.alloc(8)
+  try {
+    const fd = openSync(join(gitDir, "index"), constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      if (readSync(fd, head, 0, 8, 0) < 8) return undefined
+    } finally {
+      closeSync(fd)
+    }
+  } catch {
+    return undefined
+  }
+  return head.toString("latin1", 0, 4) === "DIRC" ? head.readUInt32BE(4) : undefined
 }
 
 /** In this order: a rebase stops with CHERRY_PICK_HEAD or MERGE_HEAD there too. */

@@ -8,6 +8,7 @@ import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { byGroup, type GroupAccess, openGroup } from "./access.js"
+import { findOwnAttributes } from "./check-attributes.js"
 import { addFinding, checkFiles, type FileCheck } from "./check-files.js"
 import { compareWorkTree } from "./check-worktree.js"
 import { compareCommits } from "./compare-commits.js"
@@ -114,7 +115,7 @@ export async function examineStore(
     losses = await checkHistory(store, { tree, keyring, secrets, since: request.since, isSound })
   }
   // What was lost comes first: until it is back, every command that would put something else right refuses.
-  const problems = uniqueFindings([...losses, ...result.findings])
+  const problems = uniqueFindings([...losses, ...result.findings, ...(await findOwnAttributes(store))])
   return { keyring, secrets, checked: { files: result.files, opened }, problems }
 }
 

@@ -2,13 +2,15 @@
 import { CofferError, hasCode } from "../errors.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import { parsePrevious, parseSecretFile, type SecretFile, writerOf } from "../format/secret-file.js"
+import { gitPath } from "../format/shell.js"
 import { verifySecret } from "../keyring/secret.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, LogEntry, Oid } from "../storage/git/git.js"
+import { isPartialClone } from "../storage/git/partial-clone.js"
 import { type GroupAccess, groupOpener } from "./access.js"
 import { notFound } from "./draft-secrets.js"
-import { gather } from "./gather.js"
 import { openWith, readSecret, type Secret } from "./reading.js"
+import { NO_LOG, readLog, type SecretLog } from "./secret-log.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import { type View, viewStore } from "./view.js"
@@ -74,7 +76,7 @@ export async function readVersion(
   const current = await requireFile(context, name)
   const collected = await followChain(context, name, current)
   const isNear = choose(collected, choice).length > 0 && !("at" in choice)
-  const log = isNear ? [] : await followLog(context, name, collected)
+  const log = isNear ? NO_LOG : await followLog(context, name, collected)
   const found = choose(collected, choice)
   const [first, second] = found
   if (first === undefined) throw missing(context, current.file, { collected, log }, choice)
@@ -89,7 +91,7 @@ export async function readLastLive(context: HistoryContext, tombstone: Predecess
   const collected = await followChain(context, name, tombstone)
   const isLive = ({ file }: Collected) => file.state === "current"
   const isNear = [...collected.values()].some(isLive)
-  const log = isNear ? [] : await followLog(context, name, collected)
+  const log = isNear ? NO_LOG : await followLog(context, name, collected)
   const live = [...collected.values()].filter(isLive).sort((a, b) => b.file.version - a.file.version)[0]
   if (live === undefined) {
     throw missing(context, tombstone.file, { collected, log }, { version: tombstone.file.version - 1 })
@@ -164,9 +166,9 @@ async function followLog(
   context: HistoryContext,
   name: SecretName,
   collected: Collection,
-): Promise<LogEntry[]> {
-  const log = await readLog(context, name)
-  for await (const { oid, file } of readOld(context, name, unknownIn(log, collected))) {
+): Promise<SecretLog> {
+  const log = await readLog(context, pathOf(name))
+  for await (const { oid, file } of readOld(context, name, unknownIn(log.entries, collected))) {
     collected.set(oid, { file, linked: isLinked(collected, file) })
   }
   return log
@@ -185,18 +187,13 @@ async function followOldNames(
   names.delete(name)
   const moved: LogEntry[] = []
   for (const old of names) {
-    const log = await readLog(context, old)
-    for await (const { oid, file } of readOld(context, old, unknownIn(log, collected))) {
+    const { entries } = await readLog(context, pathOf(old))
+    for await (const { oid, file } of readOld(context, old, unknownIn(entries, collected))) {
       if (isLinked(collected, file)) collected.set(oid, { file, linked: true })
     }
-    moved.push(...log.filter(({ oid }) => oid !== undefined && collected.has(oid)))
+    moved.push(...entries.filter(({ oid }) => oid !== undefined && collected.has(oid)))
   }
   return moved
-}
-
-async function readLog({ git, folder }: HistoryContext, name: SecretName): Promise<LogEntry[]> {
-  const { commit } = await git.head()
-  return commit === null ? [] : gather(git.log(`${folder}/${pathOf(name)}`, commit))
 }
 
 /** The files of a log that are not collected yet. */
@@ -245,7 +242,7 @@ function describe(
   { collected, log, moved }: Found & { readonly moved: readonly LogEntry[] },
 ): History {
   const distinct = distinctVersions(collected)
-  const commits = firstCommits(collected, [...log, ...moved])
+  const commits = firstCommits(collected, [...log.entries, ...moved])
   const versions = distinct.map(({ file, linked }) => ({
     file,
     current: isSameVersion(file, current),
@@ -287,7 +284,7 @@ function lostVersions(current: SecretFile, versions: readonly Collected[]): numb
 
 interface Found {
   readonly collected: Collection
-  readonly log: readonly LogEntry[]
+  readonly log: SecretLog
 }
 
 /** The likeliest reason why git has no file of a version, which decides what can be done about it. */
@@ -296,9 +293,12 @@ function whyLost({ git }: HistoryContext, { collected, log }: Found): string {
   if (linked.some(oid => oid.length !== git.oidHex)) return "converted: the ids of git's objects have changed"
   if (git.shallow) return "shallow: this clone stops before them"
   const isGone = ({ oid }: LogEntry) => oid !== undefined && !collected.has(oid)
-  if (log.some(isGone)) return "pruned: git's log names files that cannot be read here"
+  if (isPartialClone(git) && (!log.isWhole || log.entries.some(isGone))) return PARTIAL
+  if (log.entries.some(isGone)) return "pruned: git's log names files that cannot be read here"
   return "squashed: of a squash or a rewrite git keeps only what the branch ended with"
 }
+
+const PARTIAL = "partial: it has only what git needed so far"
 
 function missing(
   context: HistoryContext,
@@ -313,8 +313,14 @@ function missing(
   if (!isLost) return neverWas(name, found, choice)
   const why = whyLost(context, found)
   return new CofferError("HISTORY_MISSING", `version ${wanted} of "${name}" is not in this clone (${why})`, {
-    hint: context.git.shallow ? "git fetch --unshallow" : `coffer versions ${name} lists what there is`,
+    hint: hintFor(context, name, why),
   })
+}
+
+function hintFor({ git, folder }: HistoryContext, name: SecretName, why: string): string {
+  if (git.shallow) return "git fetch --unshallow"
+  if (why !== PARTIAL) return `coffer versions ${name} lists what there is`
+  return `git log -p -m --full-history -- ${gitPath(folder)} > /dev/null, which fetches it; then again`
 }
 
 function neverWas(name: SecretName, { collected }: Found, choice: VersionChoice): CofferError {

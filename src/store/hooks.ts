@@ -13,7 +13,12 @@ import {
   refuseNoFolder,
   uninstallHook,
 } from "../storage/hooks-folder.js"
-import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../storage/merge-driver.js"
+import {
+  hasMergeDriver,
+  installMergeDriver,
+  isOverruled,
+  uninstallMergeDriver,
+} from "../storage/merge-driver.js"
 import { forgetWatched } from "../storage/watched-values.js"
 
 export interface HooksRequest {
@@ -32,6 +37,8 @@ export interface HooksReport {
   readonly hooks: readonly { readonly name: HookName; readonly installed: boolean; readonly live: boolean }[]
   /** Git settles secret files by the merge rule. */
   readonly merge: boolean
+  /** A line of `.git/info/attributes` says otherwise: no merge rule, installed or not. */
+  readonly overruled: boolean
 }
 
 /**
@@ -72,17 +79,32 @@ export async function hooksStatus(
       return { name, installed: isInstalled(path, name), live }
     }),
   )
-  const merge = hasMergeDriver(git.commonDir, request.stores)
+  const overruled = isOverruled(git.commonDir, request.stores)
+  const merge = !overruled && hasMergeDriver(git.commonDir, request.stores)
   const live = hooks.every(hook => hook.live)
   // Reached through a line in somebody else's hook is installed too.
-  return { installed: merge && hooks.every(hook => hook.installed || hook.live), live, path, hooks, merge }
+  return {
+    installed: merge && hooks.every(hook => hook.installed || hook.live),
+    live,
+    path,
+    hooks,
+    merge,
+    overruled,
+  }
 }
 
-/** Takes hooks and merge rule out again and puts earlier hooks back; what is not coffer's stays. @returns `changed`: there was anything */
-export async function uninstallHooks(git: GitReader): Promise<{ path: string; changed: boolean }> {
+/**
+ * Takes hooks and merge rule out again and puts earlier hooks back; what is not coffer's stays.
+ *
+ * @returns `changed`: there was anything; `left`: hooks that somebody else's line still leads to coffer.
+ */
+export async function uninstallHooks(
+  git: GitReader,
+): Promise<{ path: string; changed: boolean; left: readonly HookName[] }> {
   const { path } = await findHooksFolder(git)
   const removed = HOOK_NAMES.filter(hook => uninstallHook(path, hook))
   forgetWatched(git.commonDir)
   const hadRule = uninstallMergeDriver(git.commonDir)
-  return { path, changed: removed.length > 0 || hadRule }
+  const left = HOOK_NAMES.filter(hook => seemsLive(path, hook))
+  return { path, changed: removed.length > 0 || hadRule, left }
 }

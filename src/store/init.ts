@@ -44,6 +44,8 @@ export interface NewStore {
   readonly commit: string | null
   /** The folder of another store, which stays the one that is found where none is named. */
   readonly beside: string | undefined
+  /** The settings that name the folder are not in git: who clones the repository finds no store. */
+  readonly unshared: boolean
 }
 
 /**
@@ -75,7 +77,17 @@ export async function createStore(
     const message = request.message ?? `Create the secrets store in ${folder}`
     return git.commit({ base, files, message, at: request.at, verify: request.verify ?? true })
   })
-  return { folder, storeId, member: request.member, pin: printPin(storeId, first.node), commit, beside }
+  const unshared =
+    folder === place.settings?.store && folder !== DEFAULT_FOLDER && !(await git.isTracked(SETTINGS_PATH))
+  return {
+    folder,
+    storeId,
+    member: request.member,
+    pin: printPin(storeId, first.node),
+    commit,
+    beside,
+    unshared,
+  }
 }
 
 /** Your identity, or a new one in the default file. @throws CofferError `IDENTITY_INVALID`, `IO_FAILED` */
@@ -129,7 +141,12 @@ function existingPart(folder: string): string {
 async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
   if (isStore(root))
     throw new CofferError("EXISTS", `there is a store in "${folder}" already`, { hint: "coffer status" })
-  if (await git.isIgnored(`${folder}/.coffer/store.yaml`)) {
+  if (await git.isTracked(`${folder}/${STORE_FILE_PATH}`)) {
+    throw new CofferError("EXISTS", `git has a store in "${folder}" that is gone from the work tree`, {
+      hint: `git checkout HEAD -- ${gitPath(folder)} brings it back`,
+    })
+  }
+  if (await git.isIgnored(`${folder}/${STORE_FILE_PATH}`)) {
     throw new CofferError("USAGE", `git ignores "${folder}": its secrets would never be committed`, {
       hint: ELSEWHERE,
     })

@@ -5,6 +5,7 @@ import type { SecretFile } from "../format/secret-file.js"
 import type { MergeSide } from "../keyring/resolve-rule.js"
 import { type PlacedSecret, verifySecret } from "../keyring/secret.js"
 import type { Git, Oid } from "../storage/git/git.js"
+import { FETCH_HINT } from "../storage/git/partial-clone.js"
 import { parseFile } from "./reading.js"
 import type { Store } from "./store.js"
 import type { View } from "./view.js"
@@ -85,7 +86,7 @@ async function* readFiles(
     const entry = entries[index++]!
     if (bytes === undefined) {
       throw new CofferError("GIT_MISSING_OBJECT", `a side of "${entry.path}" is not in this clone`, {
-        hint: "git fetch, or git fetch --unshallow",
+        hint: FETCH_HINT,
       })
     }
     const { file } = parseFile({ path: entry.path, bytes })

@@ -3,9 +3,12 @@ import { existsSync } from "node:fs"
 import { CofferError } from "../errors.js"
 import { LIMITS } from "../format/limits.js"
 import { isAtOrBelow, isBelow, nameOfPath, type SecretName } from "../format/names.js"
+import { shellWord } from "../format/shell.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Files } from "../storage/files.js"
 import type { Entry, Git, Oid } from "../storage/git/git.js"
+import { FETCH_HINT, isPartialClone } from "../storage/git/partial-clone.js"
+import { mayBeSparse } from "../storage/repository.js"
 
 /** A regular file; `path` is relative to the store, with `/`. */
 export interface TreeFile {
@@ -118,14 +121,14 @@ export function gitTree(git: Git, at: Oid | "index", folder: string, only?: Read
     for (const entry of await entriesBelow(prefix)) {
       const error = refusal(entry)
       if (error !== undefined) {
-        yield* readBatch(git, batch.splice(0))
+        yield* readBatch(git, folder, batch.splice(0))
         if (entry.stage === 0 || entry.stage === 2) yield { path: entry.path, error }
         continue
       }
       batch.push(entry)
-      if (batch.length === BATCH) yield* readBatch(git, batch.splice(0))
+      if (batch.length === BATCH) yield* readBatch(git, folder, batch.splice(0))
     }
-    yield* readBatch(git, batch)
+    yield* readBatch(git, folder, batch)
   }
   return {
     at,
@@ -153,12 +156,13 @@ const BATCH = 512
 
 async function* readBatch(
   git: Git,
+  folder: string,
   batch: readonly { path: string; oid: Oid }[],
 ): AsyncGenerator<TreeFile | BadFile> {
   let index = 0
   for await (const { oid, bytes } of git.blobs(batch.map(entry => entry.oid))) {
     const { path } = batch[index++]!
-    if (bytes === undefined) yield { path, error: missingObject(path, oid) }
+    if (bytes === undefined) yield { path, error: missingObject(git, folder, { path, oid }) }
     else if (bytes.length > limitOf(path)) yield { path, error: notRegular(path, "larger than the limit") }
     else yield { path, bytes, oid }
   }
@@ -180,9 +184,12 @@ function notRegular(path: string, why: string): CofferError {
   return new CofferError("NOT_CANONICAL", `"${path}" is not a plain store file: ${why}`)
 }
 
-function missingObject(path: string, oid: Oid): CofferError {
+function missingObject(git: Git, folder: string, { path, oid }: { path: string; oid: Oid }): CofferError {
+  // Clones of big repositories lack what their sparse checkout leaves out; to fetch all of it is not what anybody wants.
+  const mayBeLeftOut = isPartialClone(git) && mayBeSparse(git)
+  const remedy = `git sparse-checkout add ${shellWord(folder)}, in the top folder`
   return new CofferError("GIT_MISSING_OBJECT", `the content of "${path}" (${oid}) is not in this clone`, {
-    hint: "git fetch, or git fetch --unshallow",
+    hint: mayBeLeftOut ? `what the sparse checkout leaves out: ${remedy}; ${FETCH_HINT}` : FETCH_HINT,
   })
 }
 

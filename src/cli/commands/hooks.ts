@@ -5,8 +5,9 @@ import { type CommandGroup, defineCommand } from "../command.js"
 const install = defineCommand({
   name: "hooks install",
   summary: "install the git hooks and the merge rule in this clone; does nothing where they are",
-  details: "Hooks that are there stay and run first. core.hooksPath and linked worktrees are honoured.",
-  fields: "{installed, live, path, hooks: [{name, installed, live}], merge}",
+  details:
+    "Hooks that are there stay and run first. core.hooksPath and linked worktrees are honoured. lefthook puts its own hooks in the place of others whenever it installs: run this after it.",
+  fields: "{installed, live, path, hooks: [{name, installed, live}], merge, overruled}",
   errors: ["GIT_NO_REPOSITORY", "GIT_UNSUPPORTED", "EXISTS", "GIT_LOCKED", "IO_FAILED"],
   examples: [{ command: "coffer hooks install" }],
 
@@ -20,7 +21,7 @@ const install = defineCommand({
 const status = defineCommand({
   name: "hooks status",
   summary: "say whether the hooks are installed, and prove by a run of each that they fire",
-  fields: "{installed, live, path, hooks: [{name, installed, live}], merge}",
+  fields: "{installed, live, path, hooks: [{name, installed, live}], merge, overruled}",
   errors: ["GIT_NO_REPOSITORY"],
   examples: [{ command: "coffer hooks status" }],
 
@@ -34,13 +35,18 @@ const status = defineCommand({
 const uninstall = defineCommand({
   name: "hooks uninstall",
   summary: "take the hooks and the merge rule out again; hooks that were there before come back",
-  fields: "{path, changed}",
+  fields: "{path, changed, left: [name]}",
   errors: ["GIT_NO_REPOSITORY", "GIT_LOCKED", "IO_FAILED"],
   examples: [{ command: "coffer hooks uninstall" }],
 
   run: async ({ openStore }) => uninstallHooks(await (await openStore()).git()),
-  text: ({ path, changed }) =>
-    changed ? `hooks are out of ${path}\n` : `there is nothing of coffer's in ${path}, and no merge rule\n`,
+  text: ({ path, changed, left }) => {
+    const done = changed
+      ? `hooks are out of ${path}`
+      : `there is nothing of coffer's in ${path}, and no merge rule`
+    if (left.length === 0) return `${done}\n`
+    return `${done}\nlines that are not coffer's still call it: ${left.join(", ")}; take them out by hand\n`
+  },
 })
 
 export const hooks: CommandGroup = {
@@ -49,10 +55,11 @@ export const hooks: CommandGroup = {
   commands: [install, status, uninstall],
 }
 
-function describe({ path, hooks, merge }: HooksReport): string {
+function describe({ path, hooks, merge, overruled }: HooksReport): string {
   const lines = hooks.map(
     ({ name, installed, live }) =>
       `${name}: ${live ? "fires" : installed ? "installed, but does not fire" : "missing"}\n`,
   )
-  return `${lines.join("")}merge rule: ${merge ? "in place" : "missing"}\nfolder: ${path}\n`
+  const rule = overruled ? "overruled by .git/info/attributes: coffer check" : merge ? "in place" : "missing"
+  return `${lines.join("")}merge rule: ${rule}\nfolder: ${path}\n`
 }

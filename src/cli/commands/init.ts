@@ -136,7 +136,13 @@ async function findStore(session: Session): Promise<Store | undefined> {
 }
 
 async function make(session: Session, { identity }: OwnIdentity, member: string, write: WriteOptions) {
-  return createStore(session.openOptions(), { ...write, identity, member })
+  const made = await createStore(session.openOptions(), { ...write, identity, member })
+  if (made.unshared) {
+    session.warn(
+      "clones will find no store: .coffer.yaml, which names its folder, is not in git; git add :/.coffer.yaml, git commit",
+    )
+  }
+  return made
 }
 
 /** Without hooks a store works as well: what keeps them out is a warning that says what to do. */

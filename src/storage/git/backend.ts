@@ -8,6 +8,8 @@ export interface Backend extends GitReader {
    * (`<gitDir>/index`), whatever `GIT_INDEX_FILE` says.
    */
   lookup(at: Oid | "index", paths: readonly string[]): Promise<ReadonlyMap<string, readonly Entry[]>>
+  /** What is in the way of new files in a commit's tree, if anything: git would drop it for them. */
+  findObstacle(at: Oid, paths: readonly string[]): Promise<string | undefined>
   /** Writes blobs so that they survive a power cut. */
   writeBlobs(blobs: Iterable<Uint8Array>): Promise<void>
   /**

@@ -6,7 +6,7 @@ import type { Environment } from "../environment.js"
 import type { Repository } from "../repository.js"
 import { type ConfigEntry, parseBoolean, parseConfig } from "./config-file.js"
 import type { GitConfig } from "./embedded-config.js"
-import { foreignOwner } from "./not-opened.js"
+import { foreignOwner, workTreeElsewhere } from "./not-opened.js"
 import { unsupported } from "./unsupported.js"
 
 /** Extensions that change nothing for us, or that are taken care of. */
@@ -68,7 +68,7 @@ function checkPlace({ workTree, gitDir }: Repository): void {
   if (bare !== undefined && parseBoolean(bare.value)) throw unsupported("bare repository (core.bare)")
   const place = entries.findLast(({ key }) => key === "core.worktree")?.value
   if (place !== undefined && !isSameFolder(resolve(gitDir, place), workTree)) {
-    throw unsupported("work tree in another place (core.worktree)")
+    throw workTreeElsewhere(resolve(gitDir, place), gitDir)
   }
 }
 

@@ -22,7 +22,7 @@ import { findForeignIndex } from "./foreign-index.js"
 import type { Oid } from "./git.js"
 import { noRepository } from "./not-opened.js"
 import { blobs } from "./object-reader.js"
-import { diffTrees, listTree, lookupInTree } from "./trees.js"
+import { diffTrees, findObstacle, listTree, lookupInTree } from "./trees.js"
 import { unsupported } from "./unsupported.js"
 
 /**
@@ -84,6 +84,7 @@ function embeddedReader(repository: EmbeddedRepository): EmbeddedReader {
       const upstream = ref === null ? undefined : upstreamOf(ref)
       return upstream === undefined ? undefined : { ref: upstream, commit: refs.find(upstream) }
     },
+    findObstacle: (commit, paths) => findObstacle(objects, commit, paths),
     async lookup(from, paths) {
       if (from !== "index") return lookupInTree(objects, from, paths)
       const own = readIndex(ownIndex)

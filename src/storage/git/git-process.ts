@@ -47,8 +47,8 @@ export function wordsOf(stderr: string): string {
     .replace(/^warning: core\.fsyncObjectFiles .*\n/gm, "")
     .replace(/^(fatal|error): /gm, "")
     .trim()
-    .split("\n")
-    .join("; ")
+    .replace(/:\n\s+/g, ": ")
+    .replace(/\s*\n\s*/g, "; ")
 }
 
 function programAt(file: string, plain: Record<string, string | undefined>): GitProgram {

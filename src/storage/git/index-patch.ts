@@ -69,17 +69,21 @@ type Output = { path: string; stage: 0 | 1 | 2 | 3 } & (
 function checkPlace(index: IndexFile, wanted: ReadonlyMap<string, IndexEntry | null>, path: string): void {
   const stays = (slot: IndexSlot) => wanted.get(slot.path) !== null
   const below = slotsBelow(index, path).find(stays)
-  if (below !== undefined) throw clash(path, below.path)
+  if (below !== undefined) throw clash(...texts(path, below.path))
   for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
     const file = slotsAt(index, path.slice(0, at)).find(stays)
-    if (file !== undefined) throw clash(path, file.path)
+    if (file !== undefined) throw clash(...texts(path, file.path))
   }
 }
 
-function clash(path: string, other: string): CofferError {
-  const [wanted, staged] = [path, other].map(fromLatin1)
+function texts(...paths: [string, string]): [string, string] {
+  return [fromLatin1(paths[0]), fromLatin1(paths[1])]
+}
+
+/** What is staged would have to go for a path that is wanted. */
+export function clash(wanted: string, staged: string): CofferError {
   return new CofferError("GIT_DIRTY", `"${wanted}" cannot be added: "${staged}" is staged`, {
-    hint: `git restore --staged -- ${gitPath(staged!)}`,
+    hint: `git restore --staged -- ${gitPath(staged)}`,
   })
 }
 

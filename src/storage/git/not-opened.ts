@@ -13,6 +13,14 @@ export function noWorkTree(): CofferError {
   })
 }
 
+/** `core.worktree` names another folder, in which nothing leads back to the repository. */
+export function workTreeElsewhere(place: string, gitDir: string): CofferError {
+  const message = `this repository has its work tree in another place ("${place}", core.worktree)`
+  return new CofferError("GIT_UNSUPPORTED", message, {
+    hint: `work there, with a file .git that holds the line "gitdir: ${gitDir}"; or git config --unset core.worktree`,
+  })
+}
+
 /** Another user's repository, whose configuration would decide what happens. */
 export function foreignOwner(workTree: string): CofferError {
   return new CofferError("GIT_REFUSED", `the repository "${workTree}" belongs to another user`, {

@@ -2,6 +2,7 @@
 import { CofferError } from "../../errors.js"
 import type { Oid, OidHex } from "./git.js"
 import { type GitObject, parseCommit } from "./object.js"
+import { FETCH_HINT } from "./partial-clone.js"
 
 export interface ObjectReader {
   readonly oidHex: OidHex
@@ -52,6 +53,6 @@ export async function* blobs(
 
 function missing(oid: Oid): CofferError {
   return new CofferError("GIT_MISSING_OBJECT", `git object ${oid} is not in this clone`, {
-    hint: "a shallow or partial clone lacks objects: git fetch --unshallow, or install git, which fetches them",
+    hint: FETCH_HINT,
   })
 }

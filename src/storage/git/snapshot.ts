@@ -4,7 +4,9 @@ import { gitPath } from "../../format/shell.js"
 import type { Backend } from "./backend.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { indexFingerprint } from "./index-lock.js"
+import { clash } from "./index-patch.js"
 import { blobId } from "./object.js"
+import { inTheWay } from "./tree-edit.js"
 import { readWorkFile, stampOf } from "./work-files.js"
 
 /** The state before a write. */
@@ -101,16 +103,51 @@ async function inspect(
     if (entries[0]?.skipWorktree === true && work.oid === null) leftOut.add(path)
     blobs.set(path, work.oid)
   }
+  await refuseObstacles(
+    backend,
+    base,
+    paths.filter(path => !index.has(path)),
+  )
   return { index: fingerprint, stamps, leftOut, work: blobs, entries: index }
+}
+
+/**
+ * Git holds no file beside a folder of its name: told to take one in, it drops the other, and with it what somebody
+ * has committed or staged there. What is in the way in the index and not in HEAD has been added since.
+ */
+async function refuseObstacles(backend: Backend, base: Oid | null, added: readonly string[]): Promise<void> {
+  if (added.length === 0) return
+  const committed = base === null ? undefined : await backend.findObstacle(base, added)
+  if (committed !== undefined) throw inTheWay(committed)
+  const wanted = new Set(added)
+  const folders = new Map(added.flatMap(path => foldersOf(path).map(folder => [folder, path])))
+  for (const top of new Set(added.map(path => path.split("/", 1)[0]!))) {
+    for (const { path, to } of await backend.changes(base, "index", top)) {
+      if (to === undefined) continue
+      const kept = folders.get(path) ?? foldersOf(path).find(folder => wanted.has(folder))
+      if (kept !== undefined) throw clash(kept, path)
+    }
+  }
+}
+
+function foldersOf(path: string): string[] {
+  const segments = path.split("/").slice(0, -1)
+  return segments.map((_, index) => segments.slice(0, index + 1).join("/"))
 }
 
 function conflicted(path: string): CofferError {
   return new CofferError("GIT_CONFLICTED", `"${path}" is in conflict`, { hint: "coffer resolve" })
 }
 
-function dirty(path: string, what: string, { head, entry }: { head: unknown; entry: unknown }): CofferError {
+function dirty(
+  path: string,
+  what: string,
+  { head, entry }: { head: unknown; entry: Entry | undefined },
+): CofferError {
   const known = entry === undefined ? "git clean -fx --" : "git rm -f --"
-  const drop = head === undefined ? known : "git checkout HEAD --"
+  // Git does not see what is in the place of a file that it has been told to leave out.
+  const checkout = entry?.skipWorktree ? "git checkout --ignore-skip-worktree-bits" : "git checkout"
+  const drop = head === undefined ? known : `${checkout} HEAD --`
   return new CofferError("GIT_DIRTY", `"${path}" ${what}`, {
     hint: `commit it, or drop it: ${drop} ${gitPath(path)}`,
   })

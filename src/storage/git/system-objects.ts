@@ -10,6 +10,7 @@ import type { Oid, OidHex } from "./git.js"
 import { type GitProgram, wordsOf } from "./git-process.js"
 import type { GitObject } from "./object.js"
 import { type ObjectReader, objectReader } from "./object-reader.js"
+import { isLackOf } from "./partial-clone.js"
 
 /** A process that nobody has asked for so long is ended: a program that keeps a store open keeps no git. */
 const IDLE_MS = 1000
@@ -59,7 +60,7 @@ async function findAlone(git: GitProgram, at: Repository, oid: Oid): Promise<Git
   const words = wordsOf(stderr)
   if (status === 0 && words === "") return undefined
   // An old git knows no GIT_NO_LAZY_FETCH, and dies of an object that a partial clone lacks.
-  if (/promisor|lazy fetch/.test(words)) return undefined
+  if (isLackOf(words)) return undefined
   throw new CofferError("GIT_FAILED", `git cat-file: ${words || `status ${status}`}`, { hint: "git fsck" })
 }
 

@@ -6,6 +6,9 @@ import { LINE_END, readBytes } from "./byte-reader.js"
 import { isRemoteName } from "./config-file.js"
 import type { Change, Entry, LogEntry, Oid } from "./git.js"
 import { type GitProgram, type RunOptions, wordsOf } from "./git-process.js"
+import type { ObjectReader } from "./object-reader.js"
+import { FETCH_HINT, isLackOf } from "./partial-clone.js"
+import { lookupInTree } from "./trees.js"
 
 /** HEAD from the files where they tell, else from git. */
 export async function head(git: GitProgram, at: Repository): Promise<Head> {
@@ -105,16 +108,19 @@ function parseChange(about: string, path: string): Change {
 export async function* log(
   git: GitProgram,
   at: Repository,
-  path: string,
-  from: Oid,
+  { path, from, objects }: { path: string; from: Oid; objects: ObjectReader },
 ): AsyncGenerator<LogEntry> {
   if (path.includes("\n"))
     throw new CofferError("GIT_UNSUPPORTED", `${JSON.stringify(path)} has a line end in it`)
   const format = "--format=%H%n%P%n%ct%n%an"
-  const history = git.start(["rev-list", "--full-history", format, from, "--", path], { cwd: at.workTree })
+  const history = git.start(["rev-list", "--full-history", "--encoding=UTF-8", format, from, "--", path], {
+    cwd: at.workTree,
+  })
   const resolver = git.start(["cat-file", "--batch-check=%(objectname) %(objecttype)"], { cwd: at.workTree })
   try {
-    for (const child of [history, resolver]) child.stderr.resume()
+    let words = ""
+    history.stderr.on("data", chunk => (words += chunk))
+    resolver.stderr.resume()
     history.stdin.end()
     const lines = readBytes(history.stdout)
     const answers = readBytes(resolver.stdout)
@@ -126,19 +132,32 @@ export async function* log(
       const date = new Date(Number(await line()) * 1000)
       const author = await line()
       resolver.stdin.write(`${commit}:${path}\n`)
-      const [oid, type] = (await answers.until(LINE_END))?.toString().split(" ") ?? []
-      yield { commit, parents, at: date, author, ...(type === "blob" ? { oid: oid! } : {}) }
+      const answer = (await answers.until(LINE_END))?.toString()
+      // Of a blob that a partial clone lacks git tells nothing, and ends; trees tell its id.
+      const oid =
+        answer === undefined ? await findBlob(objects, commit, path) : /^(\w+) blob$/.exec(answer)?.[1]
+      yield { commit, parents, at: date, author, ...(oid === undefined ? {} : { oid }) }
     }
-    await expectSuccess(history, "rev-list")
+    await expectSuccess(history, () => words)
   } finally {
     history.kill()
     resolver.kill()
   }
 }
 
-async function expectSuccess(child: ReturnType<GitProgram["start"]>, command: string): Promise<void> {
-  if (child.exitCode === null && child.signalCode === null) await once(child, "exit")
-  if (child.exitCode !== 0) throw new CofferError("GIT_FAILED", `git ${command} ended with ${child.exitCode}`)
+async function findBlob(objects: ObjectReader, commit: Oid, path: string): Promise<Oid | undefined> {
+  const [entry] = (await lookupInTree(objects, commit, [path])).get(path) ?? []
+  return entry?.mode.startsWith("1") && entry.mode !== "160000" ? entry.oid : undefined
+}
+
+/** @throws CofferError `GIT_MISSING_OBJECT` where a partial clone lacks a tree, `GIT_FAILED` */
+async function expectSuccess(history: ReturnType<GitProgram["start"]>, words: () => string): Promise<void> {
+  if (history.exitCode === null && history.signalCode === null) await once(history, "close")
+  if (history.exitCode === 0) return
+  const said = wordsOf(words()) || `status ${history.exitCode}`
+  if (isLackOf(said))
+    throw new CofferError("GIT_MISSING_OBJECT", `git rev-list: ${said}`, { hint: FETCH_HINT })
+  throw new CofferError("GIT_FAILED", `git rev-list: ${said}`)
 }
 
 export async function missing(

@@ -10,14 +10,14 @@ import { canonicalKey } from "./config-file.js"
 import { findForeignIndex } from "./foreign-index.js"
 import type { Entry, OidHex } from "./git.js"
 import { findGit, type GitProgram, wordsOf } from "./git-process.js"
-import { foreignOwner, noRepository, noWorkTree } from "./not-opened.js"
+import { foreignOwner, noRepository, noWorkTree, workTreeElsewhere } from "./not-opened.js"
 import { emptyTreeOid } from "./object.js"
 import { blobs, type ObjectReader } from "./object-reader.js"
 import { introduced } from "./system-introduced.js"
 import { systemObjects } from "./system-objects.js"
 import * as reader from "./system-reader.js"
 import { systemWriter } from "./system-writer.js"
-import { diffTrees, listTree, lookupInTree } from "./trees.js"
+import { diffTrees, findObstacle, listTree, lookupInTree } from "./trees.js"
 
 /**
  * Opens the repository around `dir` with the git binary on PATH.
@@ -53,7 +53,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
         ? reader.indexChanges(git, at, from ?? emptyTreeOid(oidHex), foreignIndex, prefix)
         : diffTrees(objects, from, to, prefix),
     blobs: oids => blobs(objects, oids),
-    log: (path, from) => reader.log(git, at, path, from),
+    log: (path, from) => reader.log(git, at, { path, from, objects }),
     missing: (tips, remote, known) => reader.missing(git, at, tips, remote, known),
     introduced: commits => introduced(git, at, commits),
     state: async () => inProgress(at),
@@ -62,6 +62,7 @@ export async function openSystem(dir: string, env: Environment): Promise<Backend
     isTracked: async path => (await reader.indexEntries(git, at, foreignIndex, [path])).length > 0,
     hooksPath: async () => hooks,
     branchUpstream: async () => branchUpstream(git, at, await settings()),
+    findObstacle: (commit, paths) => findObstacle(objects, commit, paths),
     lookup: (from, paths) =>
       from === "index" ? lookupInIndex(git, at, paths) : lookupInTree(objects, from, paths),
     ...systemWriter({ git, env, at, oidHex, hooks, settings }),
@@ -98,6 +99,10 @@ async function discover(git: GitProgram, dir: string): Promise<Discovered | unde
       hint: "rename the folder",
     })
   const [workTree, gitDir, commonDir, hooks] = answers.slice(0, 4).map(normalize)
+  // Every later command is started in the work tree, and has to find the way back by itself.
+  if (findRepository(dir)?.workTree !== findRepository(workTree!)?.workTree) {
+    throw workTreeElsewhere(workTree!, gitDir!)
+  }
   return {
     at: { workTree: workTree!, gitDir: gitDir!, commonDir: commonDir! },
     oidHex: answers[4] === "sha256" ? 64 : 40,
@@ -113,6 +118,11 @@ function refusal(dir: string, stderr: string): CofferError {
   }
   if (/work tree/.test(words)) return noWorkTree()
   if (/not a git repository/.test(words)) return noRepository(dir)
+  if (/unknown repository extension|Expected git repo version/.test(words)) {
+    return new CofferError("GIT_UNSUPPORTED", `this git is too old for the repository: ${words}`, {
+      hint: "install a newer git: the one that made the repository, or later",
+    })
+  }
   return new CofferError("GIT_FAILED", `git rev-parse: ${words}`)
 }
 

@@ -49,7 +49,7 @@ export async function editTree(
       const existing = entries.get(name)
       const isThere = existing !== undefined && isFolder(existing.mode) === edit instanceof Map
       if (existing !== undefined && !isThere) {
-        if (!removesOnly(edit)) throw inTheWay(path + name)
+        if (!removesOnly(edit)) throw inTheWay(fromLatin1(path + name))
       } else if (edit instanceof Map) {
         const below = await editFolder(existing?.oid ?? null, edit, `${path}${name}/`)
         // Git has no empty folders.
@@ -84,8 +84,8 @@ function removesOnly(edit: FileEdit | FolderEdit): boolean {
   return edit instanceof Map ? [...edit.values()].every(removesOnly) : edit === null
 }
 
-function inTheWay(path: string): CofferError {
-  const name = fromLatin1(path)
+/** @param name - of what is in the way in HEAD, as text. */
+export function inTheWay(name: string): CofferError {
   return new CofferError(
     "GIT_DIRTY",
     `"${name}" in HEAD is in the way: it is a file where a folder is needed, or the reverse`,

@@ -66,6 +66,45 @@ export async function lookupInTree(
   return found
 }
 
+/**
+ * Something of a commit or tree that has to go before the paths can be there: a file or submodule where one of them
+ * needs a folder, or a folder in the place of one.
+ */
+export async function findObstacle(
+  objects: ObjectReader,
+  at: Oid,
+  paths: readonly string[],
+): Promise<string | undefined> {
+  const visit = async (oid: Oid, wanted: readonly string[], folder: string): Promise<string | undefined> => {
+    const entries = new Map((await readEntries(objects, oid)).map(entry => [entry.name, entry]))
+    for (const [name, below] of groupByName(wanted, folder.length)) {
+      const entry = entries.get(toLatin1(name))
+      if (entry === undefined) continue
+      if (below.length === 0 || !isFolder(entry.mode)) {
+        if (below.length > 0 || isFolder(entry.mode)) return folder + name
+        continue
+      }
+      const found = await visit(entry.oid, below, `${folder}${name}/`)
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return visit(await treeOf(objects, at), paths, "")
+}
+
+/** By their next name from `at` on: those of the paths that go on below it. */
+function groupByName(paths: readonly string[], at: number): Map<string, string[]> {
+  const names = new Map<string, string[]>()
+  for (const path of paths) {
+    const slash = path.indexOf("/", at)
+    const name = path.slice(at, slash < 0 ? undefined : slash)
+    const below = names.get(name) ?? []
+    if (slash >= 0) below.push(path)
+    names.set(name, below)
+  }
+  return names
+}
+
 /** All files of a commit or tree at or below a prefix ("" for all), in the order of their bytes. */
 export async function listTree(objects: ObjectReader, at: Oid, prefix: string): Promise<Entry[]> {
   return (await filesBelow(objects, at, prefix)).map(file => toEntry(toText(file)))

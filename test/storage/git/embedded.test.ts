@@ -1,7 +1,6 @@
 // What only the embedded back end has to prove: it needs no git, keeps what it does not understand, refuses by name.
 import { execFileSync } from "node:child_process"
 import {
-  appendFileSync,
   chmodSync,
   mkdirSync,
   readdirSync,
@@ -240,11 +239,6 @@ const AT_OPENING: readonly Refusal[] = [
   ],
   ["newer format", configured("core.repositoryFormatVersion=2"), /core\.repositoryFormatVersion 2/],
   ["reftable", configured("extensions.refStorage=reftable", "core.repositoryFormatVersion=1"), /reftable/],
-  [
-    "work tree elsewhere",
-    folder => appendFileSync(join(folder, ".git/config"), "[core]\nworktree = /\n"),
-    /core\.worktree/,
-  ],
   ["bare", configured("core.bare=true"), /core\.bare/],
   ["grafts", folder => write(folder, ".git/info/grafts", `${"1".repeat(40)}\n`), /info\/grafts/],
   ["GIT_DIR", () => undefined, /GIT_DIR/, { GIT_DIR: "/" }],

@@ -144,9 +144,12 @@ for (const kind of KINDS) {
     write(folder, "secrets/A.yaml", "3\n")
     git(folder, "add", "secrets/A.yaml")
     git(folder, "commit", "-q", "-m", "3")
+    // What the user's terminal takes is nothing to read.
+    git(folder, "config", "i18n.logOutputEncoding", "UTF-16")
     const opened = await open(folder, kind)
     const head = git(folder, "rev-parse", "HEAD").trim()
     const entries = await collect(opened.log("secrets/A.yaml", head))
+    git(folder, "config", "--unset", "i18n.logOutputEncoding")
     const subjects = entries.map(entry => git(folder, "log", "-1", "--format=%s", entry.commit).trim())
     assert.equal(
       new Set(subjects),

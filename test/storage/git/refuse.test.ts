@@ -1,5 +1,13 @@
 /** What a write refuses, and that it then leaves no trace; hooks and signatures on the way to a commit. */
-import { chmodSync, existsSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
+import {
+  chmodSync,
+  existsSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -51,6 +59,32 @@ const DIRTY: Readonly<Record<string, (folder: string) => void>> = {
   "an intent to add": folder => {
     write(folder, "secrets/new/D.yaml", "mine\n")
     git(folder, "add", "-N", "secrets/new/D.yaml")
+  },
+  "a staged file in place of a folder": folder => {
+    write(folder, "secrets/new", "mine\n")
+    git(folder, "add", "secrets/new")
+    rmSync(join(folder, "secrets/new"))
+  },
+  "a staged folder in place of a file": folder => {
+    write(folder, "secrets/new/D.yaml/x", "mine\n")
+    git(folder, "add", "secrets/new")
+    rmSync(join(folder, "secrets/new"), { recursive: true })
+  },
+  "a submodule in place of a folder": folder => {
+    git(
+      folder,
+      "update-index",
+      "--add",
+      "--cacheinfo",
+      `160000,${git(folder, "rev-parse", "HEAD").trim()},secrets/new`,
+    )
+    git(folder, "commit", "-q", "-m", "submodule")
+  },
+  "a committed folder in place of a file": folder => {
+    write(folder, "secrets/new/D.yaml/x", "mine\n")
+    git(folder, "add", "secrets/new")
+    git(folder, "commit", "-q", "-m", "folder")
+    rmSync(join(folder, "secrets/new"), { recursive: true })
   },
   "a link in place of a file": folder => {
     rmSync(join(folder, "secrets/A.yaml"))
@@ -246,6 +280,33 @@ for (const kind of KINDS) {
     const bare = freshFolder()
     git(bare, "init", "-q", "--bare")
     assert.ok(["GIT_UNSUPPORTED", "GIT_NO_REPOSITORY"].includes(await codeOf(open(bare, kind))))
+  })
+
+  test(`${kind}: a repository whose work tree is in another place, looked at from where it is and from there`, async () => {
+    const folder = makeRepository()
+    const place = realpathSync(freshFolder())
+    git(folder, "config", "core.worktree", place)
+    const error = await open(folder, kind).then(
+      () => assert.unreachable() as never,
+      (thrown: CofferError) => thrown,
+    )
+    assert.is(error.code, "GIT_UNSUPPORTED")
+    assert.match(error.message, `work tree in another place ("${place}", core.worktree)`)
+    write(place, ".git", `gitdir: ${realpathSync(folder)}/.git\n`)
+    assert.is((await open(place, kind)).workTree, place)
+  })
+
+  test(`${kind}: a repository of a newer git's`, async () => {
+    const folder = makeRepository()
+    git(folder, "config", "core.repositoryFormatVersion", "1")
+    git(folder, "config", "extensions.notYet", "true")
+    const error = await open(folder, kind).then(
+      () => assert.unreachable() as never,
+      (thrown: CofferError) => thrown,
+    )
+    assert.is(error.code, "GIT_UNSUPPORTED")
+    assert.match(error.message, /extension.*notyet$/i)
+    assert.match(error.hint!, "git")
   })
 
   test(`${kind}: message hooks complete or refuse, and are skipped on request`, async () => {
