@@ -4,10 +4,12 @@ import { accessSync, constants, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { cofferFolder } from "../coffer-folder.js"
-import { findText } from "../disk.js"
-import { tidyMessage } from "./commit-message.js"
+import { readPlainFile } from "../files.js"
+import { decodeMessage, tidyMessage } from "./commit-message.js"
 import { collect, type GitProgram, leaveOthers } from "./git-process.js"
 import type { WriterContext } from "./system-context.js"
+
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 /**
  * Runs the hooks on a message, as `git cherry-pick` does for its commits.
@@ -28,7 +30,8 @@ export async function runMessageHooks(context: WriterContext, message: string): 
     rmSync(file, { force: true })
     writeFileSync(file, message, { flag: "wx" })
     for (const [name, more] of present) await runHook(context, name, [file, ...more])
-    const completed = tidyMessage(findText(file) ?? "")
+    const written = readPlainFile(file, MAX_MESSAGE_BYTES) ?? new Uint8Array()
+    const completed = tidyMessage(decodeMessage(written))
     if (completed !== "") return completed
     throw new CofferError("GIT_REFUSED", "a hook has emptied the commit message", {
       hint: `--no-verify skips the hooks; they are in "${context.hooks}"`,
