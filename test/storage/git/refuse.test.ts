@@ -321,6 +321,14 @@ for (const kind of KINDS) {
     assert.equal(written, git(folder, "log", "-1", "--format=%B"))
   })
 
+  test(`${kind}: commit.gpgSign that is no boolean is refused, as git does`, async () => {
+    const folder = makeRepository()
+    git(folder, "config", "commit.gpgSign", "garbage")
+    const opened = await open(folder, kind)
+    assert.is(await codeOf(opened.requireCommit({ verify: true })), "GIT_FAILED")
+    await refuses(folder, kind, "GIT_FAILED")
+  })
+
   test(`${kind}: a reference-transaction hook that rejects leaves no trace`, async () => {
     const folder = makeRepository()
     hook(folder, "reference-transaction", 'test "$1" = prepared || exit 0; echo protected >&2; exit 1')
