@@ -298,4 +298,14 @@ test("members are listed with the time they came", async () => {
   await assertRefused("NOT_FOUND", async () => listRecipients(await ana.open(), { groups: ["nope"] }))
 })
 
+test("a recipient that nothing can be wrapped to is refused with its member's name", async () => {
+  const { ana } = await makeTeam()
+  for (const recipient of ["ssh-ed25519 AAAA", "age1yubikey1qqq", "age1qqq"]) {
+    const request = { name: "hardware", card: { recipient }, at: now() }
+    const error = await assertRefused("CARD_INVALID", async () => addRecipient(await ana.open(), request))
+    assert.match(error.message, '"hardware"')
+    assert.match(error.hint ?? "", "coffer recipients remove hardware")
+  }
+})
+
 test.run()
