@@ -1,6 +1,6 @@
 /** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
-import { existsSync, readdirSync } from "node:fs"
-import { dirname, join } from "node:path"
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
@@ -22,7 +22,7 @@ import {
 } from "../storage/identities.js"
 import { knownStore } from "../storage/local-state.js"
 import { findRepository } from "../storage/repository.js"
-import { DEFAULT_FOLDER, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
+import { DEFAULT_FOLDER, existingPart, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
 import { rememberedAt } from "./remembered.js"
 import type { OpenOptions } from "./store.js"
 import type { WriteOptions } from "./transaction.js"
@@ -120,11 +120,6 @@ export async function checkStorePlace(options: OpenOptions): Promise<void> {
 }
 
 const ELSEWHERE = "name another folder: coffer init --store vault"
-
-/** A folder, or the nearest one above it that is there. */
-function existingPart(folder: string): string {
-  return existsSync(folder) ? folder : existingPart(dirname(folder))
-}
 
 async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
   if (isStore(root))

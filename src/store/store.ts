@@ -15,14 +15,8 @@ import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
 import { once } from "../storage/once.js"
-import {
-  findRepository,
-  inProgress,
-  JOURNAL_PATH,
-  mayBeSparse,
-  type Repository,
-} from "../storage/repository.js"
-import { locateStore } from "./locate.js"
+import { inProgress, JOURNAL_PATH, mayBeSparse, type Repository } from "../storage/repository.js"
+import { findSurroundings, locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
 
@@ -85,9 +79,9 @@ export interface Store {
  */
 export async function openStore(options: OpenOptions): Promise<Store> {
   const preference = gitPreference(options)
-  const repository = findRepository(options.directory)
+  const { folder: from, repository } = findSurroundings(options)
   const { root, folder } = await locateStore(options, repository?.workTree)
-  const git = once(() => openGit(options.directory, options.env, preference))
+  const git = once(() => openGit(from, options.env, preference))
   const bytes =
     openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES) ??
     (await readLeftOutStore(repository, git, folder))

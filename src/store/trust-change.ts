@@ -5,10 +5,9 @@ import type { SecretName } from "../format/names.js"
 import { holdersOf } from "../keyring/group.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import { forgetStore, knownStore, type LocalState, WRITE_PATIENCE_MS } from "../storage/local-state.js"
-import { findRepository } from "../storage/repository.js"
 import { writeSeen } from "../storage/seen.js"
 import type { Loss } from "./compare-commits.js"
-import { locateStore } from "./locate.js"
+import { findSurroundings, locateStore } from "./locate.js"
 import { readRecords } from "./records.js"
 import { keyringChange, rememberedAt } from "./remembered.js"
 import { findBranch, reportBranch } from "./rollback.js"
@@ -83,7 +82,7 @@ export function resetTrust(store: Store): { storeId: string; accepted: readonly 
 export async function resetGoneStore(
   options: OpenOptions,
 ): Promise<{ storeId: string; accepted: readonly string[] } | undefined> {
-  const repository = findRepository(options.directory)
+  const { repository } = findSurroundings(options)
   const { folder } = await locateStore(options, repository?.workTree)
   const location = repository && rememberedAt(options.env, repository.commonDir)
   const id = location && knownStore(location, folder)
