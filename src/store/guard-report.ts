@@ -1,7 +1,8 @@
 /** What the hooks and `check --staged` / `--range` have to say. */
+import { type Checks, FLAG, objectOf, optional, TIME } from "../format/given.js"
 import type { Finding } from "../keyring/findings.js"
 import type { Oid } from "../storage/git/git.js"
-import { counts, type FailOn } from "./check.js"
+import { counts, type FailOn, WARNINGS } from "./check.js"
 
 /** What `check` may ask for beyond what the hooks look at. */
 export interface GuardDemands {
@@ -9,6 +10,12 @@ export interface GuardDemands {
   readonly requirePin?: boolean | undefined
   /** Warnings that count. Where there are some, stores are looked at whole, as they are at the moment `at`. */
   readonly failOn?: { readonly kinds: readonly FailOn[]; readonly at: Date } | undefined
+}
+
+/** The fields of {@link GuardDemands}. */
+export const DEMANDS: Checks<GuardDemands> = {
+  requirePin: optional(FLAG),
+  failOn: optional(objectOf<{ kinds: readonly FailOn[]; at: Date }>({ kinds: WARNINGS, at: TIME })),
 }
 
 export interface GuardFinding extends Finding {

@@ -1,10 +1,12 @@
 /** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
+
 import { readdirSync } from "node:fs"
 import { join } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printCard } from "../format/card.js"
+import { MEMBER, objectOf } from "../format/given.js"
 import { isMemberName, parseMemberName, ROOT_GROUP } from "../format/names.js"
 import { gitPath } from "../format/shell.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
@@ -20,11 +22,13 @@ import {
   type Identity,
   loadIdentities,
 } from "../storage/identities.js"
+import { IDENTITY } from "../storage/identity-lines.js"
 import { knownStore } from "../storage/local-state.js"
 import { findRepository } from "../storage/repository.js"
+import { WRITE } from "./call.js"
 import { DEFAULT_FOLDER, existingPart, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
 import { rememberedAt } from "./remembered.js"
-import type { OpenOptions } from "./store.js"
+import { checkOptions, type OpenOptions } from "./store.js"
 import type { WriteOptions } from "./transaction.js"
 import { givenPin } from "./trust.js"
 
@@ -46,6 +50,12 @@ export interface NewStore {
   readonly beside: string | undefined
 }
 
+const CREATE = objectOf<WriteOptions & { identity: Identity; member: string }>({
+  ...WRITE,
+  identity: IDENTITY,
+  member: MEMBER,
+})
+
 /**
  * Creates a store with the caller as its only member and admin.
  *
@@ -56,7 +66,8 @@ export async function createStore(
   options: OpenOptions,
   request: WriteOptions & { identity: Identity; member: string },
 ): Promise<NewStore> {
-  parseMemberName(request.member)
+  checkOptions(options)
+  CREATE(request, "request")
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const place = await locateStore(options, git.workTree)
   await refuseUnfit(git, place)
@@ -80,6 +91,7 @@ export async function createStore(
 
 /** Your identity, or a new one in the default file. @throws CofferError `IDENTITY_INVALID`, `IO_FAILED` */
 export async function ensureIdentity(options: OpenOptions): Promise<OwnIdentity> {
+  checkOptions(options)
   const workTree = findRepository(options.directory)?.workTree
   const { identities } = await loadIdentities({
     env: options.env,

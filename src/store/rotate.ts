@@ -1,11 +1,14 @@
 /** `coffer rotate`: new data keys for groups, and all their files sealed again under them. */
+
 import { CofferError } from "../errors.js"
 import { counted } from "../format/counted.js"
+import { FLAG, GROUP, listOf, objectOf, optional, TEXT } from "../format/given.js"
 import { isSecretName, ROOT_GROUP } from "../format/names.js"
 import { renewAnchors } from "../keyring/anchors.js"
 import { withRecord } from "../keyring/extend.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { MemberAccess } from "./access.js"
+import { checkCall, WRITE } from "./call.js"
 import { inPublishingOrder, openPublishers, publishNext, unknownGroup } from "./publish.js"
 import { type Resealing, type ResealRequest, resealFiles } from "./reseal.js"
 import type { Store } from "./store.js"
@@ -37,6 +40,14 @@ export interface RotateRequest extends WriteOptions {
   readonly compromised?: boolean | undefined
 }
 
+const ROTATE = objectOf<RotateRequest>({
+  ...WRITE,
+  groups: optional(listOf(GROUP)),
+  reason: optional(TEXT),
+  dryRun: optional(FLAG),
+  compromised: optional(FLAG),
+})
+
 /**
  * Gives groups new data keys and seals their files again, in one commit, all or nothing. Values stay as
  * they are: whoever knew them still does.
@@ -45,6 +56,7 @@ export interface RotateRequest extends WriteOptions {
  * `NOT_A_MEMBER`, and whatever a file is refused with
  */
 export async function rotateGroups(store: Store, request: RotateRequest): Promise<Rotated> {
+  checkCall(store, request, ROTATE)
   const { result, changed, commit } = await change(
     store,
     request,

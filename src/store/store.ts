@@ -1,7 +1,9 @@
 /** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
+
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError, EXIT_CODES } from "../errors.js"
+import { ENVIRONMENT, FUNCTION, listOf, objectOf, optional, PATH, TEXT } from "../format/given.js"
 import { nameOfPath } from "../format/names.js"
 import { findSecretFile } from "../format/secret-file.js"
 import { gitPath } from "../format/shell.js"
@@ -38,6 +40,22 @@ export interface OpenOptions {
   readonly note?: ((line: string) => void) | undefined
   /** Told how far work on many files is; `done` reaches `total` unless it fails. */
   readonly progress?: ((done: number, total: number) => void) | undefined
+}
+
+const OPEN = objectOf<OpenOptions>({
+  directory: PATH,
+  env: ENVIRONMENT,
+  store: optional(TEXT),
+  identityFiles: optional(listOf(PATH)),
+  git: optional(TEXT),
+  confirm: optional(FUNCTION),
+  note: optional(FUNCTION),
+  progress: optional(FUNCTION),
+})
+
+/** @throws CofferError `USAGE`: from JavaScript anything can come */
+export function checkOptions(options: OpenOptions): void {
+  OPEN(options, "options")
 }
 
 /** An open store. Nothing in it has been verified yet: operations verify what they use. */
@@ -78,6 +96,7 @@ export interface Store {
  * @throws CofferError `USAGE`, `NOT_FOUND` if there is none, `NOT_CANONICAL` or `NEWER_FORMAT` for its `store.yaml`.
  */
 export async function openStore(options: OpenOptions): Promise<Store> {
+  checkOptions(options)
   const preference = gitPreference(options)
   const { folder: from, repository } = findSurroundings(options)
   const { root, folder } = await locateStore(options, repository?.workTree)
