@@ -123,6 +123,8 @@ function refuseUnfit(top: string, root: string): void {
   const segments = path.split(sep)
   const fault = findPathFault(segments)
   if (fault !== undefined) throw unfit(`the store's folder has ${fault}`)
+  // Below what is no folder there is nothing to be unfit.
+  if (!existsSync(top + sep)) return
   let folder = top
   for (const segment of segments) {
     folder = join(folder, segment)

@@ -1,4 +1,5 @@
 /** The library as plain JavaScript calls it: what types would refuse is refused with a code, and nothing is written. */
+import { renameSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -228,6 +229,24 @@ function replace(given: unknown, [key, ...rest]: readonly (string | number)[], w
   fields[key] = replace(fields[key], rest, wrong)
   return copy
 }
+
+test("a folder that is a file, or is gone, has a code", async () => {
+  const other = await ana.open({ git: "system" })
+  const file = `${ana.dir}.txt`
+  writeFileSync(file, "text\n")
+  for (const directory of [file, `${file}/below`, "/nowhere"]) {
+    const options = { ...ana.options, git: "system" as const, directory }
+    await assertRefused("NOT_FOUND", () => coffer.openStore(options))
+    await assertRefused("GIT_FAILED", () => coffer.guardCommit(options))
+    assert.is(await coffer.resetGoneStore(options), undefined)
+  }
+  renameSync(ana.dir, `${ana.dir}-away`)
+  writeFileSync(ana.dir, "text\n")
+  await assertRefused("GIT_FAILED", () => coffer.rotateGroups(other, { at: now() }))
+  rmSync(ana.dir)
+  renameSync(`${ana.dir}-away`, ana.dir)
+  rmSync(file)
+})
 
 test("a request that says nothing, or two things, chooses nothing", async () => {
   const name = coffer.parseSecretName("A")

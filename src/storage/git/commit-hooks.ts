@@ -1,12 +1,11 @@
 /** Other people's prepare-commit-msg and commit-msg hooks, which complete or refuse a commit message. */
-import { spawn } from "node:child_process"
 import { accessSync, constants, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { cofferFolder } from "../coffer-folder.js"
 import { readPlainFile } from "../files.js"
 import { decodeMessage, tidyMessage } from "./commit-message.js"
-import { collect, type GitProgram, leaveOthers } from "./git-process.js"
+import { collect, type GitProgram, leaveOthers, startProcess } from "./git-process.js"
 import type { WriterContext } from "./system-context.js"
 
 const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
@@ -49,7 +48,11 @@ async function runHook(context: WriterContext, name: string, args: readonly stri
   const child = (await hasHookCommand(git))
     ? git.start(["hook", "run", name, "--", ...args], { cwd: at.workTree, env, programs: "hooks" })
     : leaveOthers(
-        spawn(file, args, { cwd: at.workTree, env: { ...git.environment, ...env }, windowsHide: true }),
+        startProcess(file, args, {
+          cwd: at.workTree,
+          env: { ...git.environment, ...env },
+          windowsHide: true,
+        }),
       )
   child.stdin.on("error", () => {})
   child.stdin.end()
