@@ -5,6 +5,7 @@ import { decodeHex, encodeHex } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { objectOf, optional, TEXT } from "./given.js"
 
+/** The public half of an identity, as it is handed to an admin. */
 export interface Card {
   /** A native age recipient, X25519 or hybrid. */
   readonly recipient: string

@@ -35,10 +35,12 @@ export const FAIL_ON = {
   pin: ["UNPINNED", "PIN_OLD", "ANCHOR_OLD"],
 } as const
 
+/** A word of {@link FAIL_ON}. */
 export type FailOn = keyof typeof FAIL_ON
 
 export const WARNINGS = listOf(oneOf(Object.keys(FAIL_ON)))
 
+/** What to check beyond the files, and which warnings count. */
 export interface CheckRequest {
   readonly at: Date
   /** Nothing that this commit, or branch, had may be lost. */
@@ -47,6 +49,7 @@ export interface CheckRequest {
   readonly failOn?: readonly FailOn[] | undefined
 }
 
+/** What a check came to; see docs/cli.md, "check". */
 export interface CheckReport {
   readonly checked: { readonly files: number; readonly opened: number }
   readonly problems: readonly Finding[]

@@ -22,6 +22,7 @@ import { type Rotated, type RotatedGroup, refuseUnfinished, withReason } from ".
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
+/** What to take in that a branch has sealed under an older key. */
 export interface FinishRequest extends WriteOptions {
   /** Default: every group. */
   readonly groups?: readonly string[] | undefined

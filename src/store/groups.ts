@@ -20,6 +20,7 @@ import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { remember, viewStore } from "./view.js"
 
+/** A group with its members. */
 export interface ListedGroup {
   readonly group: string
   readonly members: readonly { readonly name: string; readonly role: Role }[]
@@ -39,6 +40,7 @@ export async function listGroups(store: Store): Promise<readonly ListedGroup[]> 
   return groups
 }
 
+/** A group to make, and who is in it. */
 export interface CreateGroupRequest extends WriteOptions {
   readonly group: string
   /** Members by the name under which another group knows them; role: as there. Default: you alone. */
@@ -47,6 +49,7 @@ export interface CreateGroupRequest extends WriteOptions {
   readonly like?: string | undefined
 }
 
+/** A group that was made. */
 export interface GroupCreated {
   readonly group: string
   /** Id of its data key. */

@@ -18,6 +18,7 @@ export const DEMANDS: Checks<GuardDemands> = {
   failOn: optional(objectOf<{ kinds: readonly FailOn[]; at: Date }>({ kinds: WARNINGS, at: TIME })),
 }
 
+/** One thing that stands against a commit or a push, or is worth saying about it. */
 export interface GuardFinding extends Finding {
   /** Relative to the work tree. */
   readonly path: string
@@ -25,6 +26,7 @@ export interface GuardFinding extends Finding {
   readonly commit?: Oid
 }
 
+/** What a hook, or `check --staged` and `--range`, came to. */
 export interface GuardReport {
   readonly findings: readonly GuardFinding[]
   /** What could not be looked at, and why: always worth saying. */

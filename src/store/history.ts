@@ -39,6 +39,7 @@ export interface Version {
   readonly label: string
 }
 
+/** The versions of a secret, newest first, as far as git has them. */
 export interface History {
   readonly name: SecretName
   readonly group: string

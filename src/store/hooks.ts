@@ -17,12 +17,14 @@ import {
 import { hasMergeDriver, installMergeDriver, uninstallMergeDriver } from "../storage/merge-driver.js"
 import { forgetWatched } from "../storage/watched-values.js"
 
+/** Which stores the merge rule is for, and the environment that hooks are tried in. */
 export interface HooksRequest {
   /** Folders of stores, relative to the work tree. */
   readonly stores: readonly string[]
   readonly env: Environment
 }
 
+/** What of the hooks and the merge rule is in place. */
 export interface HooksReport {
   /** The files are in place: all hooks and the merge rule. */
   readonly installed: boolean

@@ -17,6 +17,7 @@ import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import type { Draft, WriteOptions } from "./transaction.js"
 
+/** A dotenv file to take over. */
 export interface ImportRequest {
   /** The file's bytes. */
   readonly content: Uint8Array
@@ -28,6 +29,7 @@ export interface ImportRequest {
   readonly dryRun?: boolean | undefined
 }
 
+/** What came of an import. */
 export interface Imported extends SecretsWritten {
   /** Names that had this value already. */
   readonly unchanged: readonly SecretName[]

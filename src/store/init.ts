@@ -40,6 +40,7 @@ export interface OwnIdentity {
   readonly created: boolean
 }
 
+/** A store that was made. */
 export interface NewStore {
   readonly folder: string
   readonly storeId: string

@@ -36,6 +36,7 @@ export interface ListedKey {
   readonly operations: number
 }
 
+/** The data keys of a group, newest first. */
 export interface GroupKeys {
   readonly group: string
   readonly keys: readonly ListedKey[]

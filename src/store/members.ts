@@ -40,6 +40,7 @@ export interface ListedMember {
   readonly added: string
 }
 
+/** The members of a group, sorted by name. */
 export interface GroupMembers {
   readonly group: string
   readonly members: readonly ListedMember[]
@@ -85,6 +86,7 @@ function chosenGroups(keyring: Keyring, groups: readonly string[] | undefined): 
   return wanted.size === 0 ? [ROOT_GROUP, ...keyring.listed.keys()] : [...wanted]
 }
 
+/** A member to add. */
 export interface AddRequest extends WriteOptions {
   readonly name: string
   /** What the new member sent; left out, a machine identity is made. */
@@ -95,6 +97,7 @@ export interface AddRequest extends WriteOptions {
   readonly groups?: readonly string[] | undefined
 }
 
+/** A member that was added; groups that had him already are not among `groups`. */
 export interface Added extends Rotated {
   readonly member: Omit<Member, "signingKey">
   /** The private line of a machine identity made here: it is kept nowhere. */
@@ -194,6 +197,7 @@ async function makeMachine(): Promise<{ line: string; card: Card }> {
   return { line, card: { recipient } }
 }
 
+/** A member to remove. */
 export interface RemoveRequest extends WriteOptions {
   readonly name: string
   /** Default: every group that the member is in. */
@@ -207,6 +211,7 @@ export interface ExposedValue {
   readonly version: number
 }
 
+/** A member that was removed. */
 export interface Removed extends Rotated {
   /** All that the member may know now and cannot read any more, in every group: it stays known until it is changed. */
   readonly exposed: readonly ExposedValue[]

@@ -19,6 +19,7 @@ import { type Rotated, type RotatedGroup, refuseUnfinished, resealGroups, withRe
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
+/** Which diverged keyrings to join, and how. */
 export interface MergeRequest extends WriteOptions {
   /** Default: every diverged group. */
   readonly groups?: readonly string[] | undefined

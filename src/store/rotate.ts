@@ -23,12 +23,14 @@ export interface RotatedGroup {
   readonly resealed: number
 }
 
+/** What became of each group. `commit` is null where nothing changed or the change is only staged. */
 export interface Rotated {
   readonly groups: readonly RotatedGroup[]
   readonly changed: boolean
   readonly commit: string | null
 }
 
+/** Which groups get new data keys, and how. */
 export interface RotateRequest extends WriteOptions {
   /** Default: every group. */
   readonly groups?: readonly string[] | undefined

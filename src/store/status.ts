@@ -29,6 +29,7 @@ export interface GroupStatus {
   readonly overdue: number
 }
 
+/** What is to be said of a store on one screen. */
 export interface StatusReport {
   /** The store's folder in the repository; null, as its id, where it could not be opened. */
   readonly store: string | null

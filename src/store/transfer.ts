@@ -22,6 +22,7 @@ import type { Predecessor } from "./succession.js"
 import type { Draft, WriteOptions } from "./transaction.js"
 import { namesOf } from "./tree.js"
 
+/** What a copy and a move take besides source and target. */
 export interface TransferOptions extends WriteOptions {
   /** Only if the target's current version is this. */
   readonly cas?: number | undefined
@@ -31,6 +32,7 @@ export interface TransferOptions extends WriteOptions {
 
 type PrefixRequest = TransferOptions & { readonly from: string; readonly to: string }
 
+/** A copy leaves the source as it is, a move leaves a tombstone that names the target. */
 export type TransferKind = "copy" | "move"
 
 /** A move takes the source away: no other word may come to it. */

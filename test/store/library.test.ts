@@ -1,5 +1,5 @@
 /** The library as plain JavaScript calls it: what types would refuse is refused with a code, and nothing is written. */
-import { renameSync, rmSync, writeFileSync } from "node:fs"
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -77,6 +77,20 @@ test("what it takes and gives has names, for whoever writes declarations", async
   assert.is(own.created, false)
   assert.is(git.kind, "embedded")
   assert.is((await coffer.checkStore(store, { at: now(), failOn: demands })).failed, false)
+})
+
+test("every name of the library says what it is", () => {
+  const exported = readFileSync("src/index.ts", "utf8").matchAll(/\{([^}]*)\} from "(.*)\.js"/g)
+  const silent = [...exported].flatMap(([, names, path]) => {
+    const text = readFileSync(`src/${path}.ts`, "utf8")
+    return names!
+      .split(",")
+      .map(name => name.replace(/^\s*type /, "").trim())
+      .filter(
+        name => name !== "" && new RegExp(`(?<!\\*/\\n)^export (async )?(\\w+) ${name}\\b`, "m").test(text),
+      )
+  })
+  assert.equal(silent, [])
 })
 
 test("CommonJS gets the same library by require", async () => {
