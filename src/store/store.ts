@@ -34,7 +34,7 @@ export interface OpenOptions {
   readonly identityFiles?: readonly string[] | undefined
   /** Default `auto`: the git binary where there is one. */
   readonly git?: GitPreference | undefined
-  /** Asks a person yes or no; absent where there is nobody to ask. */
+  /** Asks a person yes or no, and only `true` is a yes; absent where there is nobody to ask. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined
   /** Takes warnings and notes, one line each. Default: dropped. */
   readonly note?: ((line: string) => void) | undefined
@@ -117,7 +117,7 @@ export function assembleStore(
   options: OpenOptions,
   place: Pick<Store, "root" | "folder" | "id" | "repository" | "git">,
 ): Store {
-  const { env, note = () => {}, progress = () => {} } = options
+  const { env, confirm, note = () => {}, progress = () => {} } = options
   const { root, folder, id, repository, git } = place
   const files = openFiles(root)
   const identities = once(() =>
@@ -133,7 +133,8 @@ export function assembleStore(
     files,
     tree: workTree(files, { absent, leftOut, conflicts }),
     tracked: once(() => findTracked(repository, git, folder)),
-    confirm: options.confirm,
+    // Whom to trust is asked: from JavaScript "no" would be as good as true.
+    confirm: confirm && (async question => (await confirm(question)) === true),
     note,
     progress,
     identities,

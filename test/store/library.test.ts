@@ -244,6 +244,16 @@ function replace(given: unknown, [key, ...rest]: readonly (string | number)[], w
   return copy
 }
 
+test("only true is a yes: whom to trust is asked", async () => {
+  const state = { XDG_STATE_HOME: `${ana.dir}.state`, COFFER_PIN: undefined }
+  const env = { ...ana.options.env, ...state }
+  const name = coffer.parseSecretName("A")
+  for (const answer of ["no", 1, {}] as unknown as boolean[]) {
+    const asking = await ana.open({ env, confirm: async () => answer })
+    await assertRefused("UNPINNED", () => coffer.getSecret(asking, { name }))
+  }
+})
+
 test("a folder that is a file, or is gone, has a code", async () => {
   const other = await ana.open({ git: "system" })
   const file = `${ana.dir}.txt`
