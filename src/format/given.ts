@@ -95,7 +95,7 @@ export const PATH = demand({
 export const ENVIRONMENT = demand({
   is: value => isObject(value) && Object.values(value).every(each => each === undefined || isText(each)),
   form: "an environment",
-  hint: "the variables of the program, by name",
+  hint: "variables by name, each a string or undefined",
 })
 
 export const SECRET: Check = value => void parseSecretName(value as string)
@@ -107,9 +107,9 @@ export const BELOW: Check = value => {
   if (value !== "") parseSecretName(value as string)
 }
 
-/** The same where `.` may stand for everything too. */
+/** The same where `.` stands for everything. */
 export const PREFIX: Check = value => {
-  if (value !== ".") BELOW(value, "prefix")
+  if (value !== ".") parseSecretName(value as string)
 }
 
 export function optional(check: Check): Check {

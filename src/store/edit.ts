@@ -3,7 +3,18 @@
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { parseEditMap, printEditMap } from "../format/edit-map.js"
-import { type Checks, FLAG, listOf, MAP, objectOf, optional, PREFIX, SECRET, TEXT } from "../format/given.js"
+import {
+  BELOW,
+  type Checks,
+  FLAG,
+  listOf,
+  MAP,
+  objectOf,
+  optional,
+  PREFIX,
+  SECRET,
+  TEXT,
+} from "../format/given.js"
 import { groupOf, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { canWrite } from "../keyring/roles.js"
 import { openGroup } from "./access.js"
@@ -134,7 +145,7 @@ async function requireWriterIn(store: Store, view: View, groups: ReadonlySet<str
 
 const SESSION = objectOf<EditSession>({
   text: TEXT,
-  prefix: PREFIX,
+  prefix: BELOW,
   shown: MAP,
   binary: listOf(TEXT),
   versions: MAP,

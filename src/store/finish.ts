@@ -24,7 +24,7 @@ import { change, type Draft, type WriteOptions } from "./transaction.js"
 
 /** What to take in that a branch has sealed under an older key. */
 export interface FinishRequest extends WriteOptions {
-  /** Default: every group. */
+  /** Default, and for an empty list: every group. */
   readonly groups?: readonly string[] | undefined
   /** Signers who are no writers now and whose files are taken in; default: asked for one by one. */
   readonly accept?: readonly string[] | undefined

@@ -5,8 +5,8 @@ import { join } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { printCard } from "../format/card.js"
-import { MEMBER, objectOf } from "../format/given.js"
+import { checkCard, printCard } from "../format/card.js"
+import { type Check, FUNCTION, MEMBER, objectOf, TEXT } from "../format/given.js"
 import { isMemberName, parseMemberName, ROOT_GROUP } from "../format/names.js"
 import { gitPath } from "../format/shell.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
@@ -51,9 +51,14 @@ export interface NewStore {
   readonly beside: string | undefined
 }
 
+const SIGNING_IDENTITY: Check = (value, field) => {
+  IDENTITY(value, field)
+  SIGNER((value as Identity).signingKey, "signingKey")
+}
+const SIGNER = objectOf<Identity["signingKey"]>({ publicKey: TEXT, sign: FUNCTION })
 const CREATE = objectOf<WriteOptions & { identity: Identity; member: string }>({
   ...WRITE,
-  identity: IDENTITY,
+  identity: SIGNING_IDENTITY,
   member: MEMBER,
 })
 
@@ -69,6 +74,7 @@ export async function createStore(
 ): Promise<NewStore> {
   checkOptions(options)
   CREATE(request, "request")
+  checkCard({ recipient: request.identity.recipient, signingKey: request.identity.signingKey.publicKey })
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const place = await locateStore(options, git.workTree)
   await refuseUnfit(git, place)

@@ -1,11 +1,11 @@
 /** Where a store lies: flag, environment, the repository's settings, then `secrets`. */
-import { existsSync, lstatSync, realpathSync } from "node:fs"
+import { existsSync, lstatSync, realpathSync, type Stats } from "node:fs"
 import { dirname, join, relative, resolve, sep } from "node:path"
 import { CofferError } from "../errors.js"
 import { parseSettings, type Settings } from "../format/settings.js"
 import { STORE_FILE_PATH } from "../format/store-file.js"
 import type { Environment } from "../storage/environment.js"
-import { openFiles } from "../storage/files.js"
+import { ioError, openFiles } from "../storage/files.js"
 import { findRepository, type Repository } from "../storage/repository.js"
 
 /** The file of a repository's own settings. It is untrusted: see docs/threat-model.md. */
@@ -128,7 +128,7 @@ function refuseUnfit(top: string, root: string): void {
   let folder = top
   for (const segment of segments) {
     folder = join(folder, segment)
-    const stats = lstatSync(folder, { throwIfNoEntry: false })
+    const stats = lookAt(folder)
     if (stats?.isSymbolicLink()) {
       throw new CofferError("USAGE", "the store's folder is a symbolic link, or lies behind one", {
         hint: "move the store to a real folder of the repository and name it with --store",
@@ -137,6 +137,14 @@ function refuseUnfit(top: string, root: string): void {
     if (stats !== undefined && !stats.isDirectory()) {
       throw unfit("the store's folder is a file, or lies behind one")
     }
+  }
+}
+
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw ioError("read", path, error)
   }
 }
 

@@ -93,7 +93,7 @@ export interface AddRequest extends WriteOptions {
   readonly card?: Card | undefined
   /** Default: writer for a card with a signing key, else reader. */
   readonly role?: Role | undefined
-  /** Default: the default group. */
+  /** Default, and for an empty list: the default group. */
   readonly groups?: readonly string[] | undefined
 }
 
@@ -200,7 +200,7 @@ async function makeMachine(): Promise<{ line: string; card: Card }> {
 /** A member to remove. */
 export interface RemoveRequest extends WriteOptions {
   readonly name: string
-  /** Default: every group that the member is in. */
+  /** Default, and for an empty list: every group that the member is in. */
   readonly groups?: readonly string[] | undefined
 }
 

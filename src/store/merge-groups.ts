@@ -21,7 +21,7 @@ import { change, type Draft, type WriteOptions } from "./transaction.js"
 
 /** Which diverged keyrings to join, and how. */
 export interface MergeRequest extends WriteOptions {
-  /** Default: every diverged group. */
+  /** Default, and for an empty list: every diverged group. */
   readonly groups?: readonly string[] | undefined
   /** Members whom one side added and who are taken in; default: asked for one by one. */
   readonly accept?: readonly string[] | undefined

@@ -32,7 +32,7 @@ export interface Rotated {
 
 /** Which groups get new data keys, and how. */
 export interface RotateRequest extends WriteOptions {
-  /** Default: every group. */
+  /** Default, and for an empty list: every group. */
   readonly groups?: readonly string[] | undefined
   /** Goes into the commit message. */
   readonly reason?: string | undefined

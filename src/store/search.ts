@@ -52,7 +52,10 @@ export async function grepSecrets(store: Store, request: { pattern: string }): P
 
 function compile(pattern: string): RegExp {
   try {
-    return new RegExp(pattern, "mu")
+    const compiled = new RegExp(pattern, "mu")
+    // One that is too large is only noticed when it is used.
+    compiled.test("")
+    return compiled
   } catch {
     throw new CofferError("USAGE", "that is not a regular expression", { hint: "coffer grep '^postgres://'" })
   }

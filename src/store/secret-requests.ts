@@ -3,12 +3,12 @@ import { CofferError } from "../errors.js"
 import {
   BELOW,
   type Checks,
+  demand,
   FLAG,
   listOf,
   objectOf,
   optional,
   SECRET,
-  TEXT,
   TIME,
   WHOLE,
 } from "../format/given.js"
@@ -24,7 +24,13 @@ export type GetRequest = { readonly name: SecretName } & (VersionChoice | { read
 /** How an old version is named: by {@link VersionChoice}, from JavaScript by none of its forms or by both. */
 export type NamedVersion = { version?: number | undefined; hint?: string | undefined; at?: Date | undefined }
 
-const CHOICE: Checks<NamedVersion> = { version: optional(WHOLE), hint: optional(TEXT), at: optional(TIME) }
+const HINT = demand({
+  is: value => typeof value === "string" && /^[0-9a-f]{0,64}$/.test(value),
+  form: "the beginning of a digest",
+  hint: "what stands behind the ~ of a version's label",
+})
+
+const CHOICE: Checks<NamedVersion> = { version: optional(WHOLE), hint: optional(HINT), at: optional(TIME) }
 
 export const GET = objectOf<NamedVersion & { name: SecretName }>({ ...CHOICE, name: SECRET })
 

@@ -282,6 +282,32 @@ test("a request that says nothing, or two things, chooses nothing", async () => 
   await assertRefused("USAGE", () => coffer.getSecret(store, { name, version: 1, at: now() }))
 })
 
+test("what is longer or larger than it can be has a code", async () => {
+  const long = "x".repeat(100_000)
+  for (const git of ["system", "embedded"] as const) {
+    const opened = await ana.open({ git })
+    await assertRefused("HISTORY_MISSING", () =>
+      coffer.checkStore(opened, { at: now(), since: "x".repeat(300) }),
+    )
+  }
+  await assertRefused("IO_FAILED", () => ana.open({ store: long }))
+  await assertRefused("USAGE", () => coffer.grepSecrets(store, { pattern: "x".repeat(3_000_000) }))
+  await assertRefused("USAGE", () =>
+    coffer.getSecret(store, { name: coffer.parseSecretName("A"), version: 1, hint: long }),
+  )
+})
+
+test("an identity that parseIdentities did not make is refused", async () => {
+  const { identity, options } = ana
+  const { publicKey } = identity.signingKey
+  for (const signingKey of [undefined, { publicKey }, { publicKey: "zz", sign: () => Buffer.alloc(64) }]) {
+    const forged = { ...identity, signingKey } as coffer.Identity
+    const request = { identity: forged, member: "ana", at: now() }
+    const error = await coffer.createStore({ ...options, store: "other" }, request).catch(reason => reason)
+    assert.is(error.exit, 2)
+  }
+})
+
 test("a shell is given no variable that it would take for a command", () => {
   for (const variable of ["A; reboot #", "", "1A", "A B", "A\nB"])
     assert.throws(
