@@ -167,12 +167,13 @@ export async function setSecrets(
   request: WriteOptions & { secrets: readonly SetRequest[]; deletions?: readonly Deletion[] | undefined },
 ): Promise<SecretsWritten> {
   checkCall(store, request, SET_SEVERAL)
-  refuseTwice(request.secrets)
+  const { secrets, deletions = [] } = request
+  refuseTwice([...secrets, ...deletions])
   return changeSeveral(store, request, "Set", async draft => {
     const results: StepResult[] = []
-    await draft.prefetch([...request.secrets, ...(request.deletions ?? [])].map(({ name }) => name))
-    for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
-    for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
+    await draft.prefetch([...secrets, ...deletions].map(({ name }) => name))
+    for (const secret of secrets) results.push(await setSecretIn(draft, secret))
+    for (const deletion of deletions) results.push(await deleteSecretIn(draft, deletion))
     return results
   })
 }
@@ -347,9 +348,10 @@ function describeSeveral(verb: string, results: readonly StepResult[]): string {
   return `${verb} ${changed.length} secrets\n\n${changed.map(step => `${step.name} (version ${step.version})`).join("\n")}`
 }
 
-function refuseTwice(secrets: readonly SetRequest[]): void {
+/** Of two steps on one name the later would take the place of the other, which starts from HEAD as well. */
+function refuseTwice(steps: readonly Deletion[]): void {
   const seen = new Set<string>()
-  for (const { name } of secrets) {
+  for (const { name } of steps) {
     if (seen.has(name))
       throw new CofferError("USAGE", `"${name}" is given twice in one batch`, {
         hint: "leave one of them out; nothing was stored",

@@ -308,6 +308,16 @@ test("an identity that parseIdentities did not make is refused", async () => {
   }
 })
 
+test("a name that is to be stored and deleted at once is refused: one of the two would be lost", async () => {
+  const name = coffer.parseSecretName("A")
+  const deletions = [{ name }]
+  await assertRefused("USAGE", () =>
+    coffer.setSecrets(store, { secrets: [{ name, value }], deletions, at: now() }),
+  )
+  const twice = { secrets: [], deletions: [...deletions, ...deletions], at: now() }
+  await assertRefused("USAGE", () => coffer.setSecrets(store, twice))
+})
+
 test("a shell is given no variable that it would take for a command", () => {
   for (const variable of ["A; reboot #", "", "1A", "A B", "A\nB"])
     assert.throws(
