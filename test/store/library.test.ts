@@ -1,6 +1,7 @@
 /** The library as plain JavaScript calls it: what types would refuse is refused with a code, and nothing is written. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
+import { build } from "esbuild"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import * as coffer from "../../src/index.js"
@@ -97,6 +98,24 @@ test("CommonJS gets the same library by require", async () => {
   const required = createRequire(import.meta.url)("coffer")
   const name = coffer.parseSecretName("NEW")
   await assertRefused("NOT_FOUND", () => required.getSecret(store, { name }))
+})
+
+test("an application that is bundled as CommonJS has it whole", async () => {
+  const outfile = `${ana.dir}.cjs`
+  await build({
+    entryPoints: ["dist/index.js"],
+    bundle: true,
+    platform: "node",
+    format: "cjs",
+    outfile,
+    logLevel: "error",
+    logOverride: { "empty-import-meta": "error" },
+  })
+  const bundled = createRequire(import.meta.url)(outfile)
+  const opened = await bundled.openStore({ ...ana.options, git: "embedded" })
+  const git = await opened.git()
+  assert.is(git.kind, "embedded")
+  await bundled.setSecret(opened, { name: coffer.parseSecretName("BUNDLED"), value, at: now() })
 })
 
 test("a colleague is added by the line that she sends, and a diverged keyring is merged", async () => {
