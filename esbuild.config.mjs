@@ -127,8 +127,4 @@ await build({
   chunkNames: "chunks/[name]-[hash]",
   format: "esm",
   splitting: true,
-  // Some of isomorphic-git's own dependencies are CommonJS and require Node's modules.
-  banner: {
-    js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);',
-  },
 })

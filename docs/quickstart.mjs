@@ -16,11 +16,12 @@ function prepare(...args) {
   throw new Error(`npm ${args.join(" ")} failed`)
 }
 
-if (!existsSync(join(project, "node_modules"))) {
-  console.log("installing (npm ci) …")
-  prepare("ci", "--no-audit", "--no-fund")
-}
+// The build holds all that it needs: an installed package has one.
 if (!existsSync(join(project, "dist", "get.cjs"))) {
+  if (!existsSync(join(project, "node_modules"))) {
+    console.log("installing (npm ci) …")
+    prepare("ci", "--no-audit", "--no-fund")
+  }
   console.log("building (npm run build) …")
   prepare("run", "build")
 }

@@ -1098,6 +1098,8 @@ def main(argv):
             raise Refused("NOT_FOUND", f'"{name}" was deleted by {values["author"]}, {values["created"]}')
         try:
             value = open_value(openers[group].keys_of(record)["seal"], data, values)
+            if values["state"] == "deleted" and value:
+                raise Refused("TAMPERED", "a tombstone seals a value")
         except Refused as error:
             raise Refused(error.code, f"{name}: {error}") from None
         if arguments.name is not None:

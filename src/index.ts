@@ -68,12 +68,11 @@ export type { Secret } from "./store/reading.js"
 export { type Conflict, type Resolution, resolveMerge, resolveSecret } from "./store/resolve.js"
 export { type Rotated, type RotatedGroup, type RotateRequest, rotateGroups } from "./store/rotate.js"
 export { findSecrets, grepSecrets } from "./store/search.js"
+export type { Deletion, GetRequest } from "./store/secret-requests.js"
 export {
-  type Deletion,
   deleteBelow,
   deleteSecret,
   deleteSecrets,
-  type GetRequest,
   getSecret,
   listSecrets,
   rollbackSecret,

@@ -139,11 +139,15 @@ test("the library's example runs as it stands", () => {
   assert.is(must(done), "1 8")
 })
 
-test("the tour runs, shows real output, and leaves nothing behind", () => {
+test("the tour runs as the package is installed, shows real output, and leaves nothing behind", () => {
+  const installed = join(root, "installed")
+  for (const part of ["bin", "dist", "docs", "hooks", "package.json"])
+    cpSync(part, join(installed, part), { recursive: true })
   // Temporary folders have such names on some machines.
   const folder = join(root, "the $HOME of 'tours'")
   mkdirSync(folder)
   const done = spawnSync("npm", ["run", "--silent", "quickstart"], {
+    cwd: installed,
     // From Node 22 on npm keeps bytecode of its own in the temporary folder.
     env: { ...env, TMPDIR: folder, NODE_DISABLE_COMPILE_CACHE: "1" },
     encoding: "utf8",

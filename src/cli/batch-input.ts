@@ -30,6 +30,7 @@ export async function readBatch(session: Session): Promise<readonly SetRequest[]
 function parseLine(line: string): SetRequest {
   const entry = parseObject(line)
   if (entry === undefined) throw refuse("not a JSON object")
+  if (hasKeyTwice(line)) throw refuse("a field that is there twice")
   if (Object.keys(entry).some(field => !FIELDS.includes(field))) {
     throw refuse(`a field that is none of ${FIELDS.join(", ")}`)
   }
@@ -59,6 +60,23 @@ function parseObject(line: string): Record<string, unknown> | undefined {
   } catch {
     return undefined
   }
+}
+
+const STRING_OR_BRACE = /("[^"\\]*(?:\\.[^"\\]*)*")\s*(:?)|[{}]/g
+
+/** Of two equal keys JSON.parse takes the last one, and which is meant nobody can tell. @param line - valid JSON. */
+function hasKeyTwice(line: string): boolean {
+  const objects: Set<unknown>[] = []
+  for (const [token, text = "", colon] of line.matchAll(STRING_OR_BRACE)) {
+    if (token === "{") objects.push(new Set())
+    else if (token === "}") objects.pop()
+    else if (colon === ":") {
+      const [keys, key] = [objects.at(-1)!, JSON.parse(text)]
+      if (keys.has(key)) return true
+      keys.add(key)
+    }
+  }
+  return false
 }
 
 /** @returns undefined where there is none, null where it does not decode */

@@ -95,7 +95,12 @@ async function runEditor(session: Session, editor: readonly string[], path: stri
 
 /** VISUAL, EDITOR, the user's configuration, then vi where there is a terminal: a program and its arguments. */
 async function editorWords({ env, interactive }: Session): Promise<readonly string[]> {
-  const words = splitWords(env.VISUAL || env.EDITOR || "")
+  const variable = env.VISUAL ? "VISUAL" : "EDITOR"
+  const words = splitWords(env[variable] ?? "")
+  if (words === undefined)
+    throw new CofferError("USAGE", `${variable} has a quote that is not closed, or ends in a backslash`, {
+      hint: `${variable} is a program and its arguments, for example: export ${variable}='code --wait'`,
+    })
   if (words.length > 0) return words
   const { editor } = await readUserConfig(env)
   if (editor !== undefined || interactive) return editor ?? ["vi"]
@@ -104,10 +109,17 @@ async function editorWords({ env, interactive }: Session): Promise<readonly stri
   })
 }
 
-/** Splits like a shell at blanks, with quotes and backslashes; no shell is involved. */
-export function splitWords(line: string): readonly string[] {
+const WORD = /(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/g
+
+/**
+ * Splits like a shell at blanks, with quotes and backslashes; no shell is involved.
+ *
+ * @returns undefined where the end of a quote, or what a backslash stands before, is missing
+ */
+export function splitWords(line: string): readonly string[] | undefined {
+  if (line.replace(WORD, "").trim() !== "") return undefined
   const words: string[] = []
-  for (const [word] of line.matchAll(/(?:[^\s"'\\]|\\.|"(?:[^"\\]|\\.)*"|'[^']*')+/g)) {
+  for (const [word] of line.matchAll(WORD)) {
     words.push(
       word.replace(
         /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)/g,

@@ -54,8 +54,8 @@ export async function wrapDataKey(recipient: string, dataKey: DataKey): Promise<
 }
 
 function invalidRecipient(cause?: unknown): CofferError {
-  return new CofferError("CARD_INVALID", "a recipient is not a native age recipient (age1…, age1pq1…)", {
-    hint: "the member sends the line that coffer identity show prints",
+  return new CofferError("CARD_INVALID", "the recipient is not a native age recipient (age1…, age1pq1…)", {
+    hint: "coffer identity show prints one",
     cause,
   })
 }

@@ -1,8 +1,11 @@
 /** Cards: a recipient and a signing key on one line, as people send them to each other. */
+
 import { decodeBech32, encodeBech32 } from "../encoding/bech32.js"
 import { decodeHex, encodeHex } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import { objectOf, optional, TEXT } from "./given.js"
 
+/** The public half of an identity, as it is handed to an admin. */
 export interface Card {
   /** A native age recipient, X25519 or hybrid. */
   readonly recipient: string
@@ -26,6 +29,7 @@ const PRIVATE = /AGE-(SECRET-KEY|PLUGIN)-|-----BEGIN|coffer-sign-secret/i
  * @see docs/format.md §6
  */
 export function parseCard(text: string): Card {
+  if (typeof text !== "string") throw cardInvalid("")
   if (PRIVATE.test(text)) {
     throw new CofferError("CARD_INVALID", "that is a private key, not a card: treat it as known to others", {
       hint: "coffer identity show prints the card to send",
@@ -37,19 +41,28 @@ export function parseCard(text: string): Card {
   if (signing === undefined) return { recipient }
   const signingKey = decodeSigningKey(signing)
   if (signingKey === undefined || surplus !== undefined) {
-    throw new CofferError("CARD_INVALID", "the second half of the card is not a signing key", {
-      hint: "a card is one line: age1… coffer-sign1…; coffer identity show prints it",
-    })
+    throw signingInvalid()
   }
   return { recipient, signingKey }
 }
 
-/** The line that {@link parseCard} reads. */
-export function printCard({ recipient, signingKey }: Card): string {
+/** The line that {@link parseCard} reads. @throws CofferError `CARD_INVALID` */
+export function printCard(card: Card): string {
+  const { recipient, signingKey } = checkCard(card)
   if (signingKey === undefined) return recipient
-  const bytes = decodeHex(signingKey)
-  if (bytes?.length !== SIGNING_KEY_BYTES) throw new TypeError("a signing key is 32 bytes of hex")
+  const bytes = decodeHex(signingKey)!
   return `${recipient} ${encodeBech32(SIGNING_HRP, bytes)}`
+}
+
+const CARD = objectOf<Card>({ recipient: TEXT, signingKey: optional(TEXT) })
+
+/** A card that no text was: from JavaScript anything can come. @throws CofferError `CARD_INVALID`, `USAGE` */
+export function checkCard(card: Card): Card {
+  CARD(card, "card")
+  const { recipient, signingKey } = card
+  if (!isNativeRecipient(recipient)) throw cardInvalid(recipient)
+  if (signingKey !== undefined && decodeHex(signingKey)?.length !== SIGNING_KEY_BYTES) throw signingInvalid()
+  return card
 }
 
 /** Whether `text` is a recipient that coffer can wrap to without the help of a plugin. */
@@ -64,6 +77,12 @@ function decodeSigningKey(text: string): string | undefined {
   const decoded = text === text.toLowerCase() ? decodeBech32(text) : undefined
   if (decoded?.hrp !== SIGNING_HRP || decoded.bytes.length !== SIGNING_KEY_BYTES) return undefined
   return encodeHex(decoded.bytes)
+}
+
+function signingInvalid(): CofferError {
+  return new CofferError("CARD_INVALID", "the second half of the card is not a signing key", {
+    hint: "a card is one line: age1… coffer-sign1…; coffer identity show prints it",
+  })
 }
 
 function cardInvalid(recipient: string): CofferError {

@@ -14,6 +14,7 @@ export type Role = (typeof ROLES)[number]
 /** Why a record was made: information only. */
 export type Reason = (typeof REASONS)[number]
 
+/** Who is on the list of a key record, and what he may do. */
 export interface Member {
   readonly name: string
   readonly role: Role

@@ -181,6 +181,8 @@ export function parseReference(text: string): Reference {
 }
 
 function findNameFault(text: string): string | undefined {
+  // From JavaScript anything can come as a name.
+  if (typeof text !== "string") return "it is no text"
   if (text === "") return "it is empty"
   if (text.length > LIMITS.nameBytes) return `it is longer than ${LIMITS.nameBytes} characters`
   const segments = text.split("/")
@@ -207,6 +209,7 @@ function findSegmentFault(segment: string): string | undefined {
 
 function findGroupFault(text: string): string | undefined {
   if (text === ROOT_GROUP) return undefined
+  if (typeof text !== "string") return "it is no text"
   // One secret below it must still fit: "/" and one character.
   if (text.length > LIMITS.nameBytes - 2) return `it is longer than ${LIMITS.nameBytes - 2} characters`
   const segments = text.split("/")

@@ -31,6 +31,7 @@ export interface SecretHeader {
   readonly signer: string
 }
 
+/** The file of a secret: what is signed, then what is sealed. See docs/format.md §4. */
 export interface SecretFile extends SecretHeader {
   readonly signature: Uint8Array
   /** Id of the data key that it is sealed under. */

@@ -98,7 +98,7 @@ export async function nextRecord(next: NextRecord, parents?: Parents): Promise<N
     oldest: chooseOldest(next, before, number),
     created: [printTime(next.at), ...before.map(node => node.record.created)].sort().at(-1)!,
     author: next.author,
-    wrap: await Promise.all(members.map(member => wrapDataKey(member.recipient, dataKey))),
+    wrap: await Promise.all(members.map(member => wrapFor(member, dataKey))),
     previous: (parents?.links ?? []).map(link => ({
       id: link.node.id,
       ...sealPreviousKey(keys.previous, id, link.node.id, link.dataKey),
@@ -108,6 +108,19 @@ export async function nextRecord(next: NextRecord, parents?: Parents): Promise<N
   const node = makeNode(recordPath(next.group, id), printKeyRecord(record))
   refuseFaults(node, before, parents?.graph)
   return { node, dataKey, keys }
+}
+
+/** A record that another program wrote may have members with recipients that only that one can wrap to. */
+async function wrapFor({ name, recipient }: Member, dataKey: DataKey): Promise<Uint8Array> {
+  try {
+    return await wrapDataKey(recipient, dataKey)
+  } catch (error) {
+    if (!hasCode(error, "CARD_INVALID")) throw error
+    throw new CofferError("CARD_INVALID", `"${name}": ${error.message}`, {
+      hint: `${name} sends the line that coffer identity show prints; coffer recipients remove ${name} takes out who has none`,
+      cause: error,
+    })
+  }
 }
 
 function byId(a: ParentRef, b: ParentRef): number {

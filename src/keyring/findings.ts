@@ -4,6 +4,7 @@ import { CofferError, type ErrorCode } from "../errors.js"
 /** Codes of findings: every refusal's, and those of states that are no error by themselves. */
 export type FindingCode = ErrorCode | "PIN_OLD" | "ANCHOR_OLD" | "EXPOSED" | "OVERDUE" | "STALE"
 
+/** One thing that a check has to say. */
 export interface Finding {
   readonly code: FindingCode
   readonly level: "error" | "warning" | "note"

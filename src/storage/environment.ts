@@ -1,5 +1,6 @@
 /** The environment of a call, and what of it programs that coffer starts may know. */
 
+/** Variables by name. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** Without private keys: no child of coffer's needs them, be it git, a hook, an editor or the user's own program. */

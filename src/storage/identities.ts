@@ -1,4 +1,5 @@
 /** Where this machine's identities come from, and the private file they are kept in. */
+
 import {
   closeSync,
   constants,
@@ -13,6 +14,7 @@ import { delimiter, dirname, isAbsolute, join, relative, resolve } from "node:pa
 import { newIdentityLine } from "../crypto/age.js"
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import { listOf, PATH } from "../format/given.js"
 import type { Environment } from "./environment.js"
 import {
   errnoOf,
@@ -23,7 +25,7 @@ import {
   writeAll,
   writePrivateFile,
 } from "./files.js"
-import { type Identity, parseIdentities } from "./identity-lines.js"
+import { IDENTITY, type Identity, parseIdentities } from "./identity-lines.js"
 import { configFolder, homeFolder, readUserConfig } from "./user-config.js"
 
 export { type Identity, parseIdentities } from "./identity-lines.js"
@@ -188,11 +190,14 @@ function isInside(path: string, folder: string | undefined): boolean {
  * @throws CofferError `EXISTS`: a private key is never written over; `IO_FAILED`
  */
 export async function createIdentityFile(path: string): Promise<Identity> {
+  PATH(path, "path")
   const line = newIdentityLine()
   const [identity] = await parseIdentities(line, { name: path, file: path })
   createPrivateFile(path, encodeUtf8(`# public key: ${identity!.recipient}\n${line}\n`))
   return identity!
 }
+
+const IDENTITIES = listOf(IDENTITY)
 
 /**
  * Adds identities to a file, which is made if there is none; old ones stay, since old versions may be
@@ -202,6 +207,8 @@ export async function createIdentityFile(path: string): Promise<Identity> {
  * @throws CofferError `IDENTITY_INVALID`, `IO_FAILED`
  */
 export async function addIdentities(path: string, identities: readonly Identity[]): Promise<Identity[]> {
+  PATH(path, "path")
+  IDENTITIES(identities, "identities")
   const before = existsSync(path) ? readIdentityFile(realpathSync(path)) : undefined
   const text = before === undefined ? "" : (decodeUtf8(before.bytes) ?? "")
   const known = text.trim() === "" ? [] : await parseIdentities(text, { name: path, file: path })

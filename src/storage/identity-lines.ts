@@ -1,9 +1,11 @@
 /** Identity files as age has them: one private line each, comments, blank lines; and what else people put there. */
+
 import { type AgeIdentity, ageIdentity } from "../crypto/age.js"
 import { deriveLocalSecret } from "../crypto/local.js"
 import { deriveSigningSeed, type SigningKey, signingKeyFromSeed } from "../crypto/signing.js"
 import { CofferError } from "../errors.js"
 import type { Card } from "../format/card.js"
+import { FUNCTION, objectOf, optional, PATH, TEXT } from "../format/given.js"
 
 /** A private key on this machine: reads what is wrapped to its recipient, signs as its card says. */
 export interface Identity {
@@ -31,6 +33,15 @@ export interface LineSource {
 
 const BOM = "\ufeff"
 
+/** What of an {@link Identity} can be looked at without deriving a key. */
+export const IDENTITY = objectOf<Pick<Identity, "recipient" | "line" | "unwrap">>({
+  recipient: TEXT,
+  line: FUNCTION,
+  unwrap: FUNCTION,
+})
+
+const SOURCE = objectOf<LineSource>({ name: TEXT, file: optional(PATH) })
+
 /**
  * Reads all identities of a text.
  *
@@ -38,6 +49,8 @@ const BOM = "\ufeff"
  * what is not an identity may be another secret.
  */
 export async function parseIdentities(text: string, source: LineSource): Promise<Identity[]> {
+  TEXT(text, "text")
+  SOURCE(source, "source")
   const identities: Identity[] = []
   // An editor's byte order mark is no reason to have no secrets.
   const lines = (text.startsWith(BOM) ? text.slice(1) : text).split(/\r?\n/)

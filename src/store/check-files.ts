@@ -6,7 +6,7 @@ import { GIT_ATTRIBUTES, parseStoreFile, STORE_FILE_PATH } from "../format/store
 import { errorFinding, type Finding } from "../keyring/findings.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
-import { inBatches } from "./gather.js"
+import { inBatches } from "./batches.js"
 import { BATCH, type PathFile, parseFile, verifyEach } from "./reading.js"
 import { isBadFile, type Tree, type TreeFile } from "./tree.js"
 

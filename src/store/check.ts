@@ -1,5 +1,7 @@
 /** `coffer check`: everything that can be verified about a store, as a list of findings. */
+
 import { CofferError, EXIT_CODES } from "../errors.js"
+import { FLAG, listOf, objectOf, oneOf, optional, TEXT, TIME } from "../format/given.js"
 import { findOldAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import { errorFinding, type Finding, uniqueFindings } from "../keyring/findings.js"
@@ -8,6 +10,7 @@ import { KEYS_FOLDER } from "../keyring/trust.js"
 import { collectKeyring, type Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
 import { byGroup, type GroupAccess, openGroup } from "./access.js"
+import { checkCall } from "./call.js"
 import { findOwnAttributes } from "./check-attributes.js"
 import { addFinding, checkFiles, type FileCheck } from "./check-files.js"
 import { compareWorkTree } from "./check-worktree.js"
@@ -33,8 +36,12 @@ export const FAIL_ON = {
   pin: ["UNPINNED", "PIN_OLD", "ANCHOR_OLD"],
 } as const
 
+/** A word of {@link FAIL_ON}. */
 export type FailOn = keyof typeof FAIL_ON
 
+export const WARNINGS = listOf(oneOf(Object.keys(FAIL_ON)))
+
+/** What to check beyond the files, and which warnings count. */
 export interface CheckRequest {
   readonly at: Date
   /** Nothing that this commit, or branch, had may be lost. */
@@ -43,6 +50,7 @@ export interface CheckRequest {
   readonly failOn?: readonly FailOn[] | undefined
 }
 
+/** What a check came to; see docs/cli.md, "check". */
 export interface CheckReport {
   readonly checked: { readonly files: number; readonly opened: number }
   readonly problems: readonly Finding[]
@@ -60,6 +68,13 @@ export interface Examination {
   readonly problems: readonly Finding[]
 }
 
+const CHECK = objectOf<CheckRequest>({
+  at: TIME,
+  since: optional(TEXT),
+  requirePin: optional(FLAG),
+  failOn: optional(WARNINGS),
+})
+
 /**
  * Verifies the work tree's store as far as possible: without an identity structure, signatures and places, with
  * one also every value it opens.
@@ -68,6 +83,7 @@ export interface Examination {
  * are not here, `GIT_…`
  */
 export async function checkStore(store: Store, request: CheckRequest): Promise<CheckReport> {
+  checkCall(store, request, CHECK)
   if (request.requirePin === true && choosePin(store, "look").pin === undefined) throw noPin()
   const { checked, problems } = await examineStore(store, { ...request, values: true })
   return { checked, problems, failed: problems.some(problem => counts(problem, request.failOn ?? [])) }

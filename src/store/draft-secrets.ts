@@ -2,6 +2,7 @@
 
 import { decodeUtf8, equalBytes } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
+import { BYTES, type Checks, optional, SECRET, TEXTS_BY_KEY, WHOLE } from "../format/given.js"
 import { LIMITS } from "../format/limits.js"
 import { checkMeta } from "../format/meta.js"
 import { nameClash, pathOf, type SecretName } from "../format/names.js"
@@ -31,6 +32,14 @@ export interface SetRequest {
   readonly cas?: number | undefined
 }
 
+/** The fields of {@link SetRequest}. */
+export const SET_FIELDS: Checks<SetRequest> = {
+  name: SECRET,
+  value: optional(BYTES),
+  meta: optional(TEXTS_BY_KEY),
+  cas: optional(WHOLE),
+}
+
 /** What a version holds. */
 interface Content {
   readonly state: "current" | "deleted"
@@ -52,10 +61,6 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   const before = live === undefined ? undefined : (await openSecret(access, live)).value
   const value = request.value ?? before
   if (value === undefined) throw notLive(name, found?.file)
-  if (!(value instanceof Uint8Array))
-    throw new CofferError("VALUE_INVALID", `the value of "${name}" is not given as bytes`, {
-      hint: "Buffer.from(text)",
-    })
   checkValueSize(name, value)
   const meta = mergeMeta(found?.file.meta, request.meta)
   const same = live !== undefined && before !== undefined && equalBytes(before, value)

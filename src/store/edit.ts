@@ -1,13 +1,28 @@
 /** Editing everything below a prefix as one map: what to show, and what a changed map means. */
+
 import { decodeUtf8, encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { parseEditMap, printEditMap } from "../format/edit-map.js"
+import {
+  BELOW,
+  type Checks,
+  FLAG,
+  listOf,
+  MAP,
+  objectOf,
+  optional,
+  PREFIX,
+  SECRET,
+  TEXT,
+} from "../format/given.js"
 import { groupOf, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { canWrite } from "../keyring/roles.js"
 import { openGroup } from "./access.js"
+import { checkCall } from "./call.js"
 import type { SetRequest } from "./draft-secrets.js"
 import { readSecret, type Secret } from "./reading.js"
-import { type Deletion, getSecret, listFiles, openSecrets } from "./secrets.js"
+import type { Deletion } from "./secret-requests.js"
+import { getSecret, listFiles, openSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
 import { requireWriter, type WriteOptions } from "./transaction.js"
 import { type View, viewStore } from "./view.js"
@@ -40,6 +55,10 @@ export interface EditPlan {
   readonly deletions: readonly Deletion[]
 }
 
+const EDIT_OPTIONS: Checks<EditOptions> = { commit: optional(FLAG), verify: optional(FLAG) }
+const EDIT_ONE = objectOf<{ name: SecretName } & EditOptions>({ ...EDIT_OPTIONS, name: SECRET })
+const EDIT = objectOf<{ prefix: string } & EditOptions>({ ...EDIT_OPTIONS, prefix: PREFIX })
+
 /**
  * Reads the text secrets below a prefix (`.` for all) for editing.
  *
@@ -50,6 +69,7 @@ export async function startEdit(
   store: Store,
   request: { prefix: string } & EditOptions,
 ): Promise<EditSession> {
+  checkCall(store, request, EDIT)
   const prefix = request.prefix === "." ? "" : request.prefix
   const view = await viewStore(store, { use: "open" })
   await refuseUncommittable(store, [], request)
@@ -87,12 +107,13 @@ export interface EditedSecret {
  */
 export async function startEditOne(
   store: Store,
-  { name: typed, ...options }: { name: SecretName } & EditOptions,
+  request: { name: SecretName } & EditOptions,
 ): Promise<EditedSecret> {
-  const name = parseSecretName(typed)
+  checkCall(store, request, EDIT_ONE)
+  const { name } = request
   const view = await viewStore(store, { use: "open", names: [name] })
   await requireWriterIn(store, view, new Set([groupOf(name, view.keyring.listed.keys())]))
-  await refuseUncommittable(store, [name], options)
+  await refuseUncommittable(store, [name], request)
   const { file } = (await readSecret(view, name)) ?? {}
   if (file?.state !== "current") return { secret: undefined, version: file?.version ?? 0 }
   const secret = await getSecret(store, { name })
@@ -122,6 +143,14 @@ async function requireWriterIn(store: Store, view: View, groups: ReadonlySet<str
   if (first !== undefined && !opened.some(({ member }) => canWrite(member.role))) requireWriter(first)
 }
 
+const SESSION = objectOf<EditSession>({
+  text: TEXT,
+  prefix: BELOW,
+  shown: MAP,
+  binary: listOf(TEXT),
+  versions: MAP,
+})
+
 /**
  * Compares what came back with what was shown. Only differences are written, each with the version
  * that was read as its `cas`: nobody's change in between is lost.
@@ -129,6 +158,8 @@ async function requireWriterIn(store: Store, view: View, groups: ReadonlySet<str
  * @throws CofferError `VALUE_INVALID`, `NAME_INVALID`
  */
 export async function planEdit(session: EditSession, text: string): Promise<EditPlan> {
+  SESSION(session, "session")
+  TEXT(text, "text")
   const toName = (relative: string) =>
     parseSecretName(session.prefix === "" ? relative : `${session.prefix}/${relative}`)
   const wanted = await parseEditMap(text, toName)

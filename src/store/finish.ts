@@ -1,7 +1,9 @@
 /** `coffer rotate --finish`: takes in what branches brought that was sealed under older, retired or refused keys. */
+
 import type { SignedWrite } from "../crypto/signing.js"
 import { CofferError, hasCode } from "../errors.js"
 import { counted } from "../format/counted.js"
+import { GROUP, listOf, MEMBER, objectOf, optional, TEXT } from "../format/given.js"
 import { writeContext, writerOf } from "../format/secret-file.js"
 import { gitPath } from "../format/shell.js"
 import type { RecordNode } from "../keyring/graph.js"
@@ -11,6 +13,7 @@ import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
 import { placeSecret } from "../keyring/secret.js"
 import { isStale } from "../keyring/stale.js"
 import { openLine } from "./access.js"
+import { checkCall, WRITE } from "./call.js"
 import { askByName } from "./consent.js"
 import { currentRecord, getGroup } from "./publish.js"
 import { type CheckedFile, type PathFile, requireSignatures, verifyFiles } from "./reading.js"
@@ -19,8 +22,9 @@ import { type Rotated, type RotatedGroup, refuseUnfinished, withReason } from ".
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
+/** What to take in that a branch has sealed under an older key. */
 export interface FinishRequest extends WriteOptions {
-  /** Default: every group. */
+  /** Default, and for an empty list: every group. */
   readonly groups?: readonly string[] | undefined
   /** Signers who are no writers now and whose files are taken in; default: asked for one by one. */
   readonly accept?: readonly string[] | undefined
@@ -35,6 +39,13 @@ interface Stray extends PathFile {
   readonly why: string
 }
 
+const FINISH = objectOf<FinishRequest>({
+  ...WRITE,
+  groups: optional(listOf(GROUP)),
+  accept: optional(listOf(MEMBER)),
+  reason: optional(TEXT),
+})
+
 /**
  * Seals files again that are sealed under a retired key, a refused fork's, another group's or merely an
  * older one, after telling who wrote them. What somebody signed who may not write now is taken in by
@@ -44,6 +55,7 @@ interface Stray extends PathFile {
  * in order, `USAGE` where there is nobody to ask
  */
 export async function finishRotation(store: Store, request: FinishRequest): Promise<Rotated> {
+  checkCall(store, request, FINISH)
   const { result, changed, commit } = await change(
     store,
     request,

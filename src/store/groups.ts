@@ -1,22 +1,18 @@
 /** `coffer group`: keyrings of their own for the names below a path. */
+
 import { CofferError } from "../errors.js"
 import { counted } from "../format/counted.js"
-import type { Member, Role } from "../format/key-record.js"
+import { GROUP, listOf, MEMBER, objectOf, oneOf, optional } from "../format/given.js"
+import { type Member, ROLES, type Role } from "../format/key-record.js"
 import { LIMITS } from "../format/limits.js"
-import {
-  groupOf,
-  nameClash,
-  parseGroupName,
-  parseMemberName,
-  ROOT_GROUP,
-  type SecretName,
-} from "../format/names.js"
+import { groupOf, nameClash, ROOT_GROUP, type SecretName } from "../format/names.js"
 import { renewAnchors } from "../keyring/anchors.js"
 import { exposureOf } from "../keyring/exposure.js"
 import { nextRecord, withRecord } from "../keyring/extend.js"
 import { findMember } from "../keyring/roles.js"
 import type { Keyring } from "../keyring/verify.js"
 import { type MemberAccess, openMember } from "./access.js"
+import { checkCall, checkStoreGiven, WRITE } from "./call.js"
 import type { ExposedValue } from "./members.js"
 import { currentRecord, openPublishers, publishNext } from "./publish.js"
 import { type Resealing, resealFiles } from "./reseal.js"
@@ -24,6 +20,7 @@ import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { remember, viewStore } from "./view.js"
 
+/** A group with its members. */
 export interface ListedGroup {
   readonly group: string
   readonly members: readonly { readonly name: string; readonly role: Role }[]
@@ -31,6 +28,7 @@ export interface ListedGroup {
 
 /** Every group with its members; of a diverged one those of each side. */
 export async function listGroups(store: Store): Promise<readonly ListedGroup[]> {
+  checkStoreGiven(store)
   const view = await viewStore(store, { use: "look" })
   const groups = [...view.keyring.groups.values()].map(({ group, current }) => {
     const members = new Map(
@@ -42,6 +40,7 @@ export async function listGroups(store: Store): Promise<readonly ListedGroup[]> 
   return groups
 }
 
+/** A group to make, and who is in it. */
 export interface CreateGroupRequest extends WriteOptions {
   readonly group: string
   /** Members by the name under which another group knows them; role: as there. Default: you alone. */
@@ -50,6 +49,7 @@ export interface CreateGroupRequest extends WriteOptions {
   readonly like?: string | undefined
 }
 
+/** A group that was made. */
 export interface GroupCreated {
   readonly group: string
   /** Id of its data key. */
@@ -61,6 +61,15 @@ export interface GroupCreated {
   readonly commit: string | null
 }
 
+const CREATE = objectOf<CreateGroupRequest>({
+  ...WRITE,
+  group: GROUP,
+  members: optional(
+    listOf(objectOf<{ name: string; role?: Role }>({ name: MEMBER, role: optional(oneOf(ROLES)) })),
+  ),
+  like: optional(GROUP),
+})
+
 /**
  * Makes a group, with you as its admin, and moves the names below its path into it in the same commit.
  *
@@ -68,12 +77,12 @@ export interface GroupCreated {
  * `ROLE_MISSING` unless you are admin of the default group, `NOT_A_MEMBER` where the secrets to move are not yours to open, `NOT_FOUND` for a member nobody knows
  */
 export async function createGroup(store: Store, request: CreateGroupRequest): Promise<GroupCreated> {
-  const group = parseGroupName(request.group)
-  for (const { name } of request.members ?? []) parseMemberName(name)
+  checkCall(store, request, CREATE)
+  const { group } = request
   const { result, commit } = await change(
     store,
     request,
-    draft => createIn(draft, { ...request, group }),
+    draft => createIn(draft, request),
     ({ moved }) =>
       `Create the group ${group}${moved.length === 0 ? "" : ` (${counted(moved.length, "secret")} moved)`}`,
   )

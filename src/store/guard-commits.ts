@@ -1,12 +1,16 @@
 /** Looks at commits that are about to be published: the store where they end, and plaintext in every one of them. */
+
 import { CofferError } from "../errors.js"
 import { counted } from "../format/counted.js"
+import { demand, listOf, objectOf, TEXT } from "../format/given.js"
 import type { Git, Introduced, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
+import { isOid } from "../storage/repository.js"
 import { checkContents } from "./guard-content.js"
 import {
   type Collector,
+  DEMANDS,
   finishReport,
   type GuardDemands,
   type GuardReport,
@@ -18,7 +22,7 @@ import { listOnce } from "./listed-git.js"
 import { findLostUpdates } from "./merge-audit.js"
 import { findStores } from "./moved-store.js"
 import { requireCommit } from "./revision.js"
-import type { OpenOptions } from "./store.js"
+import { checkOptions, type OpenOptions } from "./store.js"
 
 /** A line that git gives the pre-push hook. */
 export interface PushedRef {
@@ -27,6 +31,17 @@ export interface PushedRef {
   readonly remoteRef: string
   readonly remoteOid: Oid
 }
+
+const OID = demand({
+  is: value => typeof value === "string" && isOid(value),
+  form: "an id of git's",
+  hint: "a line of the pre-push hook has two, in full",
+})
+const PUSH = objectOf<{ remote: string; refs: readonly PushedRef[] }>({
+  remote: TEXT,
+  refs: listOf(objectOf<PushedRef>({ localRef: TEXT, localOid: OID, remoteRef: TEXT, remoteOid: OID })),
+})
+const RANGE = objectOf<GuardDemands & { range: string }>({ ...DEMANDS, range: TEXT })
 
 /** Commits up to `tip` that are not published; `known` are published ones, as far as they are here. */
 interface Outgoing {
@@ -44,8 +59,11 @@ interface Outgoing {
  */
 export async function guardPush(
   options: OpenOptions,
-  { remote, refs }: { remote: string; refs: readonly PushedRef[] },
+  request: { remote: string; refs: readonly PushedRef[] },
 ): Promise<GuardReport> {
+  checkOptions(options)
+  PUSH(request, "request")
+  const { remote, refs } = request
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const collector = newCollector()
   const known = refs.map(({ remoteOid }) => remoteOid).filter(oid => !isNone(oid))
@@ -68,8 +86,11 @@ export async function guardPush(
  */
 export async function guardRange(
   options: OpenOptions,
-  { range, ...demands }: GuardDemands & { range: string },
+  request: GuardDemands & { range: string },
 ): Promise<GuardReport> {
+  checkOptions(options)
+  RANGE(request, "request")
+  const { range, ...demands } = request
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const collector = newCollector()
   const { from, tip } = await parseRange(git, range)

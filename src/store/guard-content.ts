@@ -3,7 +3,7 @@ import { gitPath, shellWord } from "../format/shell.js"
 import { matchesGlob } from "../scan/path-globs.js"
 import { hasAgeKey, isDotenvFile } from "../scan/plaintext-files.js"
 import type { Git, Oid } from "../storage/git/git.js"
-import { inBatches } from "./gather.js"
+import { inBatches } from "./batches.js"
 import type { Collector, GuardFinding } from "./guard-report.js"
 import type { FindOwnValues } from "./guard-values.js"
 

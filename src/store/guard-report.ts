@@ -1,7 +1,8 @@
 /** What the hooks and `check --staged` / `--range` have to say. */
+import { type Checks, FLAG, objectOf, optional, TIME } from "../format/given.js"
 import type { Finding } from "../keyring/findings.js"
 import type { Oid } from "../storage/git/git.js"
-import { counts, type FailOn } from "./check.js"
+import { counts, type FailOn, WARNINGS } from "./check.js"
 
 /** What `check` may ask for beyond what the hooks look at. */
 export interface GuardDemands {
@@ -11,6 +12,13 @@ export interface GuardDemands {
   readonly failOn?: { readonly kinds: readonly FailOn[]; readonly at: Date } | undefined
 }
 
+/** The fields of {@link GuardDemands}. */
+export const DEMANDS: Checks<GuardDemands> = {
+  requirePin: optional(FLAG),
+  failOn: optional(objectOf<{ kinds: readonly FailOn[]; at: Date }>({ kinds: WARNINGS, at: TIME })),
+}
+
+/** One thing that stands against a commit or a push, or is worth saying about it. */
 export interface GuardFinding extends Finding {
   /** Relative to the work tree. */
   readonly path: string
@@ -18,6 +26,7 @@ export interface GuardFinding extends Finding {
   readonly commit?: Oid
 }
 
+/** What a hook, or `check --staged` and `--range`, came to. */
 export interface GuardReport {
   readonly findings: readonly GuardFinding[]
   /** What could not be looked at, and why: always worth saying. */

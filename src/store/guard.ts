@@ -1,6 +1,8 @@
 /** Looks at what is about to be committed: the pre-commit and pre-merge-commit hooks, and `check --staged`. */
+
 import { existsSync, readFileSync } from "node:fs"
 import { join } from "node:path"
+import { objectOf } from "../format/given.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
 import { gitPreference } from "../storage/git-preference.js"
@@ -8,6 +10,7 @@ import { isOid } from "../storage/repository.js"
 import { checkContents, type OutgoingFile } from "./guard-content.js"
 import {
   type Collector,
+  DEMANDS,
   finishReport,
   type GuardDemands,
   type GuardFinding,
@@ -27,7 +30,9 @@ import {
 import { watchOwnValues } from "./guard-values.js"
 import { listOnce } from "./listed-git.js"
 import { findStores } from "./moved-store.js"
-import type { OpenOptions } from "./store.js"
+import { checkOptions, type OpenOptions } from "./store.js"
+
+const COMMIT = objectOf<GuardDemands>(DEMANDS)
 
 /**
  * Looks at what the index holds beyond HEAD. It is the index that git names: with `commit -a` and
@@ -36,6 +41,8 @@ import type { OpenOptions } from "./store.js"
  * @throws CofferError `GIT_…`, `SETTING_…`, `CHECK_INCOMPLETE` for `requirePin`; what is wrong with the content is in the report.
  */
 export async function guardCommit(options: OpenOptions, demands: GuardDemands = {}): Promise<GuardReport> {
+  checkOptions(options)
+  COMMIT(demands, "demands")
   const git = listOnce(await openGit(options.directory, options.env, gitPreference(options)), "index")
   const collector = newCollector()
   if (git.hasJournal()) collector.findings.push(openJournal())

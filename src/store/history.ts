@@ -1,5 +1,7 @@
 /** The versions of one secret: by the signed chain of predecessors, then by git's log; and which are lost. */
+
 import { CofferError, hasCode } from "../errors.js"
+import { objectOf, SECRET } from "../format/given.js"
 import { pathOf, type SecretName } from "../format/names.js"
 import { parsePrevious, parseSecretFile, type SecretFile, writerOf } from "../format/secret-file.js"
 import { gitPath } from "../format/shell.js"
@@ -8,6 +10,7 @@ import type { Keyring } from "../keyring/verify.js"
 import type { Git, LogEntry, Oid } from "../storage/git/git.js"
 import { isPartialClone } from "../storage/git/partial-clone.js"
 import { type GroupAccess, groupOpener } from "./access.js"
+import { checkCall } from "./call.js"
 import { notFound } from "./draft-secrets.js"
 import { openWith, readSecret, type Secret } from "./reading.js"
 import { NO_LOG, readLog, type SecretLog } from "./secret-log.js"
@@ -38,6 +41,7 @@ export interface Version {
   readonly label: string
 }
 
+/** The versions of a secret, newest first, as far as git has them. */
 export interface History {
   readonly name: SecretName
   readonly group: string
@@ -353,8 +357,11 @@ function wasDeleted(name: SecretName, { version, author, created }: SecretFile):
   )
 }
 
+const VERSIONS = objectOf<{ name: SecretName }>({ name: SECRET })
+
 /** {@link readHistory} of a store's secret: needs no identity. @throws CofferError `NOT_FOUND`, `HISTORY_MISSING` */
 export async function listVersions(store: Store, request: { name: SecretName }): Promise<History> {
+  checkCall(store, request, VERSIONS)
   const view = await viewStore(store, { use: "look" })
   return readHistory(await historyOf(store, view), request.name)
 }

@@ -1,5 +1,6 @@
 /** Installing, judging and removing what coffer adds to git on this machine: hooks and the merge rule. */
 
+import { type Checks, ENVIRONMENT, FLAG, listOf, objectOf, optional, PATH } from "../format/given.js"
 import type { Environment } from "../storage/environment.js"
 import type { GitReader } from "../storage/git/git.js"
 import { isLive, seemsLive } from "../storage/hook-probe.js"
@@ -21,12 +22,14 @@ import {
 } from "../storage/merge-driver.js"
 import { forgetWatched } from "../storage/watched-values.js"
 
+/** Which stores the merge rule is for, and the environment that hooks are tried in. */
 export interface HooksRequest {
   /** Folders of stores, relative to the work tree. */
   readonly stores: readonly string[]
   readonly env: Environment
 }
 
+/** What of the hooks and the merge rule is in place. */
 export interface HooksReport {
   /** The files are in place: all hooks and the merge rule. */
   readonly installed: boolean
@@ -41,6 +44,15 @@ export interface HooksReport {
   readonly overruled: boolean
 }
 
+const GIT = objectOf<Pick<GitReader, "workTree" | "commonDir">>({ workTree: PATH, commonDir: PATH })
+const FIELDS: Checks<HooksRequest> = { stores: listOf(PATH), env: ENVIRONMENT }
+const HOOKS = objectOf<HooksRequest>(FIELDS)
+const INSTALL = objectOf<HooksRequest & { program: HookProgram }>({
+  ...FIELDS,
+  program: objectOf<HookProgram>({ node: PATH, folder: PATH }),
+})
+const STATUS = objectOf<{ run?: boolean }>({ run: optional(FLAG) })
+
 /**
  * Installs hooks and merge rule in this clone; does nothing where they are. Where the hooks folder is not
  * for coffer to write to, hooks that reach coffer by a line in it are as good.
@@ -52,6 +64,8 @@ export async function installHooks(
   git: GitReader,
   request: HooksRequest & { program: HookProgram },
 ): Promise<HooksReport> {
+  GIT(git, "git")
+  INSTALL(request, "request")
   const { path, refusal } = await findHooksFolder(git)
   refuseNoFolder(path)
   installMergeDriver(git.commonDir, request.stores, request.program.folder)
@@ -69,8 +83,12 @@ export async function installHooks(
 export async function hooksStatus(
   git: GitReader,
   request: HooksRequest,
-  { run = true }: { run?: boolean } = {},
+  options: { run?: boolean } = {},
 ): Promise<HooksReport> {
+  GIT(git, "git")
+  HOOKS(request, "request")
+  STATUS(options, "options")
+  const { run = true } = options
   const { path } = await findHooksFolder(git)
   const hooks = await Promise.all(
     HOOK_NAMES.map(async name => {
@@ -101,6 +119,7 @@ export async function hooksStatus(
 export async function uninstallHooks(
   git: GitReader,
 ): Promise<{ path: string; changed: boolean; left: readonly HookName[] }> {
+  GIT(git, "git")
   const { path } = await findHooksFolder(git)
   const removed = HOOK_NAMES.filter(hook => uninstallHook(path, hook))
   forgetWatched(git.commonDir)

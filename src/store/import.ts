@@ -1,12 +1,15 @@
 /** Taking over the variables of a dotenv file as secrets, and what git knows of that file. */
+
 import { realpathSync } from "node:fs"
 import { basename, dirname, join, relative, sep } from "node:path"
 import { decodeUtf8, encodeUtf8, equalBytes, withoutEnd } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
 import { type DotenvEntry, type DotenvWarning, parseDotenv } from "../format/dotenv.js"
+import { BYTES, FLAG, objectOf, optional, PREFIX } from "../format/given.js"
 import { parseSecretName, type SecretName } from "../format/names.js"
 import { isRefusedVariable, variableOf } from "../format/variables.js"
 import type { GitReader } from "../storage/git/git.js"
+import { checkCall, WRITE } from "./call.js"
 import { keepIn, type StepResult, setSecretIn } from "./draft-secrets.js"
 import { openSecret } from "./reading.js"
 import { changeSeveral, type SecretsWritten } from "./secrets.js"
@@ -14,6 +17,7 @@ import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import type { Draft, WriteOptions } from "./transaction.js"
 
+/** A dotenv file to take over. */
 export interface ImportRequest {
   /** The file's bytes. */
   readonly content: Uint8Array
@@ -25,6 +29,7 @@ export interface ImportRequest {
   readonly dryRun?: boolean | undefined
 }
 
+/** What came of an import. */
 export interface Imported extends SecretsWritten {
   /** Names that had this value already. */
   readonly unchanged: readonly SecretName[]
@@ -35,6 +40,14 @@ export interface Imported extends SecretsWritten {
 /** Where git has a file: now and in commits, only in the index, only in earlier commits, or not at all. */
 export type GitKnowledge = "tracked" | "staged" | "history" | "none"
 
+const IMPORT = objectOf<ImportRequest & WriteOptions>({
+  ...WRITE,
+  content: BYTES,
+  prefix: optional(PREFIX),
+  force: optional(FLAG),
+  dryRun: optional(FLAG),
+})
+
 /**
  * Stores each variable as a secret in one commit, all or nothing. A name that gives another variable
  * than the file has (`database_url`) keeps it as meta `env`: `run` gives back what the file gave.
@@ -42,6 +55,7 @@ export type GitKnowledge = "tracked" | "staged" | "history" | "none"
  * @throws CofferError `IMPORT_INVALID` with the line, `EXISTS` naming secrets that have another value
  */
 export async function importDotenv(store: Store, request: ImportRequest & WriteOptions): Promise<Imported> {
+  checkCall(store, request, IMPORT)
   const entries = readEntries(request)
   const written = await changeSeveral(store, request, "Import", async draft => {
     const compared = await compareEntries(draft, entries)

@@ -1,10 +1,12 @@
 /** A new store in a repository: identity, first key record, hooks, one commit, and the pin to trust it by. */
-import { existsSync, readdirSync } from "node:fs"
-import { dirname, join } from "node:path"
+
+import { readdirSync } from "node:fs"
+import { join } from "node:path"
 import { newStoreId } from "../crypto/random.js"
 import { encodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
-import { printCard } from "../format/card.js"
+import { checkCard, printCard } from "../format/card.js"
+import { type Check, FUNCTION, MEMBER, objectOf, TEXT } from "../format/given.js"
 import { isMemberName, parseMemberName, ROOT_GROUP } from "../format/names.js"
 import { gitPath } from "../format/shell.js"
 import { GIT_ATTRIBUTES, printStoreFile, STORE_FILE_PATH } from "../format/store-file.js"
@@ -20,11 +22,13 @@ import {
   type Identity,
   loadIdentities,
 } from "../storage/identities.js"
+import { IDENTITY } from "../storage/identity-lines.js"
 import { knownStore } from "../storage/local-state.js"
 import { findRepository } from "../storage/repository.js"
-import { DEFAULT_FOLDER, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
+import { WRITE } from "./call.js"
+import { DEFAULT_FOLDER, existingPart, isStore, locateStore, type Place, SETTINGS_PATH } from "./locate.js"
 import { rememberedAt } from "./remembered.js"
-import type { OpenOptions } from "./store.js"
+import { checkOptions, type OpenOptions } from "./store.js"
 import type { WriteOptions } from "./transaction.js"
 import { givenPin } from "./trust.js"
 
@@ -36,6 +40,7 @@ export interface OwnIdentity {
   readonly created: boolean
 }
 
+/** A store that was made. */
 export interface NewStore {
   readonly folder: string
   readonly storeId: string
@@ -48,6 +53,17 @@ export interface NewStore {
   readonly unshared: boolean
 }
 
+const SIGNING_IDENTITY: Check = (value, field) => {
+  IDENTITY(value, field)
+  SIGNER((value as Identity).signingKey, "signingKey")
+}
+const SIGNER = objectOf<Identity["signingKey"]>({ publicKey: TEXT, sign: FUNCTION })
+const CREATE = objectOf<WriteOptions & { identity: Identity; member: string }>({
+  ...WRITE,
+  identity: SIGNING_IDENTITY,
+  member: MEMBER,
+})
+
 /**
  * Creates a store with the caller as its only member and admin.
  *
@@ -58,7 +74,9 @@ export async function createStore(
   options: OpenOptions,
   request: WriteOptions & { identity: Identity; member: string },
 ): Promise<NewStore> {
-  parseMemberName(request.member)
+  checkOptions(options)
+  CREATE(request, "request")
+  checkCard({ recipient: request.identity.recipient, signingKey: request.identity.signingKey.publicKey })
   const git = await openGit(options.directory, options.env, gitPreference(options))
   const place = await locateStore(options, git.workTree)
   await refuseUnfit(git, place)
@@ -92,6 +110,7 @@ export async function createStore(
 
 /** Your identity, or a new one in the default file. @throws CofferError `IDENTITY_INVALID`, `IO_FAILED` */
 export async function ensureIdentity(options: OpenOptions): Promise<OwnIdentity> {
+  checkOptions(options)
   const workTree = findRepository(options.directory)?.workTree
   const { identities } = await loadIdentities({
     env: options.env,
@@ -132,11 +151,6 @@ export async function checkStorePlace(options: OpenOptions): Promise<void> {
 }
 
 const ELSEWHERE = "name another folder: coffer init --store vault"
-
-/** A folder, or the nearest one above it that is there. */
-function existingPart(folder: string): string {
-  return existsSync(folder) ? folder : existingPart(dirname(folder))
-}
 
 async function refuseUnfit(git: Git, { root, folder }: Place): Promise<void> {
   if (isStore(root))

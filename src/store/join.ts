@@ -1,7 +1,9 @@
 /** Setting up a clone for a store that is there: whom to trust, and what plaintext lies around. */
+
 import { readdirSync, realpathSync } from "node:fs"
 import { join, relative } from "node:path"
 import { isDotenvFile } from "../scan/plaintext-files.js"
+import { checkStoreGiven } from "./call.js"
 import { findInGit, type GitKnowledge } from "./import.js"
 import type { Store } from "./store.js"
 import { choosePin, storePin } from "./trust.js"
@@ -14,6 +16,7 @@ import { viewStore } from "./view.js"
  * @throws CofferError `UNPINNED` where a person says no, `PIN_MISMATCH` and other refusals of verification
  */
 export async function pinStore(store: Store): Promise<string | null> {
+  checkStoreGiven(store)
   const { from } = choosePin(store, "look")
   const nobody = from === "tofu" || (from === "nowhere" && store.confirm === undefined)
   const { keyring } = await viewStore(store, { use: nobody ? "look" : "open", names: [] })

@@ -1,4 +1,5 @@
 /** `coffer keys`: the data keys of each group and what is sealed under them. */
+import { GROUP, listOf, objectOf, optional, TIME } from "../format/given.js"
 import type { Reason } from "../format/key-record.js"
 import { nameOfPath } from "../format/names.js"
 import { findSecretFile, parsePrevious, type SecretFile } from "../format/secret-file.js"
@@ -6,6 +7,7 @@ import type { RecordNode } from "../keyring/graph.js"
 import { type GroupKeyring, holdersOf, isRetired } from "../keyring/group.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { Git, Oid } from "../storage/git/git.js"
+import { checkCall } from "./call.js"
 import { ageDays } from "./due.js"
 import { getGroup } from "./publish.js"
 import type { Store } from "./store.js"
@@ -34,16 +36,20 @@ export interface ListedKey {
   readonly operations: number
 }
 
+/** The data keys of a group, newest first. */
 export interface GroupKeys {
   readonly group: string
   readonly keys: readonly ListedKey[]
 }
+
+const KEYS = objectOf<{ at: Date; groups?: readonly string[] }>({ at: TIME, groups: optional(listOf(GROUP)) })
 
 /** Data keys of groups (default: all), newest first. @throws CofferError `NOT_FOUND` for a group that is not there */
 export async function listKeys(
   store: Store,
   request: { at: Date; groups?: readonly string[] | undefined },
 ): Promise<readonly GroupKeys[]> {
+  checkCall(store, request, KEYS)
   const view = await viewStore(store, { use: "look" })
   const wanted = [...new Set(request.groups)].map(group => getGroup(view.keyring, group))
   const groups = wanted.length === 0 ? [...view.keyring.groups.values()] : wanted

@@ -1,13 +1,13 @@
 /** Where a store lies: flag, environment, the repository's settings, then `secrets`. */
-
-import { existsSync, lstatSync } from "node:fs"
+import { existsSync, lstatSync, realpathSync, type Stats } from "node:fs"
 import { dirname, join, relative, resolve, sep } from "node:path"
 import { withoutEnd } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { parseSettings, type Settings } from "../format/settings.js"
 import { STORE_FILE_PATH } from "../format/store-file.js"
 import type { Environment } from "../storage/environment.js"
-import { openFiles } from "../storage/files.js"
+import { ioError, openFiles } from "../storage/files.js"
+import { findRepository, type Repository } from "../storage/repository.js"
 
 /** The file of a repository's own settings. It is untrusted: see docs/threat-model.md. */
 export const SETTINGS_PATH = ".coffer.yaml"
@@ -25,6 +25,37 @@ export interface Place {
   readonly settings: Settings | undefined
 }
 
+/** What says where a store is looked for. */
+export interface Whereabouts {
+  readonly directory: string
+  readonly env: Environment
+  readonly store?: string | undefined
+}
+
+/**
+ * The repository of the store, and the folder that git is asked from: where the call is made, or where there is none there,
+ * where the store that is named lies.
+ */
+export function findSurroundings(options: Whereabouts): {
+  readonly folder: string
+  readonly repository: Repository | undefined
+} {
+  const here = { folder: options.directory, repository: findRepository(options.directory) }
+  const wanted = wantedStore(options)
+  if (here.repository !== undefined || wanted === undefined) return here
+  const folder = existingPart(resolve(options.directory, wanted))
+  return { folder, repository: findRepository(folder) }
+}
+
+function wantedStore({ store, env }: Whereabouts): string | undefined {
+  return store ?? (env.COFFER_STORE || undefined)
+}
+
+/** A folder, or the nearest one above it that is there. */
+export function existingPart(folder: string): string {
+  return existsSync(folder) ? folder : existingPart(dirname(folder))
+}
+
 /**
  * Finds the folder of the store: the one that `store` or COFFER_STORE names (relative to the current folder, else to
  * the repository), or that the settings do.
@@ -32,14 +63,11 @@ export interface Place {
  * @throws CofferError `NOT_FOUND` where no store is named and none is there, `USAGE` for one outside the
  * repository, its top folder, behind a symbolic link or a file, or of a name that git could not check out.
  */
-export async function locateStore(
-  options: { directory: string; env: Environment; store?: string | undefined },
-  workTree: string | undefined,
-): Promise<Place> {
-  const { directory, env, store } = options
+export async function locateStore(options: Whereabouts, workTree: string | undefined): Promise<Place> {
+  const directory = realPathOf(options.directory)
   const top = workTree ?? findTop(directory)
   const settings = await readSettings(top)
-  const root = findRoot({ directory, wanted: store ?? (env.COFFER_STORE || undefined) }, top, settings)
+  const root = findRoot({ directory, wanted: wantedStore(options) }, top, settings)
   refuseUnfit(top, root)
   return { top, root, folder: relative(top, root).split(sep).join("/"), settings }
 }
@@ -50,8 +78,24 @@ function findRoot(
   settings: Settings | undefined,
 ): string {
   if (wanted === undefined) return join(top, settings?.store ?? DEFAULT_FOLDER)
-  const here = resolve(directory, wanted)
+  const here = throughLinks(top, resolve(directory, wanted))
   return isStore(here) || !isStore(resolve(top, wanted)) ? here : resolve(top, wanted)
+}
+
+/** A path that is not below `top` as it is written may be so by links outside of it, which are the user's own. */
+function throughLinks(top: string, path: string): string {
+  return isWithin(top, path) ? path : realPathOf(path)
+}
+
+/** Of what is not there, the real path of the folder it would be in, and the rest as it is. */
+function realPathOf(path: string): string {
+  const there = existingPart(resolve(path))
+  return join(realpathSync.native(there), relative(there, resolve(path)))
+}
+
+function isWithin(top: string, path: string): boolean {
+  const below = relative(top, path)
+  return below !== ".." && !below.startsWith(`..${sep}`)
 }
 
 export function isStore(folder: string): boolean {
@@ -74,16 +118,18 @@ async function readSettings(top: string): Promise<Settings | undefined> {
 // A repository could otherwise name a store that lies anywhere on the machine that reads it.
 function refuseUnfit(top: string, root: string): void {
   const path = relative(top, root)
-  if (path === "" || path === ".." || path.startsWith(`..${sep}`)) {
+  if (path === "" || !isWithin(top, root)) {
     throw unfit("the store has to be a folder inside the repository, not its top")
   }
   const segments = path.split(sep)
   const fault = findPathFault(segments)
   if (fault !== undefined) throw unfit(`the store's folder has ${fault}`)
+  // Below what is no folder there is nothing to be unfit.
+  if (!existsSync(top + sep)) return
   let folder = top
   for (const segment of segments) {
     folder = join(folder, segment)
-    const stats = lstatSync(folder, { throwIfNoEntry: false })
+    const stats = lookAt(folder)
     if (stats?.isSymbolicLink()) {
       throw new CofferError("USAGE", "the store's folder is a symbolic link, or lies behind one", {
         hint: "move the store to a real folder of the repository and name it with --store",
@@ -92,6 +138,14 @@ function refuseUnfit(top: string, root: string): void {
     if (stats !== undefined && !stats.isDirectory()) {
       throw unfit("the store's folder is a file, or lies behind one")
     }
+  }
+}
+
+function lookAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    throw ioError("read", path, error)
   }
 }
 

@@ -1,9 +1,11 @@
 /** `coffer recipients`: who is a member of which group, adding and removing them. */
+
 import { ageIdentity, newIdentityLine } from "../crypto/age.js"
 import { CofferError } from "../errors.js"
-import type { Card } from "../format/card.js"
+import { type Card, checkCard } from "../format/card.js"
 import { counted } from "../format/counted.js"
-import type { Member, Role } from "../format/key-record.js"
+import { GROUP, listOf, MEMBER, objectOf, oneOf, optional } from "../format/given.js"
+import { type Member, ROLES, type Role } from "../format/key-record.js"
 import { parseMemberName, ROOT_GROUP, type SecretName } from "../format/names.js"
 import type { SecretHeader } from "../format/secret-file.js"
 import { exposureOf } from "../keyring/exposure.js"
@@ -12,6 +14,7 @@ import { acceptedRecords, type GroupKeyring } from "../keyring/group.js"
 import { findMember, sameMember } from "../keyring/roles.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { MemberAccess } from "./access.js"
+import { checkCall, WRITE } from "./call.js"
 import {
   currentRecord,
   findListingAdmin,
@@ -37,16 +40,20 @@ export interface ListedMember {
   readonly added: string
 }
 
+/** The members of a group, sorted by name. */
 export interface GroupMembers {
   readonly group: string
   readonly members: readonly ListedMember[]
 }
+
+const LIST = objectOf<{ groups?: readonly string[] }>({ groups: optional(listOf(GROUP)) })
 
 /** Members of each group. @throws CofferError `NOT_FOUND` for a group that is not there */
 export async function listRecipients(
   store: Store,
   request: { groups?: readonly string[] | undefined } = {},
 ): Promise<readonly GroupMembers[]> {
+  checkCall(store, request, LIST)
   const view = await viewStore(store, { use: "look" })
   const wanted = chosenGroups(view.keyring, request.groups)
   const listed = wanted.map(group => ({ group, members: membersOf(getGroup(view.keyring, group)) }))
@@ -79,21 +86,31 @@ function chosenGroups(keyring: Keyring, groups: readonly string[] | undefined): 
   return wanted.size === 0 ? [ROOT_GROUP, ...keyring.listed.keys()] : [...wanted]
 }
 
+/** A member to add. */
 export interface AddRequest extends WriteOptions {
   readonly name: string
   /** What the new member sent; left out, a machine identity is made. */
   readonly card?: Card | undefined
   /** Default: writer for a card with a signing key, else reader. */
   readonly role?: Role | undefined
-  /** Default: the default group. */
+  /** Default, and for an empty list: the default group. */
   readonly groups?: readonly string[] | undefined
 }
 
+/** A member that was added; groups that had him already are not among `groups`. */
 export interface Added extends Rotated {
   readonly member: Omit<Member, "signingKey">
   /** The private line of a machine identity made here: it is kept nowhere. */
   readonly identity?: string
 }
+
+const ADD = objectOf<AddRequest>({
+  ...WRITE,
+  name: MEMBER,
+  card: optional(card => void checkCard(card as Card)),
+  role: optional(oneOf(ROLES)),
+  groups: optional(listOf(GROUP)),
+})
 
 /**
  * Adds a member to groups: one small file each, whatever their size. The member then opens everything
@@ -103,7 +120,7 @@ export interface Added extends Rotated {
  * entry, `ROLE_MISSING`, `NOT_A_MEMBER`
  */
 export async function addRecipient(store: Store, request: AddRequest): Promise<Added> {
-  parseMemberName(request.name)
+  checkCall(store, request, ADD)
   const made = request.card === undefined ? await makeMachine() : undefined
   const member = memberOf(request, request.card ?? made!.card)
   const { result, changed, commit } = await change(
@@ -180,9 +197,10 @@ async function makeMachine(): Promise<{ line: string; card: Card }> {
   return { line, card: { recipient } }
 }
 
+/** A member to remove. */
 export interface RemoveRequest extends WriteOptions {
   readonly name: string
-  /** Default: every group that the member is in. */
+  /** Default, and for an empty list: every group that the member is in. */
   readonly groups?: readonly string[] | undefined
 }
 
@@ -193,10 +211,13 @@ export interface ExposedValue {
   readonly version: number
 }
 
+/** A member that was removed. */
 export interface Removed extends Rotated {
   /** All that the member may know now and cannot read any more, in every group: it stays known until it is changed. */
   readonly exposed: readonly ExposedValue[]
 }
+
+const REMOVE = objectOf<RemoveRequest>({ ...WRITE, name: MEMBER, groups: optional(listOf(GROUP)) })
 
 /**
  * Removes a member from groups: new data keys, every file sealed again, older keys retired, in one
@@ -206,6 +227,7 @@ export interface Removed extends Rotated {
  * last admin, `USAGE` for oneself, `NOT_A_MEMBER` and `ROLE_MISSING` naming the groups in the way
  */
 export async function removeRecipient(store: Store, request: RemoveRequest): Promise<Removed> {
+  checkCall(store, request, REMOVE)
   parseMemberName(request.name)
   const { result, changed, commit } = await change(
     store,

@@ -1,6 +1,8 @@
 /** `coffer rotate --merge`: keyrings that were changed on two branches become one again. */
+
 import { CofferError, hasCode } from "../errors.js"
 import { counted } from "../format/counted.js"
+import { GROUP, listOf, MEMBER, objectOf, optional, TEXT } from "../format/given.js"
 import { ROOT_GROUP } from "../format/names.js"
 import { withRecord } from "../keyring/extend.js"
 import type { RecordNode } from "../keyring/graph.js"
@@ -9,6 +11,7 @@ import { mergeGroups, mergeMembers, mergePolicies } from "../keyring/merge.js"
 import { findMember } from "../keyring/roles.js"
 import type { Keyring } from "../keyring/verify.js"
 import { type MemberAccess, openMember } from "./access.js"
+import { checkCall, WRITE } from "./call.js"
 import { askByName } from "./consent.js"
 import { getGroup, inPublishingOrder, openPublishers, publishNext, type RecordChange } from "./publish.js"
 import type { Resealing } from "./reseal.js"
@@ -16,8 +19,9 @@ import { type Rotated, type RotatedGroup, refuseUnfinished, resealGroups, withRe
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 
+/** Which diverged keyrings to join, and how. */
 export interface MergeRequest extends WriteOptions {
-  /** Default: every diverged group. */
+  /** Default, and for an empty list: every diverged group. */
   readonly groups?: readonly string[] | undefined
   /** Members whom one side added and who are taken in; default: asked for one by one. */
   readonly accept?: readonly string[] | undefined
@@ -30,6 +34,14 @@ export interface MergeRequest extends WriteOptions {
 /** Refused files that wait for `rotate --finish`: a merge of keyrings must not wait for them. */
 const LEFT_FOR_FINISH = ["KEY_RETIRED", "KEY_UNKNOWN", "SECRET_WRONG_GROUP"]
 
+const MERGE = objectOf<MergeRequest>({
+  ...WRITE,
+  groups: optional(listOf(GROUP)),
+  accept: optional(listOf(MEMBER)),
+  keep: optional(TEXT),
+  reason: optional(TEXT),
+})
+
 /**
  * Joins diverged keyrings: whoever either side dropped is out, additions are taken in by name, and every
  * file is sealed again under the joint data key. Where two branches made the same group, or its admins
@@ -39,6 +51,7 @@ const LEFT_FOR_FINISH = ["KEY_RETIRED", "KEY_UNKNOWN", "SECRET_WRONG_GROUP"]
  * and you can open one of them only, `GIT_IN_PROGRESS` where a merge that is not committed may bring what to join
  */
 export async function mergeKeyrings(store: Store, request: MergeRequest): Promise<Rotated> {
+  checkCall(store, request, MERGE)
   const { result, changed, commit } = await change(
     store,
     { ...request, merging: true },

@@ -1,7 +1,9 @@
 /** Settling a merge: by rule what has one right answer, by a person's choice what has two. */
+
 import type { OpenedValue } from "../crypto/value.js"
 import { CofferError, EXIT_CODES, hasCode } from "../errors.js"
 import { counted } from "../format/counted.js"
+import { objectOf, oneOf, SECRET, TIME } from "../format/given.js"
 import { groupOf, isSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { holdersOf } from "../keyring/group.js"
@@ -11,6 +13,7 @@ import { placeSecret } from "../keyring/secret.js"
 import type { Git } from "../storage/git/git.js"
 import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener, openLine } from "./access.js"
+import { checkCall } from "./call.js"
 import { notFound } from "./draft-secrets.js"
 import { readStages, type Sides, type StagedSide, type Stages } from "./merge-stages.js"
 import { combine, type Side, sealTombstone, sideOf } from "./merge-values.js"
@@ -52,6 +55,8 @@ interface Merge extends Stages {
 /** What a settled secret's files become, by path in the store; null where one is gone on purpose. */
 type Settled = ReadonlyMap<string, Uint8Array | null>
 
+const RESOLVE = objectOf<{ at: Date }>({ at: TIME })
+
 /**
  * Settles by rule every conflicted secret that has one right answer, re-seals it under the newest data
  * key, and stages it. Where an identity is here, changes of value and meta are also joined entry by entry. What
@@ -61,6 +66,7 @@ type Settled = ReadonlyMap<string, Uint8Array | null>
  * @see docs/format.md, "Merging"
  */
 export async function resolveMerge(store: Store, request: { at: Date }): Promise<Resolution> {
+  checkCall(store, request, RESOLVE)
   return inMerge(store, request.at, async merge => {
     const staged = new Map<string, Uint8Array | null>()
     const resolved: SecretName[] = []
@@ -81,6 +87,12 @@ export async function resolveMerge(store: Store, request: { at: Date }): Promise
   })
 }
 
+const RESOLVE_ONE = objectOf<{ name: SecretName; take: unknown; at: Date }>({
+  name: SECRET,
+  take: oneOf(["ours", "theirs"]),
+  at: TIME,
+})
+
 /**
  * Settles one true conflict by choice, without printing a value: the chosen value becomes the next version
  * and names both as predecessors; the other stays in history.
@@ -91,10 +103,8 @@ export async function resolveSecret(
   store: Store,
   request: { name: SecretName; take: "ours" | "theirs"; at: Date },
 ): Promise<Resolution> {
+  checkCall(store, request, RESOLVE_ONE)
   const { name, take, at } = request
-  // From JavaScript anything can come, and a side that is not there is taken for one that purged the secret.
-  if (take !== "ours" && take !== "theirs")
-    throw new CofferError("USAGE", "one of the two sides is taken", { hint: '"ours" or "theirs"' })
   return inMerge(store, at, async merge => {
     const sides = merge.secrets.get(name)
     if (sides === undefined) throw notFound(name, " in conflict here")

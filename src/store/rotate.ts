@@ -1,11 +1,14 @@
 /** `coffer rotate`: new data keys for groups, and all their files sealed again under them. */
+
 import { CofferError } from "../errors.js"
 import { counted } from "../format/counted.js"
+import { FLAG, GROUP, listOf, objectOf, optional, TEXT } from "../format/given.js"
 import { isSecretName, ROOT_GROUP } from "../format/names.js"
 import { renewAnchors } from "../keyring/anchors.js"
 import { withRecord } from "../keyring/extend.js"
 import type { Keyring } from "../keyring/verify.js"
 import type { MemberAccess } from "./access.js"
+import { checkCall, WRITE } from "./call.js"
 import { inPublishingOrder, openPublishers, publishNext, unknownGroup } from "./publish.js"
 import { type Resealing, type ResealRequest, resealFiles } from "./reseal.js"
 import type { Store } from "./store.js"
@@ -20,14 +23,16 @@ export interface RotatedGroup {
   readonly resealed: number
 }
 
+/** What became of each group. `commit` is null where nothing changed or the change is only staged. */
 export interface Rotated {
   readonly groups: readonly RotatedGroup[]
   readonly changed: boolean
   readonly commit: string | null
 }
 
+/** Which groups get new data keys, and how. */
 export interface RotateRequest extends WriteOptions {
-  /** Default: every group. */
+  /** Default, and for an empty list: every group. */
   readonly groups?: readonly string[] | undefined
   /** Goes into the commit message. */
   readonly reason?: string | undefined
@@ -37,6 +42,14 @@ export interface RotateRequest extends WriteOptions {
   readonly compromised?: boolean | undefined
 }
 
+const ROTATE = objectOf<RotateRequest>({
+  ...WRITE,
+  groups: optional(listOf(GROUP)),
+  reason: optional(TEXT),
+  dryRun: optional(FLAG),
+  compromised: optional(FLAG),
+})
+
 /**
  * Gives groups new data keys and seals their files again, in one commit, all or nothing. Values stay as
  * they are: whoever knew them still does.
@@ -45,6 +58,7 @@ export interface RotateRequest extends WriteOptions {
  * `NOT_A_MEMBER`, and whatever a file is refused with
  */
 export async function rotateGroups(store: Store, request: RotateRequest): Promise<Rotated> {
+  checkCall(store, request, ROTATE)
   const { result, changed, commit } = await change(
     store,
     request,

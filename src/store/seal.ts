@@ -60,13 +60,17 @@ export function resealFile(
 /**
  * Opens a file that has passed the checks that need no key.
  *
- * @throws CofferError `TAMPERED` if the sealed part does not open or gives another value than was signed.
+ * @throws CofferError `TAMPERED` if the sealed part does not open or gives another value than was signed, and for a
+ * tombstone that seals one.
  */
 export function openFile(file: SecretFile, seal: Uint8Array): OpenedValue {
   try {
     const opened = openValue(seal, sealContext(file), file)
+    // A tombstone's value would be on nobody's exposure list.
+    const isEmpty = opened.value.length === 0
     // One meaning per file: a rotator who seals another value cannot keep the signed digest.
-    if (digestValue(opened.salt, opened.value) === file.digest) return opened
+    const isSigned = digestValue(opened.salt, opened.value) === file.digest
+    if (isSigned && (file.state === "current" || isEmpty)) return opened
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
   }

@@ -2,18 +2,25 @@
 
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError, hasCode } from "../errors.js"
+import { objectOf, TEXT } from "../format/given.js"
 import type { SecretName } from "../format/names.js"
 import { byGroup, openGroup } from "./access.js"
+import { checkCall } from "./call.js"
 import { openSecret } from "./reading.js"
 import { listFiles, listSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
 import { remember, viewStore } from "./view.js"
 
+const FIND = objectOf<{ text: string }>({ text: TEXT })
+
 /** Names that contain `text`, upper and lower case alike. @throws CofferError as listSecrets */
 export async function findSecrets(store: Store, request: { text: string }): Promise<SecretName[]> {
+  checkCall(store, request, FIND)
   const text = request.text.toLowerCase()
   return (await listSecrets(store)).map(file => file.name).filter(name => name.toLowerCase().includes(text))
 }
+
+const GREP = objectOf<{ pattern: string }>({ pattern: TEXT })
 
 /**
  * Names of the secrets whose value matches; `^` and `$` are those of a line. Groups that no identity here opens are named in a note
@@ -22,6 +29,7 @@ export async function findSecrets(store: Store, request: { text: string }): Prom
  * @throws CofferError `USAGE` for a pattern that is no regular expression, `NO_IDENTITY`
  */
 export async function grepSecrets(store: Store, request: { pattern: string }): Promise<SecretName[]> {
+  checkCall(store, request, GREP)
   const pattern = compile(request.pattern)
   const view = await viewStore(store, { use: "open" })
   const files = await listFiles(store, view, {})
@@ -44,7 +52,10 @@ export async function grepSecrets(store: Store, request: { pattern: string }): P
 
 function compile(pattern: string): RegExp {
   try {
-    return new RegExp(pattern, "mu")
+    const compiled = new RegExp(pattern, "mu")
+    // One that is too large is only noticed when it is used.
+    compiled.test("")
+    return compiled
   } catch {
     throw new CofferError("USAGE", "that is not a regular expression", { hint: "coffer grep '^postgres://'" })
   }

@@ -1,8 +1,11 @@
 /** The everyday operations on secrets: get, list, set, delete, undelete. */
+
 import { CofferError } from "../errors.js"
-import { isAtOrBelow, parseSecretName, type SecretName } from "../format/names.js"
+import { isAtOrBelow, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { groupOpener, openGroup } from "./access.js"
+import { inOverlap } from "./batches.js"
+import { checkCall } from "./call.js"
 import {
   deleteSecretIn,
   getFile,
@@ -15,7 +18,6 @@ import {
   type StepResult,
   setSecretIn,
 } from "./draft-secrets.js"
-import { inOverlap } from "./gather.js"
 import type { VersionChoice } from "./history.js"
 import {
   BATCH,
@@ -29,6 +31,21 @@ import {
   type Secret,
   verifyEach,
 } from "./reading.js"
+import {
+  DELETE,
+  DELETE_BELOW,
+  DELETE_SEVERAL,
+  type Deletion,
+  GET,
+  type GetRequest,
+  LIST,
+  type NamedVersion,
+  parseChoice,
+  ROLLBACK,
+  SET,
+  SET_SEVERAL,
+  UNDELETE,
+} from "./secret-requests.js"
 import type { Store } from "./store.js"
 import { change, type Draft, type WriteOptions } from "./transaction.js"
 import { namesOf } from "./tree.js"
@@ -50,9 +67,6 @@ export interface SecretsWritten {
   readonly secrets: readonly { readonly name: SecretName; readonly version: number }[]
 }
 
-/** Which version to read; default: the present one. */
-export type GetRequest = { readonly name: SecretName } & (VersionChoice | { readonly version?: undefined })
-
 /**
  * Reads and opens a secret.
  *
@@ -61,8 +75,9 @@ export type GetRequest = { readonly name: SecretName } & (VersionChoice | { read
  * @see docs/threat-model.md for what has been checked before a value is returned
  */
 export async function getSecret(store: Store, request: GetRequest): Promise<Secret> {
-  const name = parseSecretName(request.name)
-  if ("at" in request || request.version !== undefined) return getVersion(store, name, request)
+  checkCall(store, request, GET)
+  const { name, version, at }: NamedVersion & { name: SecretName } = request
+  if (version !== undefined || at !== undefined) return getVersion(store, name, parseChoice(request))
   const view = await viewStore(store, { use: "open", names: [name] })
   const { file } = requireLive(name, await readSecret(view, name))
   const access = await openGroup(store, view, file.group)
@@ -105,6 +120,7 @@ export async function listSecrets(
   store: Store,
   request: { prefix?: string | undefined; deleted?: boolean | undefined } = {},
 ): Promise<SecretFile[]> {
+  checkCall(store, request, LIST)
   const view = await viewStore(store, { use: "look" })
   return listFiles(store, view, request)
 }
@@ -132,6 +148,7 @@ export async function listFiles(
  * `NOT_FOUND` without a value where there is none, `VALUE_INVALID` for meta, `LIMIT_EXCEEDED`
  */
 export async function setSecret(store: Store, request: SetRequest & WriteOptions): Promise<SecretWritten> {
+  checkCall(store, request, SET)
   return changeOne(
     store,
     request,
@@ -149,19 +166,16 @@ export async function setSecrets(
   store: Store,
   request: WriteOptions & { secrets: readonly SetRequest[]; deletions?: readonly Deletion[] | undefined },
 ): Promise<SecretsWritten> {
-  refuseTwice(request.secrets)
+  checkCall(store, request, SET_SEVERAL)
+  const { secrets, deletions = [] } = request
+  refuseTwice([...secrets, ...deletions])
   return changeSeveral(store, request, "Set", async draft => {
     const results: StepResult[] = []
-    await draft.prefetch([...request.secrets, ...(request.deletions ?? [])].map(({ name }) => name))
-    for (const secret of request.secrets) results.push(await setSecretIn(draft, secret))
-    for (const deletion of request.deletions ?? []) results.push(await deleteSecretIn(draft, deletion))
+    await draft.prefetch([...secrets, ...deletions].map(({ name }) => name))
+    for (const secret of secrets) results.push(await setSecretIn(draft, secret))
+    for (const deletion of deletions) results.push(await deleteSecretIn(draft, deletion))
     return results
   })
-}
-
-export interface Deletion {
-  readonly name: SecretName
-  readonly cas?: number | undefined
 }
 
 /**
@@ -174,6 +188,7 @@ export async function deleteSecret(
   store: Store,
   request: WriteOptions & Deletion & { purge?: boolean | undefined },
 ): Promise<SecretWritten> {
+  checkCall(store, request, DELETE)
   const { take, verb } = deletionOf(request)
   return changeOne(
     store,
@@ -193,6 +208,7 @@ export async function deleteSecrets(
   store: Store,
   request: WriteOptions & { deletions: readonly Deletion[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
+  checkCall(store, request, DELETE_SEVERAL)
   const { take, verb } = deletionOf(request)
   return changeSeveral(store, request, verb, async draft => {
     const results = new Map<SecretName, StepResult>()
@@ -218,6 +234,7 @@ export async function deleteBelow(
   store: Store,
   request: WriteOptions & { paths: readonly string[]; purge?: boolean | undefined },
 ): Promise<SecretsWritten> {
+  checkCall(store, request, DELETE_BELOW)
   const { paths, purge = false } = request
   const { take, verb } = deletionOf(request)
   return changeSeveral(store, request, verb, async draft => {
@@ -255,6 +272,7 @@ export async function undeleteSecret(
   store: Store,
   request: WriteOptions & { name: SecretName },
 ): Promise<SecretWritten> {
+  checkCall(store, request, UNDELETE)
   const { name } = request
   return changeOne(
     store,
@@ -279,7 +297,9 @@ export async function rollbackSecret(
   store: Store,
   request: WriteOptions & { name: SecretName; choice: VersionChoice },
 ): Promise<SecretWritten> {
-  const { name, choice } = request
+  checkCall(store, request, ROLLBACK)
+  const { name } = request
+  const choice = parseChoice(request.choice)
   return changeOne(
     store,
     request,
@@ -328,9 +348,10 @@ function describeSeveral(verb: string, results: readonly StepResult[]): string {
   return `${verb} ${changed.length} secrets\n\n${changed.map(step => `${step.name} (version ${step.version})`).join("\n")}`
 }
 
-function refuseTwice(secrets: readonly SetRequest[]): void {
+/** Of two steps on one name the later would take the place of the other, which starts from HEAD as well. */
+function refuseTwice(steps: readonly Deletion[]): void {
   const seen = new Set<string>()
-  for (const { name } of secrets) {
+  for (const { name } of steps) {
     if (seen.has(name))
       throw new CofferError("USAGE", `"${name}" is given twice in one batch`, {
         hint: "leave one of them out; nothing was stored",

@@ -1,10 +1,13 @@
 /** `coffer status`: one screen about a store, and the exposure list. */
+
 import { CofferError, EXIT_CODES } from "../errors.js"
+import { objectOf, optional, TIME } from "../format/given.js"
 import type { SecretName } from "../format/names.js"
 import { type Exposure, exposureOf } from "../keyring/exposure.js"
 import type { Finding } from "../keyring/findings.js"
 import type { GroupKeyring } from "../keyring/group.js"
-import { counts, type Examination, examineStore, type FailOn, refusalOf } from "./check.js"
+import { checkCall, checkStoreGiven } from "./call.js"
+import { counts, type Examination, examineStore, type FailOn, refusalOf, WARNINGS } from "./check.js"
 import { ageDays, findSecretDue } from "./due.js"
 import { hooksStatus } from "./hooks.js"
 import { listFiles } from "./secrets.js"
@@ -26,6 +29,7 @@ export interface GroupStatus {
   readonly overdue: number
 }
 
+/** What is to be said of a store on one screen. */
 export interface StatusReport {
   /** The store's folder in the repository; null, as its id, where it could not be opened. */
   readonly store: string | null
@@ -51,6 +55,8 @@ export interface ExposedSecret {
   readonly by: readonly Exposure[]
 }
 
+const STATUS = objectOf<{ at: Date; failOn?: readonly FailOn[] }>({ at: TIME, failOn: optional(WARNINGS) })
+
 /**
  * Everything about a store that can be told without opening a value.
  *
@@ -61,6 +67,7 @@ export async function reportStatus(
   store: Store,
   request: { at: Date; failOn?: readonly FailOn[] | undefined },
 ): Promise<StatusReport> {
+  checkCall(store, request, STATUS)
   const examination = await examineStore(store, { at: request.at, values: false })
   const { keyring, problems } = examination
   return {
@@ -99,6 +106,7 @@ export async function openAndReport(
 
 /** The exposure list: what should be changed because of who left. @throws CofferError every refusal of the key records */
 export async function listExposed(store: Store): Promise<readonly ExposedSecret[]> {
+  checkStoreGiven(store)
   const view = await viewStore(store, { use: "look" })
   const exposedTo = exposureOf(view.keyring)
   const exposed: ExposedSecret[] = []

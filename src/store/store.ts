@@ -1,7 +1,9 @@
 /** Finding and opening a store: where it lies, which one it is, and what of its surroundings is used. */
+
 import { existsSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError, EXIT_CODES } from "../errors.js"
+import { ENVIRONMENT, FUNCTION, listOf, objectOf, optional, PATH, TEXT } from "../format/given.js"
 import { nameOfPath } from "../format/names.js"
 import { findSecretFile } from "../format/secret-file.js"
 import { gitPath } from "../format/shell.js"
@@ -15,14 +17,8 @@ import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
 import { once } from "../storage/once.js"
-import {
-  findRepository,
-  inProgress,
-  JOURNAL_PATH,
-  mayBeSparse,
-  type Repository,
-} from "../storage/repository.js"
-import { locateStore } from "./locate.js"
+import { inProgress, JOURNAL_PATH, mayBeSparse, type Repository } from "../storage/repository.js"
+import { findSurroundings, locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
 
@@ -38,12 +34,28 @@ export interface OpenOptions {
   readonly identityFiles?: readonly string[] | undefined
   /** Default `auto`: the git binary where there is one. */
   readonly git?: GitPreference | undefined
-  /** Asks a person yes or no; absent where there is nobody to ask. */
+  /** Asks a person yes or no, and only `true` is a yes; absent where there is nobody to ask. */
   readonly confirm?: ((question: string) => Promise<boolean>) | undefined
   /** Takes warnings and notes, one line each. Default: dropped. */
   readonly note?: ((line: string) => void) | undefined
   /** Told how far work on many files is; `done` reaches `total` unless it fails. */
   readonly progress?: ((done: number, total: number) => void) | undefined
+}
+
+const OPEN = objectOf<OpenOptions>({
+  directory: PATH,
+  env: ENVIRONMENT,
+  store: optional(TEXT),
+  identityFiles: optional(listOf(PATH)),
+  git: optional(TEXT),
+  confirm: optional(FUNCTION),
+  note: optional(FUNCTION),
+  progress: optional(FUNCTION),
+})
+
+/** @throws CofferError `USAGE`: from JavaScript anything can come */
+export function checkOptions(options: OpenOptions): void {
+  OPEN(options, "options")
 }
 
 /** An open store. Nothing in it has been verified yet: operations verify what they use. */
@@ -84,10 +96,11 @@ export interface Store {
  * @throws CofferError `USAGE`, `NOT_FOUND` if there is none, `NOT_CANONICAL` or `NEWER_FORMAT` for its `store.yaml`.
  */
 export async function openStore(options: OpenOptions): Promise<Store> {
+  checkOptions(options)
   const preference = gitPreference(options)
-  const repository = findRepository(options.directory)
+  const { folder: from, repository } = findSurroundings(options)
   const { root, folder } = await locateStore(options, repository?.workTree)
-  const git = once(() => openGit(options.directory, options.env, preference))
+  const git = once(() => openGit(from, options.env, preference))
   const bytes =
     openFiles(root).read(STORE_FILE_PATH, STORE_FILE_MAX_BYTES) ??
     (await readLeftOutStore(repository, git, folder))
@@ -104,7 +117,7 @@ export function assembleStore(
   options: OpenOptions,
   place: Pick<Store, "root" | "folder" | "id" | "repository" | "git">,
 ): Store {
-  const { env, note = () => {}, progress = () => {} } = options
+  const { env, confirm, note = () => {}, progress = () => {} } = options
   const { root, folder, id, repository, git } = place
   const files = openFiles(root)
   const identities = once(() =>
@@ -120,7 +133,8 @@ export function assembleStore(
     files,
     tree: workTree(files, { absent, leftOut, conflicts }),
     tracked: once(() => findTracked(repository, git, folder)),
-    confirm: options.confirm,
+    // Whom to trust is asked: from JavaScript "no" would be as good as true.
+    confirm: confirm && (async question => (await confirm(question)) === true),
     note,
     progress,
     identities,

@@ -1,7 +1,10 @@
 /** Copying and moving secrets: signed and sealed anew at the new place, exposure and history kept. */
+
 import { CofferError } from "../errors.js"
+import { BELOW, type Checks, FLAG, objectOf, oneOf, optional, SECRET, WHOLE } from "../format/given.js"
 import { isBelow, isSecretName, parseSecretName, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
+import { checkCall, WRITE } from "./call.js"
 import {
   checkCas,
   deleteSecretIn,
@@ -19,6 +22,7 @@ import type { Predecessor } from "./succession.js"
 import type { Draft, WriteOptions } from "./transaction.js"
 import { namesOf } from "./tree.js"
 
+/** What a copy and a move take besides source and target. */
 export interface TransferOptions extends WriteOptions {
   /** Only if the target's current version is this. */
   readonly cas?: number | undefined
@@ -28,7 +32,19 @@ export interface TransferOptions extends WriteOptions {
 
 type PrefixRequest = TransferOptions & { readonly from: string; readonly to: string }
 
+/** A copy leaves the source as it is, a move leaves a tombstone that names the target. */
 export type TransferKind = "copy" | "move"
+
+/** A move takes the source away: no other word may come to it. */
+const KIND = oneOf(["copy", "move"])
+const OPTIONS: Checks<TransferOptions> = { ...WRITE, cas: optional(WHOLE), force: optional(FLAG) }
+const ONE = objectOf<TransferOptions & { from: SecretName; version?: number; to: SecretName }>({
+  ...OPTIONS,
+  from: SECRET,
+  version: optional(WHOLE),
+  to: SECRET,
+})
+const BELOW_PATH = objectOf<PrefixRequest>({ ...OPTIONS, from: BELOW, to: BELOW })
 
 /**
  * Copies one version of a secret (default: the present one), or moves a secret with its history. A copy is unchanged where
@@ -41,7 +57,8 @@ export async function transferSecret(
   kind: TransferKind,
   request: TransferOptions & { from: SecretName; version?: number | undefined; to: SecretName },
 ): Promise<SecretWritten> {
-  checkKind(kind)
+  KIND(kind, "kind")
+  checkCall(store, request, ONE)
   return changeOne(
     store,
     request,
@@ -62,7 +79,8 @@ export async function transferPrefix(
   kind: TransferKind,
   request: PrefixRequest,
 ): Promise<SecretsWritten> {
-  checkKind(kind)
+  KIND(kind, "kind")
+  checkCall(store, request, BELOW_PATH)
   return changeSeveral(store, request, verbOf(kind), async draft => {
     const results: StepResult[] = []
     for (const step of await planPrefix(draft, kind, request))
@@ -185,12 +203,6 @@ async function readSource(
 ): Promise<Secret> {
   if (version !== undefined) return readVersion(draft, from, { version })
   return openWith(draft, requireLive(from, found).file)
-}
-
-/** Refuses what is no kind: from JavaScript anything can come, and a move takes the source away. */
-function checkKind(kind: TransferKind): void {
-  if (kind === "copy" || kind === "move") return
-  throw new CofferError("USAGE", "a secret is copied or moved", { hint: '"copy" or "move"' })
 }
 
 function verbOf(kind: TransferKind): string {

@@ -1,18 +1,20 @@
 /** What `coffer trust` does: tell the pin, take a change on purpose, forget a store. */
+
 import { CofferError, hasCode } from "../errors.js"
+import { listOf, objectOf, optional, SECRET } from "../format/given.js"
 import { parseKeyRecord, recordId, recordPath } from "../format/key-record.js"
 import type { SecretName } from "../format/names.js"
 import { holdersOf } from "../keyring/group.js"
 import { type Keyring, verifyKeyring } from "../keyring/verify.js"
 import { forgetStore, knownStore, type LocalState, WRITE_PATIENCE_MS } from "../storage/local-state.js"
-import { findRepository } from "../storage/repository.js"
 import { writeSeen } from "../storage/seen.js"
+import { checkCall, checkStoreGiven } from "./call.js"
 import type { Loss } from "./compare-commits.js"
-import { locateStore } from "./locate.js"
+import { findSurroundings, locateStore } from "./locate.js"
 import { readRecords } from "./records.js"
 import { keyringChange, rememberedAt } from "./remembered.js"
 import { findBranch, reportBranch } from "./rollback.js"
-import type { OpenOptions, Store } from "./store.js"
+import { checkOptions, type OpenOptions, type Store } from "./store.js"
 import { choosePin, confirmPin, newestPin, type PinChoice } from "./trust.js"
 import { viewStore } from "./view.js"
 
@@ -28,6 +30,7 @@ export interface TrustReport {
 
 /** What of a store is pinned here. @throws CofferError `PIN_MISMATCH` and every other refusal of the key records */
 export async function showTrust(store: Store): Promise<TrustReport> {
+  checkStoreGiven(store)
   const { from } = choosePin(store, "look")
   const { keyring } = await viewStore(store, { use: "look" })
   return {
@@ -44,9 +47,12 @@ export async function showTrust(store: Store): Promise<TrustReport> {
  * @throws CofferError `UNPINNED` and every refusal of verification
  */
 export async function printStorePin(store: Store): Promise<string> {
+  checkStoreGiven(store)
   const { keyring } = await viewStore(store, { use: "open", names: [] })
   return newestPin(store, keyring)
 }
+
+const ACCEPT = objectOf<{ names?: unknown }>({ names: optional(listOf(SECRET)) })
 
 /**
  * Takes what is out of order for good: for the named secrets as they are now, or (`names` absent) for
@@ -59,6 +65,7 @@ export async function acceptChanges(
   store: Store,
   request: { names?: readonly SecretName[] | undefined },
 ): Promise<{ storeId: string; accepted: readonly string[] }> {
+  checkCall(store, request, ACCEPT)
   const accepted =
     request.names === undefined ? await acceptAll(store) : await acceptNames(store, request.names)
   return { storeId: store.id, accepted }
@@ -70,6 +77,7 @@ export async function acceptChanges(
  * @throws CofferError `STORE_LOCKED`, `IO_FAILED`
  */
 export function resetTrust(store: Store): { storeId: string; accepted: readonly string[] } {
+  checkStoreGiven(store)
   if (store.stateLocation !== undefined)
     forgetStore(store.stateLocation, { id: store.id, folder: store.folder })
   return { storeId: store.id, accepted: [] }
@@ -83,7 +91,8 @@ export function resetTrust(store: Store): { storeId: string; accepted: readonly 
 export async function resetGoneStore(
   options: OpenOptions,
 ): Promise<{ storeId: string; accepted: readonly string[] } | undefined> {
-  const repository = findRepository(options.directory)
+  checkOptions(options)
+  const { repository } = findSurroundings(options)
   const { folder } = await locateStore(options, repository?.workTree)
   const location = repository && rememberedAt(options.env, repository.commonDir)
   const id = location && knownStore(location, folder)

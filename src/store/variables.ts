@@ -1,10 +1,13 @@
 /** Secrets as environment variables: which ones, under which names, with which values. */
+
 import { decodeUtf8 } from "../encoding.js"
 import { CofferError } from "../errors.js"
+import { listOf, objectOf, PREFIX } from "../format/given.js"
 import type { SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { isSelected, selectVariables } from "../format/variables.js"
 import { groupOpener } from "./access.js"
+import { checkCall } from "./call.js"
 import { openSecret, readSecrets } from "./reading.js"
 import type { Store } from "./store.js"
 import { namesOf } from "./tree.js"
@@ -16,6 +19,8 @@ export interface Variable {
   readonly name: SecretName
   readonly version: number
 }
+
+const READ = objectOf<{ prefixes: readonly string[] }>({ prefixes: listOf(PREFIX) })
 
 /**
  * Reads and opens the secrets below `prefixes` (default: names without `/`), all or nothing.
@@ -29,6 +34,7 @@ export async function readVariables(
   store: Store,
   request: { prefixes: readonly string[] },
 ): Promise<ReadonlyMap<string, Variable>> {
+  checkCall(store, request, READ)
   const names = await findNames(store, request.prefixes)
   // A program must not start without a secret that somebody took away.
   const view = await viewStore(store, {

@@ -17,7 +17,7 @@ import {
   team,
   tip,
 } from "./cast.js"
-import { attack, coffer, git, plant, reads, refuses, type Victim } from "./world.js"
+import { attack, coffer, finds, git, plant, reads, refuses, type Victim } from "./world.js"
 
 const { ana, tom, maria, rot, eva, zoe } = people
 
@@ -72,6 +72,12 @@ attack("a writer names others as authors: wherever one is named, the signer is t
   )
   assert.match(coffer("tom", ["get", "API_TOKEN"]).stderr, /was deleted by ana \(signed by tom\)/)
   assert.match(coffer("tom", ["versions", "API_TOKEN"]).stdout, /ana \(signed by tom\)/)
+})
+
+attack("a writer hides a value in a tombstone, where no exposure list has it", () => {
+  plant(files(forgeFile({ name: "API_TOKEN", by: tom, version: 3, state: "deleted", text: "hidden" })))
+  finds("TAMPERED", "API_TOKEN")
+  refuses("TAMPERED", "API_TOKEN", { who: "ana", run: ["rotate"] })
 })
 
 attack("a rotator alters a value while re-sealing", () => {

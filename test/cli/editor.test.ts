@@ -219,6 +219,17 @@ test("an editor with arguments is split as a shell would, without one", () => {
   assert.equal(splitWords("  "), [])
 })
 
+test("an editor's name with a quote that is not closed is refused: what it holds would be taken apart", async () => {
+  for (const EDITOR of [`"/my apps/ed`, "it's", `vi "a\\"`, "ed \\"]) {
+    const { session } = start("", { env: { EDITOR } })
+    await refused(
+      editUntilAccepted(session, request, () => assert.unreachable()),
+      "EDITOR has a quote",
+    )
+  }
+  assert.equal(leftovers(), [])
+})
+
 test("line endings that an editor adds do not become part of a value", () => {
   const text = (bytes: Uint8Array) => Buffer.from(bytes).toString()
   const edit = (before: string | undefined, after: string) =>
@@ -234,12 +245,14 @@ test("line endings that an editor adds do not become part of a value", () => {
   assert.is(edit("a\nb", "a\nb\nc\n"), "a\nb\nc")
 })
 
-async function refused(promise: Promise<unknown>): Promise<void> {
+/** @param words - what the message holds. */
+async function refused(promise: Promise<unknown>, words = ""): Promise<void> {
   try {
     await promise
   } catch (error) {
-    if (error instanceof CofferError) return assert.is(error.exit, 2)
-    throw error
+    if (!(error instanceof CofferError)) throw error
+    assert.is(error.exit, 2)
+    return assert.match(error.message, words)
   }
   assert.unreachable()
 }

@@ -298,4 +298,40 @@ test("members are listed with the time they came", async () => {
   await assertRefused("NOT_FOUND", async () => listRecipients(await ana.open(), { groups: ["nope"] }))
 })
 
+test("a member of another program's, to whom nothing can be wrapped here, is named and can be removed", async () => {
+  const { ana } = await makeTeam()
+  await ana.set("A", "1")
+  const { id } = await ana.open()
+  const [first] = await recordsOf(ana)
+  const { recipient } = ana.card
+  const dataKey = newDataKey()
+  const anyWrap = await wrapDataKey(recipient, dataKey)
+  const { members, groups, created } = first!.record
+  const foreign = forge({
+    by: {
+      name: "ana",
+      recipient,
+      signing: ana.identity.signingKey,
+      identity: ana.identity,
+      line: ana.identity.line(),
+      anyWrap,
+    },
+    store: id,
+    parents: [first!],
+    members: [...members, { name: "hardware", role: "reader", recipient: "age1yubikey1qqq" }],
+    groups: groups!,
+    created,
+    dataKey,
+    previous: [],
+  })
+  writeFileSync(join(ana.dir, "secrets", foreign.path), foreign.bytes)
+  ana.git("add", "-A")
+  ana.git("commit", "-qm", "foreign")
+  const error = await assertRefused("CARD_INVALID", async () => rotateGroups(await ana.open(), { at: now() }))
+  assert.match(error.message, '"hardware"')
+  assert.match(error.hint ?? "", "coffer recipients remove hardware")
+  await remove(ana, "hardware")
+  assert.is(await ana.get("A"), "1")
+})
+
 test.run()

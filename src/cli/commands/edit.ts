@@ -86,7 +86,7 @@ async function editBelow(
   { remove, ...options }: WriteOptions & { remove: boolean },
 ): Promise<SecretsWritten> {
   const store = await session.openStore()
-  const shown = await startEdit(store, { prefix, ...options })
+  const shown = await startEdit(store, { prefix: prefix || ".", ...options })
   const file = { fileName: "secrets.yaml", content: encodeUtf8(shown.text), maxBytes: MAX_MAP_BYTES }
   return editUntilAccepted(session, file, async edited => {
     const text = decodeUtf8(edited)

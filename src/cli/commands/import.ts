@@ -50,9 +50,14 @@ export const importCommand = defineCommand({
 
   text({ secrets, unchanged, changed, commit, file, isFile, git, dryRun }) {
     const lines = secrets.map(({ name, version }) => `${name}: version ${version}\n`)
+    const place = isFile ? `; ${file} ${PLACES[git]}${dryRun ? "" : advice(file, git)}` : ""
     const same = unchanged.length === 0 ? "" : `, ${unchanged.length} unchanged`
     const done = dryRun ? " would be stored" : outcome({ changed, commit })
-    return `${lines.join("")}${counted(secrets.length, "secret")}${same}${done}${isFile ? `; ${file} ${PLACES[git]}${dryRun ? "" : advice(file, git)}` : ""}\n`
+    const isAllSame = secrets.length === 0 && unchanged.length > 0 && !changed
+    const what = isAllSame
+      ? `${counted(unchanged.length, "secret")} unchanged`
+      : `${counted(secrets.length, "secret")}${same}${done}`
+    return `${lines.join("")}${what}${place}\n`
   },
 
   json: ({ changed, commit, secrets, unchanged, git }) => ({ changed, commit, secrets, unchanged, git }),

@@ -1,13 +1,14 @@
 /** Other people's prepare-commit-msg and commit-msg hooks, which complete or refuse a commit message. */
-import { spawn } from "node:child_process"
 import { accessSync, constants, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { cofferFolder } from "../coffer-folder.js"
-import { findText } from "../disk.js"
-import { tidyMessage } from "./commit-message.js"
-import { collect, type GitProgram, leaveOthers } from "./git-process.js"
+import { readPlainFile } from "../files.js"
+import { decodeMessage, tidyMessage } from "./commit-message.js"
+import { collect, type GitProgram, leaveOthers, startProcess } from "./git-process.js"
 import type { WriterContext } from "./system-context.js"
+
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 
 /**
  * Runs the hooks on a message, as `git cherry-pick` does for its commits.
@@ -28,7 +29,8 @@ export async function runMessageHooks(context: WriterContext, message: string): 
     rmSync(file, { force: true })
     writeFileSync(file, message, { flag: "wx" })
     for (const [name, more] of present) await runHook(context, name, [file, ...more])
-    const completed = tidyMessage(findText(file) ?? "")
+    const written = readPlainFile(file, MAX_MESSAGE_BYTES) ?? new Uint8Array()
+    const completed = tidyMessage(decodeMessage(written))
     if (completed !== "") return completed
     throw new CofferError("GIT_REFUSED", "a hook has emptied the commit message", {
       hint: `--no-verify skips the hooks; they are in "${context.hooks}"`,
@@ -46,7 +48,11 @@ async function runHook(context: WriterContext, name: string, args: readonly stri
   const child = (await hasHookCommand(git))
     ? git.start(["hook", "run", name, "--", ...args], { cwd: at.workTree, env, programs: "hooks" })
     : leaveOthers(
-        spawn(file, args, { cwd: at.workTree, env: { ...git.environment, ...env }, windowsHide: true }),
+        startProcess(file, args, {
+          cwd: at.workTree,
+          env: { ...git.environment, ...env },
+          windowsHide: true,
+        }),
       )
   child.stdin.on("error", () => {})
   child.stdin.end()

@@ -76,6 +76,15 @@ export function parseBoolean(value: string | undefined): boolean | undefined {
   return /^[+-]?\d+$/.test(text) ? Number(text) !== 0 : undefined
 }
 
+/** {@link parseBoolean} of a setting. @throws CofferError `GIT_FAILED` where git would refuse it, too */
+export function requireBoolean(key: string, value: string | undefined): boolean {
+  const isTrue = parseBoolean(value)
+  if (isTrue !== undefined) return isTrue
+  throw new CofferError("GIT_FAILED", `git setting "${key}" is neither true nor false`, {
+    hint: `git config --show-origin ${key} shows where it is set`,
+  })
+}
+
 function match(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
   pattern.lastIndex = at
   return pattern.exec(text)

@@ -6,7 +6,7 @@ import type { Environment } from "../environment.js"
 import { errnoOf, ioError } from "../files.js"
 import type { Repository } from "../repository.js"
 import { homeFolder } from "../user-config.js"
-import { type ConfigEntry, canonicalKey, parseBoolean, parseConfig } from "./config-file.js"
+import { type ConfigEntry, canonicalKey, parseBoolean, parseConfig, requireBoolean } from "./config-file.js"
 import { compilePattern } from "./wildmatch.js"
 
 /** Keys as `section.name` or `section.Subsection.name`, section and name in lower case. */
@@ -43,11 +43,7 @@ export function readConfig(repository: Repository, branch: string | null, env: E
     getAll: key => entries.filter(entry => entry.key === key).map(({ value }) => value ?? ""),
     getBoolean(key) {
       const entry = last.get(key)
-      if (entry === undefined) return undefined
-      const value = parseBoolean(entry.value)
-      if (value === undefined)
-        throw new CofferError("GIT_FAILED", `git setting "${key}" is neither true nor false`)
-      return value
+      return entry && requireBoolean(key, entry.value)
     },
     getProtectedPaths(key) {
       const set = entries.filter(entry => entry.key === key && entry.isProtected)

@@ -1,5 +1,5 @@
 /** Reads refs from the files git keeps them in: loose, packed, symbolic. */
-import { readdirSync, statSync } from "node:fs"
+import { existsSync, readdirSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { findText } from "../disk.js"
@@ -23,8 +23,9 @@ export function openRefs(repository: Repository): Refs {
   const { commonDir } = repository
   const read = (name: string) => {
     const path = refPath(repository, name)
-    // "refs/remotes/origin" is a folder, and a revision may be "origin".
-    return statSync(path, { throwIfNoEntry: false })?.isFile() ? findText(path)?.trimEnd() : undefined
+    // "refs/remotes/origin" is a folder, and a revision may be "origin", or longer than a name can be.
+    if (!existsSync(path) || !statSync(path).isFile()) return undefined
+    return findText(path)?.trimEnd()
   }
   const find = (name: string, depth = 0): Oid | undefined => {
     const text = isRefName(name) ? read(name) : undefined

@@ -1,5 +1,5 @@
 /** Running the git binary: found on absolute paths only, with an environment and settings that start nothing else. */
-import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process"
+import { type ChildProcessWithoutNullStreams, type SpawnOptionsWithoutStdio, spawn } from "node:child_process"
 import { accessSync, constants, statSync } from "node:fs"
 import { devNull } from "node:os"
 import { delimiter, isAbsolute, join } from "node:path"
@@ -55,7 +55,7 @@ function programAt(file: string, plain: Record<string, string | undefined>): Git
   const start = (args: readonly string[], options: RunOptions = {}) => {
     const isQuiet = options.programs !== "hooks"
     const settings = [...(isQuiet ? QUIET_SETTINGS : []), ...(options.settings ?? [])]
-    const child = spawn(file, [...settings.flatMap(setting => ["-c", setting]), ...args], {
+    const child = startProcess(file, [...settings.flatMap(setting => ["-c", setting]), ...args], {
       cwd: options.cwd,
       env: { ...plain, ...(isQuiet ? QUIET_ENVIRONMENT : {}), ...options.env },
       windowsHide: true,
@@ -82,6 +82,26 @@ function programAt(file: string, plain: Record<string, string | undefined>): Git
   }
 }
 
+/** Node tells of some errors by an event, and of others, such as a folder that is none, at once. @throws CofferError `GIT_FAILED` */
+export function startProcess(
+  file: string,
+  args: readonly string[],
+  options: SpawnOptionsWithoutStdio,
+): ChildProcessWithoutNullStreams {
+  try {
+    return spawn(file, args, options)
+  } catch (error) {
+    throw notStarted(error)
+  }
+}
+
+function notStarted(cause: unknown): CofferError {
+  return new CofferError("GIT_FAILED", "git could not be started", {
+    hint: "git status in the same folder says why, if the folder is there",
+    cause,
+  })
+}
+
 /** As git: a process that a hook leaves behind is not waited for, though it may keep the command's output open. */
 export function leaveOthers(child: ChildProcessWithoutNullStreams): ChildProcessWithoutNullStreams {
   const close = () => {
@@ -101,9 +121,7 @@ export function collect(child: ChildProcessWithoutNullStreams): Promise<Output> 
     const stderr: Buffer[] = []
     child.stdout.on("data", (chunk: Buffer) => stdout.push(chunk))
     child.stderr.on("data", (chunk: Buffer) => stderr.push(chunk))
-    child.on("error", error =>
-      reject(new CofferError("GIT_FAILED", "git could not be started", { cause: error })),
-    )
+    child.on("error", error => reject(notStarted(error)))
     child.on("close", status =>
       resolve({
         status: status ?? -1,

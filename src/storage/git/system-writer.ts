@@ -8,7 +8,7 @@ import { findPerson } from "./author.js"
 import type { Backend, IndexEdit, RefLock, RefUpdate } from "./backend.js"
 import { LINE_END, readBytes } from "./byte-reader.js"
 import { runMessageHooks } from "./commit-hooks.js"
-import { parseBoolean } from "./config-file.js"
+import { requireBoolean } from "./config-file.js"
 import type { CommitChange, Oid, OidHex } from "./git.js"
 import { collect, type RunOptions, wordsOf } from "./git-process.js"
 import { refreshIndexFile } from "./index-refresh.js"
@@ -29,6 +29,7 @@ export function systemWriter(context: WriterContext): SystemWriter {
     writeCommit: change => writeCommit(context, change),
     async requireCommit() {
       await findPeople(context)
+      await signs(context)
     },
     signs: () => signs(context),
     editIndex: (file, edits) => editIndex(context, file, edits),
@@ -46,12 +47,13 @@ function durably({ at }: WriterContext): RunOptions & { cwd: string } {
 
 async function writeCommit(context: WriterContext, change: CommitChange): Promise<Oid> {
   const people = await findPeople(context)
+  const isSigned = await signs(context)
   const author = printPerson(people.author, change.at)
   const committer = printPerson(people.committer, change.at)
   const message = change.verify ? await runMessageHooks(context, change.message) : change.message
   const { oidHex } = context
   const commit = await fastImport(context, commitStream(change, { author, committer, message, oidHex }))
-  return (await signs(context)) ? signedCommit(context, change, commit, message) : commit
+  return isSigned ? signedCommit(context, change, commit, message) : commit
 }
 
 async function findPeople({ settings, env }: WriterContext): Promise<{ author: Person; committer: Person }> {
@@ -60,7 +62,7 @@ async function findPeople({ settings, env }: WriterContext): Promise<{ author: P
 }
 
 async function signs({ settings }: WriterContext): Promise<boolean> {
-  return parseBoolean((await settings()).get("commit.gpgsign") ?? "false") === true
+  return requireBoolean("commit.gpgsign", (await settings()).get("commit.gpgsign") ?? "false")
 }
 
 /** The "@" makes git take small numbers for seconds too. */

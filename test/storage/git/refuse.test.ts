@@ -372,6 +372,24 @@ for (const kind of KINDS) {
     process.kill(Number(readFileSync(join(folder, "left"), "utf8")))
   })
 
+  test(`${kind}: a message hook that writes Latin-1 is read as git reads it`, async () => {
+    if (kind !== "system") return
+    const folder = makeRepository()
+    hook(folder, "commit-msg", `printf 'caf\\351 \\303\\251 \\355\\240\\200\\n' >> "$1"`)
+    await commit(await open(folder, kind), { "secrets/A.yaml": "x\n" }, { message: "Ä" })
+    const written = git(folder, "log", "-1", "--format=%B")
+    git(folder, "commit", "-q", "--allow-empty", "-m", "Ä")
+    assert.equal(written, git(folder, "log", "-1", "--format=%B"))
+  })
+
+  test(`${kind}: commit.gpgSign that is no boolean is refused, as git does`, async () => {
+    const folder = makeRepository()
+    git(folder, "config", "commit.gpgSign", "garbage")
+    const opened = await open(folder, kind)
+    assert.is(await codeOf(opened.requireCommit({ verify: true })), "GIT_FAILED")
+    await refuses(folder, kind, "GIT_FAILED")
+  })
+
   test(`${kind}: a reference-transaction hook that rejects leaves no trace`, async () => {
     const folder = makeRepository()
     hook(folder, "reference-transaction", 'test "$1" = prepared || exit 0; echo protected >&2; exit 1')

@@ -1,11 +1,4 @@
-/** What comes piece by piece, gathered: all of it, or so much at a time as memory should hold. */
-
-/** All items, in their order. */
-export async function gather<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const gathered: T[] = []
-  for await (const item of items) gathered.push(item)
-  return gathered
-}
+/** What comes piece by piece, so much of it at a time as memory should hold. */
 
 /** The items in lists of `size`, the last one shorter; none is empty. */
 export async function* inBatches<T>(
