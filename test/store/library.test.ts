@@ -325,6 +325,8 @@ test("an identity that parseIdentities did not make is refused", async () => {
     const error = await coffer.createStore({ ...options, store: "other" }, request).catch(reason => reason)
     assert.is(error.exit, 2)
   }
+  const lines = { ...identity, recipient: `${identity.recipient}\nAGE-SECRET-KEY-1` }
+  await assertRefused("CARD_INVALID", () => coffer.addIdentities(`${ana.dir}.txt`, [lines]))
 })
 
 test("a name that is to be stored and deleted at once is refused: one of the two would be lost", async () => {
