@@ -2,6 +2,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   lstatSync,
@@ -163,7 +164,7 @@ export function makePrivateFolder(path: string): void {
     mkdirSync(path, 0o700)
   } catch (error) {
     // Made by another process meanwhile, or a link to a folder.
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return
+    if (existsSync(path) && statSync(path).isDirectory()) return
     throw ioError("make the folder", path, error)
   }
 }

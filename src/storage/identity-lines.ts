@@ -4,7 +4,7 @@ import { type AgeIdentity, ageIdentity } from "../crypto/age.js"
 import { deriveLocalSecret } from "../crypto/local.js"
 import { deriveSigningSeed, type SigningKey, signingKeyFromSeed } from "../crypto/signing.js"
 import { CofferError } from "../errors.js"
-import type { Card } from "../format/card.js"
+import { type Card, checkCard } from "../format/card.js"
 import { FUNCTION, objectOf, optional, PATH, TEXT } from "../format/given.js"
 
 /** A private key on this machine: reads what is wrapped to its recipient, signs as its card says. */
@@ -35,7 +35,8 @@ const BOM = "\ufeff"
 
 /** What of an {@link Identity} can be looked at without deriving a key. */
 export const IDENTITY = objectOf<Pick<Identity, "recipient" | "line" | "unwrap">>({
-  recipient: TEXT,
+  // It stands in a line of an identity file, above the private one.
+  recipient: recipient => void checkCard({ recipient: recipient as string }),
   line: FUNCTION,
   unwrap: FUNCTION,
 })

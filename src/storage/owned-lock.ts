@@ -5,6 +5,7 @@
 import { lstatSync, unlinkSync } from "node:fs"
 import { sha256Of } from "../encoding/sha256.js"
 import { createLock, findOwnText, remove, renameRetrying } from "./disk.js"
+import { ioError } from "./files.js"
 import { bootId, hasEnded, pidSpace, startOf } from "./process-facts.js"
 
 /** Who holds a lock. `boot`, `space` (of pids, as containers have their own) and `started` are empty where unknown. */
@@ -41,13 +42,21 @@ export function describeOwner(): Owner {
  * @throws CofferError `IO_FAILED` where no lock can be made.
  */
 export function tryAcquire(path: string, owner: Owner): boolean {
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) {
+  if (!isThere(path)) {
     if (createLock(path, `${path}.${owner.token}`, JSON.stringify(owner))) return true
   }
   const text = findOwnText(path)
   const other = text === undefined ? undefined : parseOwner(text)
   if (other === undefined || !isDead(other, owner)) return false
   return breakLock(path, text!, owner) && tryAcquire(path, owner)
+}
+
+function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (error) {
+    throw ioError("look at", path, error)
+  }
 }
 
 /** Whether a lock is still this owner's: another takes it where this one seems dead to it. */

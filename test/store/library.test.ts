@@ -1,5 +1,5 @@
 /** The library as plain JavaScript calls it: what types would refuse is refused with a code, and nothing is written. */
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs"
 import { createRequire } from "node:module"
 import { build } from "esbuild"
 import { test } from "uvu"
@@ -301,6 +301,19 @@ test("a request that says nothing, or two things, chooses nothing", async () => 
   await assertRefused("USAGE", () => coffer.getSecret(store, { name, version: 1, at: now() }))
 })
 
+test("a place for what this machine remembers that leads nowhere has a code", async () => {
+  const state = `${ana.dir}.remembered`
+  mkdirSync(state)
+  symlinkSync("coffer", `${state}/coffer`)
+  // Its folder can be made, and no file in it has a path that the system takes.
+  let deep = `${ana.dir}.deep`
+  while (deep.length < 4060) deep += `/${"d".repeat(Math.min(200, 4060 - deep.length))}`
+  for (const folder of [state, deep]) {
+    const opened = await ana.open({ env: { ...ana.options.env, XDG_STATE_HOME: folder } })
+    await assertRefused("IO_FAILED", async () => coffer.resetTrust(opened))
+  }
+})
+
 test("what is longer or larger than it can be has a code", async () => {
   const long = "x".repeat(100_000)
   for (const git of ["system", "embedded"] as const) {
@@ -325,6 +338,8 @@ test("an identity that parseIdentities did not make is refused", async () => {
     const error = await coffer.createStore({ ...options, store: "other" }, request).catch(reason => reason)
     assert.is(error.exit, 2)
   }
+  const lines = { ...identity, recipient: `${identity.recipient}\nAGE-SECRET-KEY-1` }
+  await assertRefused("CARD_INVALID", () => coffer.addIdentities(`${ana.dir}.txt`, [lines]))
 })
 
 test("a name that is to be stored and deleted at once is refused: one of the two would be lost", async () => {

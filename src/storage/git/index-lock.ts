@@ -1,5 +1,6 @@
 /** git's own lock on the index, held under our name, and the index put in place under it. */
 import {
+  chmodSync,
   closeSync,
   constants,
   copyFileSync,
@@ -14,7 +15,7 @@ import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { CofferError } from "../../errors.js"
 import { cofferFolder } from "../coffer-folder.js"
-import { createLock, findOwnText, renameRetrying } from "../disk.js"
+import { createLock, findOwnText, remove, renameRetrying } from "../disk.js"
 import { errnoOf, ioError } from "../files.js"
 
 /** How long somebody else's index.lock is waited for: longer than a `git add`, shorter than a person. */
@@ -91,9 +92,12 @@ export function indexFingerprint(gitDir: string): string {
   }
 }
 
+/** Git replaces its index and never writes to it: one that is read-only is no obstacle to it. */
 function copyIndex(index: string, copy: string): string {
+  remove(copy)
   try {
     copyFileSync(index, copy, constants.COPYFILE_FICLONE)
+    chmodSync(copy, statSync(copy).mode | constants.S_IWUSR)
   } catch (error) {
     if (errnoOf(error) !== "ENOENT") throw ioError("copy", index, error)
   }

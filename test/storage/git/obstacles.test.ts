@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs"
@@ -80,6 +81,16 @@ for (const kind of KINDS) {
       assert.is(await codeOf(commit(opened, { "secrets/D.yaml": "D\n" })), "GIT_DIRTY")
       assert.is(existsSync(join(folder, ".git/index.lock")), false)
     }
+  })
+
+  test(`${kind}: an index that is read-only is replaced, as git does`, async () => {
+    const folder = makeRepository()
+    const index = join(folder, ".git", "index")
+    chmodSync(index, 0o400)
+    const opened = await open(folder, kind)
+    await commit(opened, { "secrets/A.yaml": "second\n" })
+    assert.is(statSync(index).mode & 0o600, 0o600)
+    assert.is(git(folder, "status", "--porcelain"), "")
   })
 
   test(`${kind}: what looks like an option is no revision`, async () => {
