@@ -40,6 +40,18 @@ export function findRepository(dir: string): Repository | undefined {
   for (let folder = findRealPath(dir); folder !== undefined; folder = parentOf(folder)) {
     const gitDir = findGitDir(join(folder, ".git"))
     if (gitDir !== undefined) return { workTree: folder, gitDir, commonDir: commonDirOf(gitDir) }
+    // Git stops here as well: what lies above is another repository, with another store.
+    if (isFile(join(folder, ".git"))) return undefined
+  }
+  return undefined
+}
+
+/** The file `.git` that ends the search for a repository: it leads to none, as in a worktree that git was told to forget. */
+export function findDeadLink(dir: string): string | undefined {
+  for (let folder = findRealPath(dir); folder !== undefined; folder = parentOf(folder)) {
+    const link = join(folder, ".git")
+    if (findGitDir(link) !== undefined) return undefined
+    if (isFile(link)) return link
   }
   return undefined
 }
@@ -130,6 +142,10 @@ function findPackedRef(commonDir: string, ref: string): string | undefined {
 function parentOf(folder: string): string | undefined {
   const parent = dirname(folder)
   return parent === folder ? undefined : parent
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
 }
 
 function findRealPath(path: string): string | undefined {

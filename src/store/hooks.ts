@@ -1,5 +1,6 @@
 /** Installing, judging and removing what coffer adds to git on this machine: hooks and the merge rule. */
 
+import { join } from "node:path"
 import { type Checks, ENVIRONMENT, FLAG, listOf, objectOf, optional, PATH } from "../format/given.js"
 import type { Environment } from "../storage/environment.js"
 import type { GitReader } from "../storage/git/git.js"
@@ -121,7 +122,9 @@ export async function uninstallHooks(
 ): Promise<{ path: string; changed: boolean; left: readonly HookName[] }> {
   GIT(git, "git")
   const { path } = await findHooksFolder(git)
-  const removed = HOOK_NAMES.filter(hook => uninstallHook(path, hook))
+  // husky and others set core.hooksPath later: what was installed before that is still in git's own folder.
+  const folders = new Set([path, join(git.commonDir, "hooks")])
+  const removed = [...folders].flatMap(folder => HOOK_NAMES.filter(hook => uninstallHook(folder, hook)))
   forgetWatched(git.commonDir)
   const hadRule = uninstallMergeDriver(git.commonDir)
   const left = HOOK_NAMES.filter(hook => seemsLive(path, hook))

@@ -338,6 +338,15 @@ test("core.hooksPath inside the repository is used", async context => {
   assert.equal(context.called(), ["package hook pre-commit"])
 })
 
+test("uninstalling clears git's own folder too, where core.hooksPath has been set since", async context => {
+  const before = traces(context.dir)
+  await install(context)
+  context.git("config", "core.hooksPath", ".husky/_")
+  assert.ok((await uninstallHooks(await openSystem(context))).changed)
+  context.git("config", "--unset", "core.hooksPath")
+  assert.equal(traces(context.dir), before)
+})
+
 test("core.hooksPath outside, set for this repository only, is used", async context => {
   context.git("config", "core.hooksPath", join(dirname(context.dir), "elsewhere"))
   assert.ok((await install(context)).live)

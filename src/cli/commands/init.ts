@@ -3,10 +3,10 @@ import { CofferError, hasCode } from "../../errors.js"
 import { printCard } from "../../format/card.js"
 import { shellWord } from "../../format/shell.js"
 import { createRepository } from "../../storage/git/create-repository.js"
-import { noWorkTree } from "../../storage/git/not-opened.js"
+import { noRepository, noWorkTree } from "../../storage/git/not-opened.js"
 import { openGit } from "../../storage/git/open.js"
 import { gitPreference } from "../../storage/git-preference.js"
-import { findRepository, isGitDir } from "../../storage/repository.js"
+import { findDeadLink, findRepository, isGitDir } from "../../storage/repository.js"
 import { installHooks } from "../../store/hooks.js"
 import type { GitKnowledge } from "../../store/import.js"
 import {
@@ -113,6 +113,7 @@ export const init = defineCommand({
 async function requireRepository(session: Session, gitInit: boolean): Promise<void> {
   if (findRepository(session.cwd) !== undefined) return
   if (isGitDir(session.cwd)) throw noWorkTree()
+  if (findDeadLink(session.cwd) !== undefined) throw noRepository(session.cwd)
   const agreed =
     gitInit ||
     (session.interactive && (await askYesNo(session, "there is no git repository here: run git init?")))

@@ -125,6 +125,8 @@ function isWithin(workTree: string, pattern: string): boolean {
   return pattern.endsWith("/*") && workTree.startsWith(pattern.slice(0, -1))
 }
 
+const MESSAGE_HOOKS = ["prepare-commit-msg", "commit-msg"]
+
 /**
  * Refuses a commit that hooks or signing would have a say in: embedded starts no programs.
  *
@@ -133,11 +135,13 @@ function isWithin(workTree: string, pattern: string): boolean {
  */
 export function checkCommit(config: GitConfig, hooksFolder: string, options: { verify: boolean }): void {
   if (config.getBoolean("commit.gpgsign")) throw unsupported("signed commits (commit.gpgSign)")
-  const hooks = ["reference-transaction", ...(options.verify ? ["prepare-commit-msg", "commit-msg"] : [])]
-  for (const name of hooks) {
+  const refuse = (name: string, otherwise?: string) => {
     const path = join(hooksFolder, name)
-    if (isRunnable(path)) throw unsupported(`the hook "${path}"`)
+    if (isRunnable(path)) throw unsupported(`the hook "${path}"`, otherwise)
   }
+  refuse("reference-transaction")
+  // husky puts in every hook that there is, whether the project has use for it or not.
+  if (options.verify) for (const name of MESSAGE_HOOKS) refuse(name, "; --no-verify leaves this hook out")
 }
 
 function isRunnable(path: string): boolean {

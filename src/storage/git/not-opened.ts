@@ -1,8 +1,15 @@
 /** Why neither back end opens a repository. */
 import { CofferError } from "../../errors.js"
+import { findDeadLink } from "../repository.js"
 
 /** @param dir - the folder that was looked from. */
 export function noRepository(dir: string): CofferError {
+  const link = findDeadLink(dir)
+  if (link !== undefined) {
+    return new CofferError("GIT_NO_REPOSITORY", `"${link}" leads to no git repository`, {
+      hint: "git worktree repair, where the repository was moved; otherwise a new clone, or git worktree add",
+    })
+  }
   return new CofferError("GIT_NO_REPOSITORY", `"${dir}" is not in a git repository`, { hint: "git init" })
 }
 
