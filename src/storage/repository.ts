@@ -145,7 +145,7 @@ function parentOf(folder: string): string | undefined {
 }
 
 function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() === true
+  return existsSync(path) && statSync(path).isFile()
 }
 
 function findRealPath(path: string): string | undefined {
