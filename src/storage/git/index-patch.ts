@@ -158,7 +158,7 @@ function printExtensions(index: IndexFile, paths: Iterable<string>): Buffer[] {
   return index.extensions.flatMap(({ signature, data }) => {
     if (signature === "REUC") return printExtension({ signature, data })
     if (signature !== "TREE") return []
-    const trees = invalidateTrees(data, foldersOf(paths))
+    const trees = invalidateTrees(data, new Set(["", ...[...paths].flatMap(foldersOf)]))
     return trees === undefined ? [] : printExtension({ signature, data: trees })
   })
 }
@@ -170,12 +170,11 @@ function printExtension({ signature, data }: IndexExtension): Buffer[] {
   return [header, data]
 }
 
-function foldersOf(paths: Iterable<string>): Set<string> {
-  const folders = new Set([""])
-  for (const path of paths) {
-    for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
-      folders.add(path.slice(0, at))
-  }
+/** The folders that a path lies in, the innermost first, without the top one. */
+export function foldersOf(path: string): string[] {
+  const folders: string[] = []
+  for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1))
+    folders.push(path.slice(0, at))
   return folders
 }
 

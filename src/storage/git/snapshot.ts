@@ -4,7 +4,7 @@ import { gitPath } from "../../format/shell.js"
 import type { Backend } from "./backend.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { indexFingerprint } from "./index-lock.js"
-import { clash } from "./index-patch.js"
+import { clash, foldersOf } from "./index-patch.js"
 import { blobId } from "./object.js"
 import { inTheWay } from "./tree-edit.js"
 import { readWorkFile, stampOf } from "./work-files.js"
@@ -128,11 +128,6 @@ async function refuseObstacles(backend: Backend, base: Oid | null, added: readon
       if (kept !== undefined) throw clash(kept, path)
     }
   }
-}
-
-function foldersOf(path: string): string[] {
-  const segments = path.split("/").slice(0, -1)
-  return segments.map((_, index) => segments.slice(0, index + 1).join("/"))
 }
 
 function conflicted(path: string): CofferError {
