@@ -26,8 +26,17 @@ test("words can be spoken", () => {
   assert.match(generateWords(4), /^([bdfghjklmnprstvz][aiou]){2}[bdfghjklmnprstvz](-([a-z]{5})){3}$/)
 })
 
-test("random bytes and store ids differ", () => {
-  assert.is(randomBytes(24).length, 24)
+test("random bytes and store ids differ, however many are drawn, and stay as they were given out", () => {
+  const drawn = Array.from({ length: 3000 }, (_, index) => randomBytes([24, 32, 5000][index % 3]!))
+  const texts = drawn.map(bytes => Buffer.from(bytes).toString("hex"))
+  assert.is(new Set(texts).size, 3000)
+  for (const [index, bytes] of drawn.entries()) {
+    assert.is(bytes.length, [24, 32, 5000][index % 3])
+    // No run of eight zeros: each has a chance of 2^-64.
+    assert.not.match(texts[index]!, /^(..)*(00){8}/)
+  }
+  const halves = drawn.flatMap(bytes => [bytes.subarray(0, 12), bytes.subarray(12, 24)])
+  assert.is(new Set(halves.map(bytes => Buffer.from(bytes).toString("hex"))).size, 6000, "no two overlap")
   assert.match(newStoreId(), /^[0-9a-f]{32}$/)
   assert.is.not(newStoreId(), newStoreId())
 })
