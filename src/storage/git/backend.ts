@@ -1,5 +1,6 @@
 /** What a back end supplies to the write protocol, which both share. */
 import type { CommitChange, Entry, GitReader, Oid } from "./git.js"
+import type { WrittenFiles } from "./work-files.js"
 
 /** A back end: reads as {@link GitReader}, and the steps of a write that touch git's own data. */
 export interface Backend extends GitReader {
@@ -30,8 +31,10 @@ export interface Backend extends GitReader {
    * Ends what {@link IndexEdit.held} began, in a private copy of the index, and gives the entries the stat data of
    * their work files, where a file holds what its entry says: some of git's commands take any other file for one
    * that the user has changed. Each path has an entry.
+   *
+   * @param written - the files that have just been written.
    */
-  refreshIndex(file: string, paths: readonly string[]): Promise<void>
+  refreshIndex(file: string, paths: readonly string[], written?: WrittenFiles): Promise<void>
   /**
    * Locks HEAD and the branch it names, compares both, and gets everything ready for {@link RefLock.commit}.
    * The lock file of the ref that moves holds the new commit id: that is how recovery knows it.

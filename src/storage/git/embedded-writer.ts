@@ -39,8 +39,8 @@ export function embeddedWriter(repository: EmbeddedRepository): EmbeddedWriter {
     async editIndex(file, edits) {
       editIndexFile(files, file, edits)
     },
-    async refreshIndex(file, paths) {
-      refreshIndexFile(file, { ...at, oidHex: 40 }, paths)
+    async refreshIndex(file, paths, written) {
+      refreshIndexFile(file, { ...at, oidHex: 40 }, paths, written)
     },
     async lockRef(update) {
       const committer = findPerson("committer", config, env)
@@ -64,7 +64,7 @@ async function writeCommit(repository: EmbeddedRepository, change: CommitChange)
   const committer = findPerson("committer", config, env)
   const blobs: GitObject[] = []
   const edits = new Map<string, FileEdit>()
-  for (const [path, bytes] of change.files) {
+  for await (const [path, bytes] of change.files.entries()) {
     const blob = bytes === null ? null : toBlob(bytes)
     if (blob !== null) blobs.push(blob)
     edits.set(path, blob === null ? null : { mode: "100644", oid: oidOf(blob) })

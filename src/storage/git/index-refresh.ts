@@ -4,20 +4,26 @@ import { type BigIntStats, closeSync, constants, fsyncSync, openSync, readFileSy
 import { writeAll } from "../files.js"
 import { FIXED_BYTES, FLAG_ASSUME_VALID, isSkipWorktree, parseIndex, slotOid, slotsAt } from "./index-file.js"
 import { toLatin1 } from "./latin1.js"
-import { statsOf, type WorkTree } from "./work-files.js"
+import { lookAtFiles, type WorkTree, type WrittenFiles } from "./work-files.js"
 
 /**
  * Ends what was held back of these paths in an index file, and gives entries the stat data of work files that hold
  * what they say. All else stays as it is, every extension too.
  *
+ * @param written - the files that have just been written: what is known of one is not read.
  * @throws CofferError `GIT_UNSUPPORTED` for an index that only git reads (split, sparse, of SHA-256)
  */
-export function refreshIndexFile(file: string, tree: WorkTree, paths: readonly string[]): void {
+export function refreshIndexFile(
+  file: string,
+  tree: WorkTree,
+  paths: readonly string[],
+  written: WrittenFiles = new Map(),
+): void {
   // Never made anew: whatever has been put in place of its folder meanwhile stays untouched.
   const fd = openSync(file, constants.O_RDWR | (constants.O_NOFOLLOW ?? 0))
   try {
     const bytes = readFileSync(fd)
-    refreshEntries(bytes, tree, paths)
+    refreshEntries(bytes, tree, paths, written)
     writeAll(fd, bytes, 0)
     fsyncSync(fd)
   } finally {
@@ -25,13 +31,21 @@ export function refreshIndexFile(file: string, tree: WorkTree, paths: readonly s
   }
 }
 
-function refreshEntries(bytes: Buffer, tree: WorkTree, paths: readonly string[]): void {
+function refreshEntries(
+  bytes: Buffer,
+  tree: WorkTree,
+  paths: readonly string[],
+  written: WrittenFiles,
+): void {
   const index = parseIndex(bytes)
+  const files = lookAtFiles(tree)
   for (const path of paths) {
     for (const slot of slotsAt(index, toLatin1(path))) {
       const flags = slot.at + FIXED_BYTES - 2
       bytes.writeUInt16BE(bytes.readUInt16BE(flags) & ~FLAG_ASSUME_VALID, flags)
-      const stats = isSkipWorktree(index, slot) ? undefined : statsOf(tree, path, slotOid(index, slot))
+      const stats = isSkipWorktree(index, slot)
+        ? undefined
+        : files.statsOf(path, slotOid(index, slot), written.get(path))
       if (stats !== undefined) writeStats(bytes, slot.at, stats)
     }
   }

@@ -9,7 +9,7 @@ import type { Backend, IndexEdit } from "./backend.js"
 import type { Entry, FileChanges, Oid } from "./git.js"
 import { type IndexLock, lockIndex } from "./index-lock.js"
 import { dropJournal, findJournal, type Journal, type JournalFile, journalTime } from "./journal.js"
-import { neighbour, preparedFolder, prepareFiles, readWorkFile } from "./work-files.js"
+import { lookAtFiles, neighbour, preparedFolder, prepareFiles } from "./work-files.js"
 
 /**
  * Undoes, or ends, the write that the journal speaks of, if there is one. The store lock is held by the caller.
@@ -142,7 +142,7 @@ function holds(entries: readonly Entry[] | undefined, oid: Oid | null): boolean 
 /** Where the user has put something else meanwhile, a link even, that is left alone. */
 function workFileHolds(backend: Backend, path: string, oid: Oid | null): boolean {
   try {
-    return readWorkFile(backend, path).oid === oid
+    return lookAtFiles(backend).read(path).oid === oid
   } catch (error) {
     if (hasCode(error, "GIT_DIRTY")) return false
     throw error

@@ -7,7 +7,7 @@ import { indexFingerprint } from "./index-lock.js"
 import { clash, foldersOf } from "./index-patch.js"
 import { blobId } from "./object.js"
 import { inTheWay } from "./tree-edit.js"
-import { readWorkFile, stampOf } from "./work-files.js"
+import { lookAtFiles, stampOf } from "./work-files.js"
 
 /** The state before a write. */
 export interface Snapshot {
@@ -92,11 +92,12 @@ async function inspect(
     base === null ? new Map<string, readonly Entry[]>() : backend.lookup(base, paths),
     backend.lookup("index", paths),
   ])
+  const files = lookAtFiles(backend)
   const stamps = new Map<string, string>()
   const leftOut = new Set<string>()
   const blobs = new Map<string, Oid | null>()
   for (const path of paths) {
-    const work = readWorkFile(backend, path)
+    const work = files.read(path)
     const entries = index.get(path) ?? []
     check(path, head.get(path)?.[0], entries, work.oid)
     stamps.set(path, work.stamp)

@@ -1,19 +1,21 @@
 /** Files of the work tree as a write sees them: read to compare, put in place, taken away; never through a link. */
 import {
   type BigIntStats,
+  closeSync,
   copyFileSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
+  openSync,
   rmdirSync,
   unlinkSync,
-  writeFileSync,
 } from "node:fs"
 import { dirname, join } from "node:path"
 import { CofferError } from "../../errors.js"
 import { gitPath } from "../../format/shell.js"
 import { cofferFolder } from "../coffer-folder.js"
 import { remove, renameRetrying } from "../disk.js"
-import { errnoOf, ioError, readPlainFile } from "../files.js"
+import { errnoOf, ioError, readPlainFile, writeAll } from "../files.js"
 import type { Oid, OidHex } from "./git.js"
 import { blobId } from "./object.js"
 
@@ -30,56 +32,97 @@ export interface WorkTree {
   readonly oidHex: OidHex
 }
 
-/**
- * Reads what stands at a path.
- *
- * @throws CofferError `GIT_DIRTY` for anything but a regular file, also where a folder on the way is a link: git
- *   would have a folder there, and writing would end up elsewhere.
- */
-export function readWorkFile(tree: WorkTree, path: string): WorkFile {
-  refuseLinks(tree.workTree, path)
-  const stamp = stampOf(tree.workTree, path)
-  if (stamp === ABSENT) return { oid: null, stamp }
-  try {
-    // Looked at once more while it is opened: by now a link or a pipe may be there.
-    const bytes = readPlainFile(join(tree.workTree, path), MAX_BYTES, { follow: false })
-    return bytes === undefined ? { oid: null, stamp: ABSENT } : { oid: blobId(bytes, tree.oidHex), stamp }
-  } catch (error) {
-    throw ioError("read", path, error)
+/** One look at files of the work tree: a folder on the way to several is looked at once, as in a checkout of git's. */
+export interface WorkFiles {
+  /**
+   * Reads what stands at a path.
+   *
+   * @throws CofferError `GIT_DIRTY` for anything but a regular file, also where a folder on the way is a link: git
+   *   would have a folder there, and writing would end up elsewhere.
+   */
+  read(path: string): WorkFile
+  /**
+   * The stat data of a file that holds this blob; undefined where it holds another, or is being changed.
+   *
+   * @param written - a file that is still as it was when it was written is not read.
+   */
+  statsOf(path: string, oid: Oid, written?: WrittenFile): BigIntStats | undefined
+}
+
+/** A file of which nothing has to be read while its {@link markOf} is the same. */
+export interface WrittenFile {
+  readonly oid: Oid
+  readonly mark: string
+}
+
+/** By path. */
+export type WrittenFiles = ReadonlyMap<string, WrittenFile>
+
+export function lookAtFiles(tree: WorkTree): WorkFiles {
+  const refuseLinks = linkCheck(tree.workTree)
+  function read(path: string): WorkFile {
+    refuseLinks(path)
+    const stamp = stampOf(tree.workTree, path)
+    if (stamp === ABSENT) return { oid: null, stamp }
+    try {
+      // Looked at once more while it is opened: by now a link or a pipe may be there.
+      const bytes = readPlainFile(join(tree.workTree, path), MAX_BYTES, { follow: false })
+      return bytes === undefined ? { oid: null, stamp: ABSENT } : { oid: blobId(bytes, tree.oidHex), stamp }
+    } catch (error) {
+      throw ioError("read", path, error)
+    }
   }
+  return {
+    read,
+    statsOf(path, oid, written) {
+      if (written?.oid === oid) {
+        refuseLinks(path)
+        const stats = statsAt(tree.workTree, path)
+        if (stats !== undefined && markOf(stats) === written.mark) return stats
+      }
+      const found = read(path)
+      if (found.oid !== oid) return undefined
+      const stats = statsAt(tree.workTree, path)
+      return stats !== undefined && stampFrom(stats) === found.stamp ? stats : undefined
+    },
+  }
+}
+
+/** What a rename leaves as it is, and a change of the bytes does not. */
+function markOf({ dev, ino, size, mtimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${size} ${mtimeNs}`
 }
 
 /** Far above any store file: what is larger is certainly none of ours. */
 const MAX_BYTES = 256 * 1024 * 1024
 
-/** The stamp of what stands at a path now. @throws CofferError `GIT_DIRTY` as {@link readWorkFile} */
+/** The stamp of what stands at a path now. @throws CofferError `GIT_DIRTY` as {@link WorkFiles.read} */
 export function stampOf(workTree: string, path: string): string {
   try {
-    const stats = lstatSync(join(workTree, path), { bigint: true })
+    const stats = statsAt(workTree, path)
+    if (stats === undefined) return ABSENT
     if (!stats.isFile()) throw inTheWay(path, "is not a regular file")
     return stampFrom(stats)
   } catch (error) {
-    if (errnoOf(error) === "ENOENT" || errnoOf(error) === "ENOTDIR") return ABSENT
+    if (errnoOf(error) === "ENOTDIR") return ABSENT
     throw ioError("read", path, error)
   }
 }
 
-function stampFrom({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
-  return [ino, size, mtimeNs, ctimeNs].join(" ")
+function statsAt(workTree: string, path: string): BigIntStats | undefined {
+  return lstatSync(join(workTree, path), { bigint: true, throwIfNoEntry: false })
 }
 
-/** The stat data of a work file that holds this blob; undefined where it holds another, or is being changed. */
-export function statsOf(tree: WorkTree, path: string, oid: Oid): BigIntStats | undefined {
-  const found = readWorkFile(tree, path)
-  if (found.oid !== oid) return undefined
-  const stats = lstatSync(join(tree.workTree, path), { bigint: true, throwIfNoEntry: false })
-  return stats !== undefined && stampFrom(stats) === found.stamp ? stats : undefined
+function stampFrom({ ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
 }
 
 /** New files, complete on disk but not in the work tree yet: what can run out of space has done so by then. */
 export interface PreparedFiles {
   /** Puts the file in place, or removes it where none was prepared, with the folders that this empties. */
   place(path: string): void
+  /** The mark of a {@link WrittenFile}; undefined where none was prepared. */
+  markOf(path: string): string | undefined
   /** Removes what was prepared and not placed. */
   discard(): void
 }
@@ -91,14 +134,14 @@ export function prepareFiles(
   files: ReadonlyMap<string, Uint8Array | null>,
 ): PreparedFiles {
   const folder = preparedFolder(tree.gitDir, token)
-  const prepared = new Map<string, string>()
+  const prepared = new Map<string, { readonly temporary: string; readonly mark: string }>()
+  const refuseLinks = linkCheck(tree.workTree)
   try {
     mkdirSync(folder, { recursive: true })
     for (const [path, bytes] of files) {
       if (bytes === null) continue
       const temporary = join(folder, String(prepared.size))
-      writeFileSync(temporary, bytes)
-      prepared.set(path, temporary)
+      prepared.set(path, { temporary, mark: writeNew(temporary, bytes) })
     }
   } catch (error) {
     remove(folder)
@@ -106,12 +149,24 @@ export function prepareFiles(
   }
   return {
     place(path) {
-      refuseLinks(tree.workTree, path)
-      const temporary = prepared.get(path)
-      if (temporary === undefined) removeWorkFile(tree.workTree, path)
-      else moveInto(tree.workTree, path, temporary, token)
+      refuseLinks(path)
+      const file = prepared.get(path)
+      if (file === undefined) removeWorkFile(tree.workTree, path)
+      else moveInto(tree.workTree, path, file.temporary, token)
     },
+    markOf: path => prepared.get(path)?.mark,
     discard: () => remove(folder),
+  }
+}
+
+/** @returns the file's mark */
+function writeNew(path: string, bytes: Uint8Array): string {
+  const fd = openSync(path, "w")
+  try {
+    writeAll(fd, bytes)
+    return markOf(fstatSync(fd, { bigint: true }))
+  } finally {
+    closeSync(fd)
   }
 }
 
@@ -128,16 +183,26 @@ export function neighbour(path: string, token: string): string {
 function moveInto(workTree: string, path: string, temporary: string, token: string): void {
   const target = join(workTree, path)
   try {
-    mkdirSync(dirname(target), { recursive: true })
     try {
-      renameRetrying(temporary, target)
+      moveOrCopy(temporary, target, token)
     } catch (error) {
-      if (errnoOf(error) !== "EXDEV") throw error
-      copyFileSync(temporary, neighbour(target, token))
-      renameRetrying(neighbour(target, token), target)
+      // Mostly the folder is there.
+      if (errnoOf(error) !== "ENOENT") throw error
+      mkdirSync(dirname(target), { recursive: true })
+      moveOrCopy(temporary, target, token)
     }
   } catch (error) {
     throw ioError("write", path, error)
+  }
+}
+
+function moveOrCopy(temporary: string, target: string, token: string): void {
+  try {
+    renameRetrying(temporary, target)
+  } catch (error) {
+    if (errnoOf(error) !== "EXDEV") throw error
+    copyFileSync(temporary, neighbour(target, token))
+    renameRetrying(neighbour(target, token), target)
   }
 }
 
@@ -155,13 +220,19 @@ function removeWorkFile(workTree: string, path: string): void {
 
 const ABSENT = "absent"
 
-function refuseLinks(workTree: string, path: string): void {
-  for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1)) {
-    const folder = path.slice(0, end)
-    const stats = lstatSync(join(workTree, folder), { throwIfNoEntry: false })
-    if (stats === undefined) return
-    if (!stats.isDirectory())
-      throw inTheWay(folder, stats.isSymbolicLink() ? "is a symbolic link" : "is no folder")
+/** Refuses paths below what is no folder. A folder that is one is not looked at again. */
+function linkCheck(workTree: string): (path: string) => void {
+  const folders = new Set<string>()
+  return path => {
+    for (let end = path.indexOf("/"); end !== -1; end = path.indexOf("/", end + 1)) {
+      const folder = path.slice(0, end)
+      if (folders.has(folder)) continue
+      const stats = lstatSync(join(workTree, folder), { throwIfNoEntry: false })
+      if (stats === undefined) return
+      if (!stats.isDirectory())
+        throw inTheWay(folder, stats.isSymbolicLink() ? "is a symbolic link" : "is no folder")
+      folders.add(folder)
+    }
   }
 }
 

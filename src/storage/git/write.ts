@@ -8,7 +8,7 @@ import { dropJournal, type Journal, type JournalFile, writeJournal } from "./jou
 import { blobId } from "./object.js"
 import { forget, recover } from "./recover.js"
 import type { Snapshot } from "./snapshot.js"
-import { type PreparedFiles, prepareFiles } from "./work-files.js"
+import { type PreparedFiles, prepareFiles, type WrittenFile } from "./work-files.js"
 
 /** What a write has just done, in this order: where tests kill it or let the next step fail. */
 export type Step =
@@ -123,7 +123,7 @@ async function apply(
   }
   reached("ref")
   prepared.discard()
-  const refreshed = await refresh(backend, lock, edits)
+  const refreshed = await refresh(backend, lock, edits, prepared)
   lock.release()
   // The journal stays then: the next command ends it.
   if (refreshed === undefined && held !== edits) return
@@ -149,12 +149,20 @@ async function refresh(
   backend: Backend,
   lock: IndexLock,
   edits: readonly IndexEdit[],
+  prepared: PreparedFiles,
 ): Promise<string | undefined> {
-  const paths = edits.filter(({ to }) => to !== null).map(({ path }) => path)
+  const paths: string[] = []
+  const written = new Map<string, WrittenFile>()
+  for (const { path, to } of edits) {
+    if (to === null) continue
+    paths.push(path)
+    const mark = prepared.markOf(path)
+    if (mark !== undefined) written.set(path, { oid: to.oid, mark })
+  }
   if (paths.length === 0) return indexFingerprint(backend.gitDir)
   const copy = lock.copy()
   try {
-    await backend.refreshIndex(copy, paths)
+    await backend.refreshIndex(copy, paths, written)
     lock.replace(copy)
     return indexFingerprint(backend.gitDir)
   } catch {

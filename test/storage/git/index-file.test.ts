@@ -15,6 +15,8 @@ import {
   slotOid,
 } from "../../../src/storage/git/index-file.js"
 import { type IndexEntry, patchIndex } from "../../../src/storage/git/index-patch.js"
+import { blobId } from "../../../src/storage/git/object.js"
+import { lookAtFiles, prepareFiles } from "../../../src/storage/git/work-files.js"
 
 const root = mkdtempSync(join(tmpdir(), "coffer-index-"))
 test.after(() => rmSync(root, { recursive: true, force: true }))
@@ -258,6 +260,22 @@ test("accepts the zero sum of index.skipHash", () => {
   const bytes = readFileSync(join(folder, ".git/index"))
   bytes.fill(0, bytes.length - 20)
   assert.is(parseIndex(bytes).slots.length, 15)
+})
+
+test("a file that was put in place is not read again, until somebody changes it", async () => {
+  const { folder } = makeRepository("plain")
+  const tree = { workTree: folder, gitDir: join(folder, ".git"), oidHex: 40 as const }
+  const path = "secrets/new/b.yaml"
+  const prepared = prepareFiles(tree, "token", new Map([[path, Buffer.from("ours..")]]))
+  prepared.place(path)
+  prepared.discard()
+  // What it does not hold shows that it was not read.
+  const written = { oid: blobId(Buffer.from("other"), 40), mark: prepared.markOf(path)! }
+  assert.is(lookAtFiles(tree).statsOf(path, written.oid, written)?.size, 6n)
+  assert.is(lookAtFiles(tree).statsOf(path, written.oid), undefined)
+  await new Promise(later => setTimeout(later, 20))
+  writeFileSync(join(folder, path), "theirs")
+  assert.is(lookAtFiles(tree).statsOf(path, written.oid, written), undefined)
 })
 
 test("random bytes and damaged files give typed errors only", () => {
