@@ -2,6 +2,7 @@
 import { join } from "node:path"
 import { deflateSync } from "node:zlib"
 import { CofferError } from "../../errors.js"
+import { once } from "../once.js"
 import { type GitFiles, OBJECT_MODE } from "./embedded-files.js"
 import { findNames, findObjectFolders, objectFileSystem, readObjectFile } from "./embedded-fs.js"
 import type { Oid } from "./git.js"
@@ -19,6 +20,9 @@ export interface ObjectStore extends ObjectReader {
   write(objects: readonly GitObject[]): Promise<void>
 }
 
+/** Asked for at each object, `import()` alone would be a tenth of the reading. */
+const isomorphicGit = once(() => import("isomorphic-git"))
+
 /** @param commonDir - the git directory that holds the objects. */
 export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
   const folders = findObjectFolders(commonDir)
@@ -26,7 +30,7 @@ export function openObjects(commonDir: string, files: GitFiles): ObjectStore {
   // isomorphic-git keeps each pack it has read, whole, in this object: without it every read starts again.
   let cache = {}
   const read = async (oid: Oid) => {
-    const { readObject } = await import("isomorphic-git")
+    const { readObject } = await isomorphicGit()
     const { type, object } = await readObject({ fs, gitdir: commonDir, oid, format: "content", cache })
     return { type, bytes: Buffer.from(object as Uint8Array) } as GitObject
   }

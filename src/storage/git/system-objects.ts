@@ -20,20 +20,25 @@ const BLOCK = 64
 
 export function systemObjects(git: GitProgram, at: Repository, oidHex: OidHex): ObjectReader {
   let kept: Session | undefined
-  const ask = (oids: readonly Oid[]) => {
+  const ask = (oids: readonly Oid[]): { oid: Oid; answer: () => Promise<Answer> }[] => {
+    if (oids.length === 0) return []
     if (kept === undefined || kept.isOver()) kept = startSession(git, at)
-    return kept.ask(oids)
+    const answers = kept.ask(oids)
+    return oids.map((oid, index) => ({ oid, answer: answers[index]! }))
   }
   return objectReader(oidHex, async function* (oids) {
-    for (const block of inBlocks(oids, BLOCK)) {
-      let open: (() => Promise<Answer>)[] = []
-      for (const [index, oid] of block.entries()) {
-        if (open.length === 0) open = ask(block.slice(index))
-        const answer = await open.shift()!()
-        // What was asked after that has no answer either: it is asked again.
-        if (answer === "ended") open = []
-        yield { oid, object: typeof answer === "string" ? await findAlone(git, at, oid) : answer }
-      }
+    const blocks = inBlocks(oids, BLOCK)
+    let open = ask([])
+    for (;;) {
+      // Git looks for the next block while the last one is being read.
+      if (open.length < BLOCK) open.push(...ask(blocks.next().value ?? []))
+      const question = open.shift()
+      if (question === undefined) return
+      const answer = await question.answer()
+      // What was asked after that has no answer either: it is asked again.
+      if (answer === "ended") open = ask(open.map(({ oid }) => oid))
+      const { oid } = question
+      yield { oid, object: typeof answer === "string" ? await findAlone(git, at, oid) : answer }
     }
   })
 }
