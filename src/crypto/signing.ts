@@ -10,6 +10,8 @@ export interface SigningKey {
   /** Lower-case hex, 32 bytes. */
   readonly publicKey: string
   sign(message: Uint8Array): Uint8Array
+  /** The same on the thread pool. */
+  signLater(message: Uint8Array): Promise<Uint8Array>
 }
 
 const SEED_BYTES = 32
@@ -23,6 +25,10 @@ export function signingKeyFromSeed(seed: Uint8Array): SigningKey {
   return {
     publicKey: encodeHex(publicBytesOf(key)),
     sign: message => sign(null, message, key),
+    signLater: message =>
+      new Promise((resolve, reject) =>
+        sign(null, message, key, (error, signature) => (error ? reject(error) : resolve(signature))),
+      ),
   }
 }
 
@@ -63,6 +69,11 @@ const SMALL_ORDER_Y = new Set([
 /** Signs the file of a secret. @param context - all its bytes above `signature`. */
 export function signWrite(key: SigningKey, context: Uint8Array): Uint8Array {
   return key.sign(digest(WRITE_LABEL, context))
+}
+
+/** {@link signWrite} on the thread pool: what is asked for at once is signed side by side. */
+export function signWriteLater(key: SigningKey, context: Uint8Array): Promise<Uint8Array> {
+  return key.signLater(digest(WRITE_LABEL, context))
 }
 
 /** Checks one signature; false for keys that are none, too. */

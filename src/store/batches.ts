@@ -17,7 +17,7 @@ export async function* inBatches<T>(
 
 /** What `work` makes of the items in lists of `size`, in their order: a list is read while the one before it is worked on. */
 export async function* inOverlap<T, R>(
-  items: AsyncIterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   size: number,
   work: (batch: readonly T[]) => Promise<readonly R[]>,
 ): AsyncGenerator<R> {

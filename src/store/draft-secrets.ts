@@ -5,7 +5,7 @@ import { CofferError, hasCode } from "../errors.js"
 import { BYTES, type Checks, optional, SECRET, TEXTS_BY_KEY, WHOLE } from "../format/given.js"
 import { LIMITS } from "../format/limits.js"
 import { checkMeta } from "../format/meta.js"
-import { nameClash, pathOf, type SecretName } from "../format/names.js"
+import { pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile, writerOf } from "../format/secret-file.js"
 import type { GroupAccess } from "./access.js"
 import { openSecret, type Secret } from "./reading.js"
@@ -56,7 +56,7 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   const access = await draft.openForWriting(draft.groupOf(name))
   const found = await draft.find(name)
   checkCas(name, found, request.cas)
-  if (found === undefined) await refuseClash(draft, name)
+  if (found === undefined) await draft.addName(name)
   const live = found?.file.state === "current" ? found.file : undefined
   const before = live === undefined ? undefined : (await openSecret(access, live)).value
   const value = request.value ?? before
@@ -150,7 +150,7 @@ export async function placeIn(
   predecessors: readonly Predecessor[],
 ): Promise<StepResult> {
   const access = await draft.openForWriting(draft.groupOf(name))
-  if (!predecessors.some(({ file }) => file.name === name)) await refuseClash(draft, name)
+  if (!predecessors.some(({ file }) => file.name === name)) await draft.addName(name)
   return putVersion(draft, access, name, predecessors, {
     state: "current",
     type: source.file.type,
@@ -193,11 +193,12 @@ async function putVersion(
     previous: succession.previous,
     meta: content.meta,
   }
-  const file = sealVersion(header, content.value, access.sealKey, access.signer)
+  const seal = () => sealVersion(header, content.value, access.sealKey, access.signer)
   const staged = await draft.findStaged(name)
   const isStaged =
-    staged?.is === "verified" && saysTheSame(staged.file, { file, value: content.value }, access.sealKey)
-  draft.putSecret(isStaged ? staged.file : file, access)
+    staged?.is === "verified" &&
+    saysTheSame(staged.file, { file: await seal(), value: content.value }, access.sealKey)
+  draft.putSecret(name, isStaged ? async () => staged.file : seal, access)
   return { name, version: succession.version, changed: !isStaged }
 }
 
@@ -299,11 +300,4 @@ function movedByHand(name: SecretName): CofferError {
 
 function equalMeta(a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean {
   return a.size === b.size && [...a].every(([key, value]) => b.get(key) === value)
-}
-
-/** Names, or folders of names, that differ only in case cannot both lie in one folder on every system. */
-async function refuseClash(draft: Draft, name: SecretName): Promise<void> {
-  const clash = await draft.findClash(name)
-  if (clash === undefined) return
-  throw nameClash(name, clash, "choose a name that differs in more than upper and lower case")
 }

@@ -14,7 +14,6 @@ import { type NewRecord, nextRecord } from "../keyring/extend.js"
 import { printPin } from "../keyring/pin.js"
 import type { Git } from "../storage/git/git.js"
 import { openGit } from "../storage/git/open.js"
-import { withStoreLock } from "../storage/git/store-lock.js"
 import { gitPreference } from "../storage/git-preference.js"
 import {
   createIdentityFile,
@@ -57,7 +56,11 @@ const SIGNING_IDENTITY: Check = (value, field) => {
   IDENTITY(value, field)
   SIGNER((value as Identity).signingKey, "signingKey")
 }
-const SIGNER = objectOf<Identity["signingKey"]>({ publicKey: TEXT, sign: FUNCTION })
+const SIGNER = objectOf<Identity["signingKey"]>({
+  publicKey: TEXT,
+  sign: FUNCTION,
+  signLater: FUNCTION,
+})
 const CREATE = objectOf<WriteOptions & { identity: Identity; member: string }>({
   ...WRITE,
   identity: SIGNING_IDENTITY,
@@ -86,14 +89,14 @@ export async function createStore(
   const { folder } = place
   const beside = otherStore(place)
   const files = storeFiles(storeId, first, place, beside)
-  const commit = await withStoreLock(git, async () => {
+  const commit = await git.exclusively(async locked => {
     if (request.commit === false) {
-      await git.stage({ files })
+      await locked.stage({ files })
       return null
     }
-    const { commit: base } = await git.head()
+    const { commit: base } = await locked.head()
     const message = request.message ?? `Create the secrets store in ${folder}`
-    return git.commit({ base, files, message, at: request.at, verify: request.verify ?? true })
+    return locked.commit({ base, files, message, at: request.at, verify: request.verify ?? true })
   })
   const unshared =
     folder === place.settings?.store && folder !== DEFAULT_FOLDER && !(await git.isTracked(SETTINGS_PATH))

@@ -33,12 +33,12 @@ interface Combination {
 }
 
 /** @returns undefined where both sides changed the value, or one entry of meta, or have too many of them together, and nobody has chosen */
-export function combine(
+export async function combine(
   how: Combination,
   base: Side | undefined,
   ours: Side | undefined,
   theirs: Side | undefined,
-): SecretFile | undefined {
+): Promise<SecretFile | undefined> {
   const source = pick(how, base, ours, theirs)
   const meta = source && mergeMeta(how, source, [base, ours, theirs])
   if (source === undefined || meta === undefined) return undefined
@@ -68,7 +68,7 @@ export function sealTombstone(
   moved: SecretFile,
   predecessors: readonly Predecessor[],
   at: Date,
-): SecretFile {
+): Promise<SecretFile> {
   const { store, name, meta } = moved
   const { group } = access
   const valueKeys = enterGroup(moved.valueKeys, group, access.sealKey.id)

@@ -5,9 +5,9 @@ import { nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile, SecretHeader } from "../format/secret-file.js"
 import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
-import { inBatches } from "./batches.js"
+import { inBatches, inOverlap } from "./batches.js"
 import { BATCH, type CheckedFile, type PathFile, parseFiles, verifyFiles } from "./reading.js"
-import { openFile, resealFile, type SealKey, type SignedAnew, type Signer } from "./seal.js"
+import { openFile, type SealKey, type SignedAnew, type Signer, sealSigned, signedPart } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
 import { namesOf } from "./tree.js"
@@ -50,14 +50,16 @@ export interface ResealRequest {
 export async function resealFiles(draft: Draft, request: ResealRequest): Promise<void> {
   const total = namesOf(await draft.base.paths(request.prefix)).length
   let done = 0
-  for await (const batch of readBatches(draft, request.prefix)) {
+  const verify = async (batch: readonly PathFile[]) => {
     const wanted = batch.filter(({ path, file }) => request.choose(nameOfPath(path)!, file) !== undefined)
-    for (const checked of await verifyFiles(draft.keyring, wanted, request.leave)) {
-      const sealed = await resealOne(draft, checked, request.choose(checked.file.name, checked.file)!)
-      request.done?.(sealed)
-    }
+    const checked = await verifyFiles(draft.keyring, wanted, request.leave)
     done += batch.length
     draft.store.progress(done, total)
+    return checked
+  }
+  for await (const checked of inOverlap(parseFiles(draft.base, request.prefix), BATCH, verify)) {
+    const sealed = await resealOne(draft, checked, request.choose(checked.file.name, checked.file)!)
+    request.done?.(sealed)
   }
 }
 
@@ -66,11 +68,11 @@ export async function resealOne(
   draft: Draft,
   { file, signingKey }: CheckedFile,
   to: Resealing,
-): Promise<SecretFile> {
+): Promise<SecretHeader> {
   const opened = openFile(file, (await to.keys.keyFor(file.key)).keys.seal)
-  const sealed = resealFile(file, opened, to.sealKey, signAnew(file, signingKey, to))
-  draft.putSecret(sealed, to)
-  return sealed
+  const signed = signedPart(file, signAnew(file, signingKey, to))
+  draft.putSecret(file.name, async () => sealSigned(signed, opened, to.sealKey), to)
+  return signed
 }
 
 /**

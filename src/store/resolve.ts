@@ -11,7 +11,6 @@ import { sameValue, settle } from "../keyring/resolve-rule.js"
 import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
 import { placeSecret } from "../keyring/secret.js"
 import type { Git } from "../storage/git/git.js"
-import { withStoreLock } from "../storage/git/store-lock.js"
 import { type GroupAccess, groupOpener, openLine } from "./access.js"
 import { checkCall } from "./call.js"
 import { notFound } from "./draft-secrets.js"
@@ -115,8 +114,7 @@ export async function resolveSecret(
 }
 
 async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promise<T>): Promise<T> {
-  const git = await store.git()
-  return withStoreLock(git, async () => {
+  return (await store.git()).exclusively(async git => {
     // Both sides' keyrings may be there, diverged, so this is no other write; but what is not pinned is not sealed to.
     choosePin(store, "write")
     const view = await verifyTree(store, gitTree(git, "index", store.folder), { use: "open" })
@@ -160,7 +158,7 @@ async function joinSides(merge: Merge, name: SecretName, sides: Sides): Promise<
   const opened = await openSides(merge, sides).catch(lacksKeys)
   const [base, ours, theirs] = opened ?? []
   if (base === undefined || ours === undefined || theirs === undefined) return undefined
-  const file = combine({ access, store: merge.store.id, name, at: merge.at }, base, ours, theirs)
+  const file = await combine({ access, store: merge.store.id, name, at: merge.at }, base, ours, theirs)
   return file === undefined ? undefined : new Map([[pathOf(name), printSecretFile(file)]])
 }
 
@@ -183,9 +181,9 @@ async function followMove(merge: Merge, name: SecretName, sides: Sides): Promise
   if (base === undefined || there === undefined || side === undefined) return undefined
   const { name: to } = target.file
   const how = { access: entered, store: merge.store.id, name: to, at: merge.at }
-  const followed = combine(how, base, there, side)
+  const followed = await combine(how, base, there, side)
   if (followed === undefined) return undefined
-  const tombstone = sealTombstone(access, moved.file, [moved, changed], merge.at)
+  const tombstone = await sealTombstone(access, moved.file, [moved, changed], merge.at)
   return new Map([
     [pathOf(to), printSecretFile(followed)],
     [pathOf(name), printSecretFile(tombstone)],
@@ -233,22 +231,21 @@ async function settleByChoice(
 ): Promise<Uint8Array | null> {
   const access = await findChooser(merge, name, sides, take)
   if (access === undefined) throw notWriter(merge, name)
-  if (sides[take] === undefined) return settleGone(merge, access, sides)
+  if (sides[take] === undefined) return settleGone(merge, access, (sides.ours ?? sides.theirs)!)
   const open = (side: StagedSide | undefined) =>
     side === undefined || side === sides[take] ? side && openSide(merge, side) : openOther(merge, side)
   const [base, ours, theirs] = await Promise.all([sides.base, sides.ours, sides.theirs].map(open))
   const how = { access, store: merge.store.id, name, at: merge.at, take }
-  return printSecretFile(combine(how, base, ours, theirs)!)
+  return printSecretFile((await combine(how, base, ours, theirs))!)
 }
 
 /**
  * The chosen side has no file, for it was purged there. What the other side wrote since never had a tombstone:
  * it gets one, or whoever has seen that value would miss it.
  */
-function settleGone(merge: Merge, access: GroupAccess, { ours, theirs }: Sides): Uint8Array | null {
-  const kept = (ours ?? theirs)!
+async function settleGone(merge: Merge, access: GroupAccess, kept: StagedSide): Promise<Uint8Array | null> {
   if (kept.file.state === "deleted") return null
-  return printSecretFile(sealTombstone(access, kept.file, [kept], merge.at))
+  return printSecretFile(await sealTombstone(access, kept.file, [kept], merge.at))
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Secret files made and opened: the one place where header, signature, data key and value meet. */
 
-import { type SigningKey, signWrite } from "../crypto/signing.js"
+import { type SigningKey, signWrite, signWriteLater } from "../crypto/signing.js"
 import { digestValue, newSalt, type OpenedValue, openValue, sealValue } from "../crypto/value.js"
 import { CofferError } from "../errors.js"
 import { type SecretFile, type SecretHeader, sealContext, writeContext } from "../format/secret-file.js"
@@ -28,15 +28,17 @@ export interface SignedAnew {
 }
 
 /** Seals a new version: new salt, `author` = `signer` = who runs it. */
-export function sealVersion(
+export async function sealVersion(
   header: VersionHeader,
   value: Uint8Array,
   key: SealKey,
   signer: Signer,
-): SecretFile {
+): Promise<SecretFile> {
   const salt = newSalt()
-  const signed = { ...header, author: signer.name, digest: digestValue(salt, value) }
-  return sealSigned(sign(signed, signer), { value, salt }, key)
+  const { name } = signer
+  const signed = { ...header, author: name, digest: digestValue(salt, value), signer: name }
+  const signature = await signWriteLater(signer.signingKey, writeContext(signed))
+  return sealSigned({ ...signed, signature }, { value, salt }, key)
 }
 
 /**
@@ -51,10 +53,7 @@ export function resealFile(
   key: SealKey,
   change?: SignedAnew,
 ): SecretFile {
-  if (change === undefined) return sealSigned(file, opened, key)
-  const group = change.group ?? file.group
-  const valueKeys = change.valueKeys ?? file.valueKeys
-  return sealSigned(sign({ ...file, group, valueKeys }, change.signer), opened, key)
+  return sealSigned(signedPart(file, change), opened, key)
 }
 
 /**
@@ -79,14 +78,21 @@ export function openFile(file: SecretFile, seal: Uint8Array): OpenedValue {
   })
 }
 
-type Signed = Omit<SecretFile, "key" | "nonce" | "value">
+/** A file but for its sealed part. */
+export type Signed = Omit<SecretFile, "key" | "nonce" | "value">
 
-function sign(header: Omit<SecretHeader, "signer">, signer: Signer): Signed {
-  const signed = { ...header, signer: signer.name }
-  return { ...signed, signature: signWrite(signer.signingKey, writeContext(signed)) }
+/** What stays of a file that is sealed again, signed anew where `change` says so. */
+export function signedPart({ key, nonce, value, ...signed }: SecretFile, change?: SignedAnew): Signed {
+  if (change === undefined) return signed
+  const group = change.group ?? signed.group
+  const valueKeys = change.valueKeys ?? signed.valueKeys
+  const { name, signingKey } = change.signer
+  const changed = { ...signed, group, valueKeys, signer: name }
+  return { ...changed, signature: signWrite(signingKey, writeContext(changed)) }
 }
 
-function sealSigned(signed: Signed, opened: OpenedValue, key: SealKey): SecretFile {
+/** Seals the value of a signed file. */
+export function sealSigned(signed: Signed, opened: OpenedValue, key: SealKey): SecretFile {
   const file = { ...signed, key: key.id }
   return { ...file, ...sealValue(key.seal, sealContext(file), opened.salt, opened.value) }
 }

@@ -1,14 +1,13 @@
 /** One operation = one commit: verified base, drafted files, checked result, commit, and what is remembered. */
 import { CofferError, hasCode } from "../errors.js"
 import { LIMITS } from "../format/limits.js"
-import { groupOf, NameIndex, parseSecretName, pathOf, type SecretName } from "../format/names.js"
+import { groupOf, NameIndex, nameClash, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { canWrite } from "../keyring/roles.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import { systemError } from "../storage/files.js"
-import type { Change, FileChanges, Git, Oid } from "../storage/git/git.js"
-import { withStoreLock } from "../storage/git/store-lock.js"
+import type { Change, Git, Oid } from "../storage/git/git.js"
 import { type GroupAccess, groupOpener } from "./access.js"
 import { inOverlap } from "./batches.js"
 import { BATCH, type PathFile, parseFile, parseVerified, verifyFiles } from "./reading.js"
@@ -77,8 +76,12 @@ export interface Draft {
   open(group: string): Promise<GroupAccess>
   /** The same where values are going to be signed. @throws CofferError `ROLE_MISSING` for readers and rotators */
   openForWriting(group: string): Promise<GroupAccess>
-  /** Puts a secret's file in place after proof that it opens. */
-  putSecret(file: SecretFile, access: Pick<GroupAccess, "sealKey">): void
+  /**
+   * Puts a secret's file in place after proof that it opens.
+   *
+   * @param seal - called when all else about the operation is sure: what can be refused is refused before.
+   */
+  putSecret(name: SecretName, seal: () => Promise<SecretFile>, access: Pick<GroupAccess, "sealKey">): void
   /** Leaves a secret's file as HEAD has it: without a commit, what is staged of it is taken back. */
   keepSecret(file: SecretFile): void
   /** Removes a secret's file. */
@@ -87,8 +90,13 @@ export interface Draft {
   put(path: string, bytes: Uint8Array | null): void
   /** Every name with a file in HEAD or in this draft. */
   names(): Promise<ReadonlySet<SecretName>>
-  /** A name in HEAD or in this draft that cannot stand beside this one on every file system. */
-  findClash(name: SecretName): Promise<string | undefined>
+  /**
+   * Takes in a name that HEAD has no file of, before one is put in place.
+   *
+   * @throws CofferError `NAME_INVALID` beside a name, in HEAD or taken in, that cannot stand beside it on every file
+   *   system; `LIMIT_EXCEEDED`
+   */
+  addName(name: SecretName): Promise<void>
   /** Reads and verifies many files in one go: otherwise each {@link Draft.find} asks git, and checks one signature. */
   prefetch(names: readonly SecretName[]): Promise<void>
 }
@@ -114,7 +122,7 @@ export async function change<T>(
   const git = await store.git()
   for (let attempt = 1; ; attempt++) {
     try {
-      return await withStoreLock(git, () => attemptChange(store, git, options, plan, describe))
+      return await git.exclusively(locked => attemptChange(store, locked, options, plan, describe))
     } catch (error) {
       if (!hasCode(error, "GIT_MOVED") || attempt === ATTEMPTS) throw error
     }
@@ -137,35 +145,52 @@ async function attemptChange<T>(
   const files: DraftFiles = { put: new Map(), kept: new Map() }
   const result = await plan(makeDraft({ store, git, view, base, options }, files))
   const after = await verifyResult(store, view, files.put, merging)
-  const inRepository = (drafted: FileChanges) =>
-    new Map([...drafted].map(([path, bytes]) => [`${store.folder}/${path}`, bytes]))
+  const put = filesIn(store.folder, files.put)
+  const touched = filesIn(store.folder, new Map([...files.kept, ...files.put]))
   if (options.dryRun) {
-    const touched = inRepository(new Map([...files.kept, ...files.put]))
-    if (options.commit !== false && touched.size > 0) {
+    const paths = touched.keys()
+    if (options.commit !== false && paths.length > 0) {
       await git.requireCommit({ verify: options.verify ?? true })
-      await git.requireClean(base, [...touched.keys()])
+      await git.requireClean(base, paths)
     }
     return { result, changed: false, commit: null }
   }
   // What a merge has staged is the other side's: taking that back would lose it.
   const takesBack = options.commit === false && (await git.state()) === "clean"
-  if (files.kept.size > 0 && !takesBack) await git.requireClean(base, [...inRepository(files.kept).keys()])
+  if (files.kept.size > 0 && !takesBack)
+    await git.requireClean(base, filesIn(store.folder, files.kept).keys())
   if (takesBack) await refuseSecondRecord({ git, base, store }, files)
   if (options.commit === false) {
-    const wanted = inRepository(new Map([...files.kept, ...files.put]))
+    const wanted = new Map<string, Uint8Array | null>()
+    for await (const file of touched.entries()) wanted.set(...file)
     return { result, changed: wanted.size > 0 && (await git.stage({ files: wanted })), commit: null }
   }
   if (files.put.size === 0) return { result, changed: false, commit: null }
   const commit = await git.commit({
     base,
     scope: store.folder,
-    files: inRepository(files.put),
+    files: put,
     message: options.message ?? describe(result),
     at: options.at,
     verify: options.verify ?? true,
   })
   await rememberQuietly(store, after, commit)
   return { result, changed: true, commit }
+}
+
+/** Drafted files as git has them: those that are still to be made are, a batch ahead of who reads them. */
+function filesIn(folder: string, drafted: ReadonlyMap<string, Content>) {
+  const inRepository = (path: string) => `${folder}/${path}`
+  const make = (batch: readonly (readonly [string, Content])[]) =>
+    Promise.all(
+      batch.map(async ([path, content]): Promise<readonly [string, Uint8Array | null]> => {
+        return [inRepository(path), typeof content === "function" ? await content() : content]
+      }),
+    )
+  return {
+    keys: () => [...drafted.keys()].map(inRepository),
+    entries: () => inOverlap(drafted, BATCH, make),
+  }
 }
 
 /** The commit is there: where this machine cannot note it down, the next command verifies more, and that is all. */
@@ -181,12 +206,14 @@ async function rememberQuietly(store: Store, view: View, commit: Oid): Promise<v
 async function verifyResult(
   store: Store,
   view: View,
-  files: ReadonlyMap<string, Uint8Array | null>,
+  files: ReadonlyMap<string, Content>,
   merging: boolean | undefined,
 ): Promise<View> {
-  const touchesRecords = [...files.keys()].some(path => path.startsWith(".coffer/"))
-  if (!touchesRecords) return view
-  const result = overlayTree(view.tree, files)
+  const records = new Map<string, Uint8Array | null>()
+  for (const [path, content] of files)
+    if (path.startsWith(".coffer/") && typeof content !== "function") records.set(path, content)
+  if (records.size === 0) return view
+  const result = overlayTree(view.tree, records)
   try {
     const after = await verifyTree(store, result, { use: "write", merging })
     requireWritable(after.keyring, { merging })
@@ -205,9 +232,12 @@ function asRevival(error: unknown): never {
   })
 }
 
+/** A file's bytes, or how to make them; null: it goes. */
+type Content = Uint8Array | null | (() => Promise<Uint8Array>)
+
 /** What an operation puts in place, by path in the store, and what it finds to be as wanted in HEAD. */
 interface DraftFiles {
-  readonly put: Map<string, Uint8Array | null>
+  readonly put: Map<string, Content>
   readonly kept: Map<string, Uint8Array>
 }
 
@@ -222,7 +252,7 @@ interface DraftContext {
 function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Draft {
   const { store, git, view, options } = context
   const fetched = new Map<string, Predecessor | undefined>()
-  let index: NameIndex | undefined
+  let index: Promise<NameIndex> | undefined
   let records = [...view.keyring.groups.values()].reduce((sum, { graph }) => sum + graph.nodes.size, 0)
   const names = async () => new Set(namesOf([...(await view.tree.paths("")), ...files.keys()]))
   const open = groupOpener(store, view)
@@ -253,14 +283,13 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       requireWriter(access)
       return access
     },
-    putSecret(file, access) {
+    putSecret(name, seal, { sealKey }) {
       // From JavaScript anything can come as a name.
-      parseSecretName(file.name)
-      openFile(file, access.sealKey.seal)
-      files.set(pathOf(file.name), printSecretFile(file))
-      index?.add(file.name)
-      // The index is there as soon as a name is new: nothing else can make the store larger.
-      if (index !== undefined && index.size > LIMITS.secrets) throw tooMany("secrets", LIMITS.secrets)
+      files.set(pathOf(parseSecretName(name)), async () => {
+        const file = await seal()
+        openFile(file, sealKey.seal)
+        return printSecretFile(file)
+      })
     },
     keepSecret(file) {
       kept.set(pathOf(file.name), printSecretFile(file))
@@ -274,9 +303,14 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       files.set(path, bytes)
     },
     names,
-    async findClash(name) {
-      index ??= new NameIndex(await names())
-      return index.findClash(name)
+    async addName(name) {
+      index ??= names().then(known => new NameIndex(known))
+      const known = await index
+      const clash = known.findClash(name)
+      if (clash !== undefined)
+        throw nameClash(name, clash, "choose a name that differs in more than upper and lower case")
+      known.add(name)
+      if (known.size > LIMITS.secrets) throw tooMany("secrets", LIMITS.secrets)
     },
     async prefetch(names) {
       if (names.length < WORTH_FETCHING) return

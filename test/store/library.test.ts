@@ -332,7 +332,11 @@ test("what is longer or larger than it can be has a code", async () => {
 test("an identity that parseIdentities did not make is refused", async () => {
   const { identity, options } = ana
   const { publicKey } = identity.signingKey
-  for (const signingKey of [undefined, { publicKey }, { publicKey: "zz", sign: () => Buffer.alloc(64) }]) {
+  for (const signingKey of [
+    undefined,
+    { publicKey },
+    { publicKey: "zz", sign: () => Buffer.alloc(64), signLater: async () => Buffer.alloc(64) },
+  ]) {
     const forged = { ...identity, signingKey } as coffer.Identity
     const request = { identity: forged, member: "ana", at: now() }
     const error = await coffer.createStore({ ...options, store: "other" }, request).catch(reason => reason)

@@ -25,7 +25,7 @@ export async function flowsStorm({ rounds, seed }: StormOptions): Promise<boolea
   const base = new Pair()
   try {
     const results = [
-      report("text merges", mergeTexts(Math.ceil(part * PAIRS), seed)),
+      report("text merges", await mergeTexts(Math.ceil(part * PAIRS), seed)),
       report("header triples", mergeHeaders(Math.ceil(part * TRIPLES), seed)),
       report(
         "ordinary flows and attacks",
@@ -54,8 +54,8 @@ function report(what: string, { figures, failures }: Figures): boolean {
   return failures.length === 0
 }
 
-function mergeTexts(pairs: number, seed: number): Figures {
-  const { picks, whole, codes, accepted } = mergeAsText(pairs, randomFrom(`${seed}/text`))
+async function mergeTexts(pairs: number, seed: number): Promise<Figures> {
+  const { picks, whole, codes, accepted } = await mergeAsText(pairs, randomFrom(`${seed}/text`))
   const refused = [...codes].map(([code, count]) => `${count} ${code}`).join(", ")
   return { figures: `${pairs} pairs, ${picks} picks: ${whole} a whole side, ${refused}`, failures: accepted }
 }

@@ -32,13 +32,13 @@ export interface TextTally {
 }
 
 /** Each pair: two sides with one or two edits each, merged by git, and picks of its conflicts. */
-export function mergeAsText(pairs: number, random: Random): TextTally {
+export async function mergeAsText(pairs: number, random: Random): Promise<TextTally> {
   const dir = mkdtempSync(join(tmpdir(), "coffer-text-"))
   const tally: TextTally = { pairs: 0, picks: 0, whole: 0, codes: new Map(), accepted: [] }
   try {
     for (; tally.pairs < pairs; tally.pairs++) {
-      const base = edit(edit(undefined, random), random)
-      const [ours, theirs] = [editSome(base, random), editSome(base, random)]
+      const base = await edit(await edit(undefined, random), random)
+      const [ours, theirs] = [await editSome(base, random), await editSome(base, random)]
       const sides = [base, ours, theirs].map(file => Buffer.from(printSecretFile(file)).toString())
       for (const picked of picksOf(dir, sides, random)) judge(picked, sides, tally)
     }
@@ -48,13 +48,13 @@ export function mergeAsText(pairs: number, random: Random): TextTally {
   return tally
 }
 
-function editSome(file: SecretFile, random: Random): SecretFile {
-  const once = edit(file, random)
+async function editSome(file: SecretFile, random: Random): Promise<SecretFile> {
+  const once = await edit(file, random)
   return random() < 0.3 ? edit(once, random) : once
 }
 
 /** A value, an entry of meta, a deletion, or only another data key. */
-function edit(file: SecretFile | undefined, random: Random): SecretFile {
+async function edit(file: SecretFile | undefined, random: Random): Promise<SecretFile> {
   const key = pick(random, KEYS)
   const kind = random()
   if (file !== undefined && kind < 0.3) {

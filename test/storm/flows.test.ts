@@ -42,8 +42,8 @@ test("the page has every case in every flow", () => {
     )
 })
 
-test(`a text merge of two sides is a whole side or refused (seed ${SEED})`, () => {
-  const { picks, whole, codes, accepted } = mergeAsText(50, randomFrom(SEED))
+test(`a text merge of two sides is a whole side or refused (seed ${SEED})`, async () => {
+  const { picks, whole, codes, accepted } = await mergeAsText(50, randomFrom(SEED))
   assert.equal(accepted, [])
   assert.ok(whole > 0 && codes.get("DAMAGED")! > picks / 10, "all outcomes occur")
 })

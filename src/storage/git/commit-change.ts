@@ -4,9 +4,8 @@ import { CofferError, hasCode } from "../../errors.js"
 import { inProgress } from "../repository.js"
 import type { Backend, RefLock } from "./backend.js"
 import { tidyMessage } from "./commit-message.js"
-import type { CommitChange, Oid } from "./git.js"
-import { writeJournal } from "./journal.js"
-import { blobId } from "./object.js"
+import type { CommitChange, CommitFiles, FileChanges, Oid } from "./git.js"
+import { type JournalFile, writeJournal } from "./journal.js"
 import { inspectForCommit, isUnchanged } from "./snapshot.js"
 import { carryOut, journalFiles, type Writer } from "./write.js"
 
@@ -18,14 +17,16 @@ export async function commitChange(writer: Writer, token: string, wanted: Commit
   refuseInProgress(backend)
   const { ref, commit: present } = await backend.head()
   let change = await onTopOf(backend, { ...wanted, message }, present)
-  const paths = [...change.files.keys()]
+  const paths = [...wanted.files.keys()]
   const snapshot = await inspectForCommit(backend, change.base, paths)
   reached("checked")
   // Nothing of git's is locked yet: signing may wait for a person to type a PIN.
-  let commit = await backend.writeCommit(change)
+  const made = new Map<string, Uint8Array | null>()
+  let commit = await backend.writeCommit({ ...change, files: keepIn(made, wanted.files) })
+  change = { ...change, files: made }
   reached("objects")
-  await readBack(backend, change)
-  const files = journalFiles(backend, snapshot, change.files)
+  const files = journalFiles(backend, snapshot, made)
+  await readBack(backend, files, made)
   const journal = () => ({ token, commit: { ref, from: change.base, to: commit }, files })
 
   async function lockHead(): Promise<RefLock> {
@@ -44,7 +45,7 @@ export async function commitChange(writer: Writer, token: string, wanted: Commit
 
   await carryOut(writer, {
     journal: journal(),
-    files: change.files,
+    files: made,
     snapshot,
     lockHead: () => retryMoved(lockHead),
     isDone: async () => (await backend.head()).commit === commit,
@@ -89,14 +90,26 @@ async function onTopOf(backend: Backend, change: CommitChange, head: Oid | null)
   return { ...change, base: head }
 }
 
+/** The files, which are put into `made` as well when they are made. */
+function keepIn(made: Map<string, Uint8Array | null>, files: CommitFiles): CommitFiles {
+  return {
+    keys: () => files.keys(),
+    async *entries() {
+      for await (const file of files.entries()) {
+        made.set(...file)
+        yield file
+      }
+    },
+  }
+}
+
 /** What cannot be read again as it was written must not become the store's only copy. */
-async function readBack(backend: Backend, { files }: CommitChange): Promise<void> {
-  const written = [...files].filter((file): file is [string, Uint8Array] => file[1] !== null)
-  const oids = written.map(([, bytes]) => blobId(bytes, backend.oidHex))
+async function readBack(backend: Backend, files: readonly JournalFile[], made: FileChanges): Promise<void> {
+  const written = files.filter(({ to }) => to !== null)
   let next = 0
-  for await (const { oid, bytes } of backend.blobs(oids)) {
-    const [path, expected] = written[next++]!
-    if (bytes !== undefined && equalBytes(bytes, expected)) continue
+  for await (const { oid, bytes } of backend.blobs(written.map(({ to }) => to!))) {
+    const { path } = written[next++]!
+    if (bytes !== undefined && equalBytes(bytes, made.get(path)!)) continue
     throw new CofferError("GIT_FAILED", `object ${oid} of "${path}" does not read back as it was written`)
   }
 }

@@ -47,6 +47,17 @@ export interface Introduced {
 /** Files to write, by path; null removes one. */
 export type FileChanges = ReadonlyMap<string, Uint8Array | null>
 
+/**
+ * {@link FileChanges} of which the paths are known at once, and the bytes may be made only while they are written: by
+ * then all else about the commit is sure.
+ */
+export interface CommitFiles {
+  keys(): Iterable<string>
+  entries():
+    | Iterable<readonly [string, Uint8Array | null]>
+    | AsyncIterable<readonly [string, Uint8Array | null]>
+}
+
 /** One commit on the current branch: HEAD's tree with `files` changed and nothing else. */
 export interface CommitChange {
   /** The HEAD that the files were made from; null: none yet. Another one by now is `GIT_MOVED`, but see `scope`. */
@@ -56,7 +67,7 @@ export interface CommitChange {
    * as it was does no harm: ours goes on top of it.
    */
   readonly scope?: string
-  readonly files: FileChanges
+  readonly files: CommitFiles
   readonly message: string
   readonly at: Date
   /** Runs prepare-commit-msg and commit-msg. */
@@ -102,8 +113,14 @@ export interface GitReader {
 /** A repository, opened. What it does not know by name is a fault of git's or the disk's: `GIT_FAILED`, `IO_FAILED`. */
 export interface Git extends GitReader {
   /**
-   * Makes one commit of HEAD's tree and the files, and updates index and work tree on these paths only. It takes
-   * the store lock unless the caller holds it.
+   * Runs `run` alone among the coffer processes of the repository, what a killed write left behind having been
+   * finished. It gets a repository whose writes count on that lock; any other one's would wait for it.
+   *
+   * @throws CofferError `STORE_LOCKED`, `GIT_LOCKED`
+   */
+  exclusively<T>(run: (git: Git) => Promise<T>): Promise<T>
+  /**
+   * Makes one commit of HEAD's tree and the files, and updates index and work tree on these paths only.
    *
    * @throws CofferError `GIT_DIRTY`, `GIT_CONFLICTED`, `GIT_MOVED`, `GIT_LOCKED`, `GIT_IN_PROGRESS`, `GIT_NO_AUTHOR`,
    *   `GIT_SIGN_FAILED`, `GIT_REFUSED`, `GIT_UNSUPPORTED`, `STORE_LOCKED`; nothing has changed then
@@ -134,6 +151,4 @@ export interface Git extends GitReader {
   requireCommit(options: { readonly verify: boolean }): Promise<void>
   /** Whether a killed write waits to be finished: the pre-commit hook refuses then. */
   hasJournal(): boolean
-  /** Finishes what a killed write left behind. `withStoreLock` does it first of all. @throws CofferError `GIT_LOCKED` */
-  recover(): Promise<void>
 }

@@ -9,7 +9,7 @@ import { hasJournal } from "./journal.js"
 import { recover } from "./recover.js"
 import { stageChange } from "./stage-change.js"
 import { withStoreLock } from "./store-lock.js"
-import type { Step } from "./write.js"
+import type { Step, Writer } from "./write.js"
 
 /** @throws CofferError `GIT_NO_REPOSITORY`, `GIT_REFUSED`, `GIT_UNSUPPORTED` */
 export async function openBackend(dir: string, env: Environment, prefer: GitPreference): Promise<Backend> {
@@ -26,21 +26,28 @@ export async function openBackend(dir: string, env: Environment, prefer: GitPref
 
 /** Adds writes and recovery to a back end, and recovers if that needs no waiting. */
 export async function withWrites(backend: Backend, reached: (step: Step) => void): Promise<Git> {
-  const writer = { backend, reached }
-  const git: Git = {
+  const { commonDir } = backend
+  if (hasJournal(backend.gitDir)) await recoverIfIdle(backend)
+  return writable({ backend, reached }, run =>
+    withStoreLock({ commonDir, recover: () => recover(backend, { wait: true }) }, run),
+  )
+}
+
+/** @param lock - takes the store lock, or gives the token of whoever holds it. */
+function writable(writer: Writer, lock: <T>(run: (token: string) => Promise<T>) => Promise<T>): Git {
+  const { backend } = writer
+  return {
     ...backend,
-    commit: change => named(withStoreLock(git, token => commitChange(writer, token, change))),
-    stage: ({ files }) => named(withStoreLock(git, token => stageChange(writer, token, files))),
+    exclusively: run => lock(token => run(writable(writer, inner => inner(token)))),
+    commit: change => named(lock(token => commitChange(writer, token, change))),
+    stage: ({ files }) => named(lock(token => stageChange(writer, token, files))),
     requireClean: (base, paths) => named(requireClean(backend, base, paths)),
     async requireCommit(options) {
       refuseInProgress(backend)
       await backend.requireCommit(options)
     },
     hasJournal: () => hasJournal(backend.gitDir),
-    recover: () => recover(backend, { wait: true }),
   }
-  if (git.hasJournal()) await recoverIfIdle(backend)
-  return git
 }
 
 /** Gives a code to file system errors of the small steps that do not name theirs. */

@@ -1,5 +1,4 @@
 /** The store lock: one writing coffer process per repository, and none held up by a dead one. */
-import { AsyncLocalStorage } from "node:async_hooks"
 import { join } from "node:path"
 import { setTimeout as sleep } from "node:timers/promises"
 import { sha256Of } from "../../encoding/sha256.js"
@@ -18,10 +17,8 @@ export interface Lockable {
 const OWNER_WAIT_MS = 10_000
 const QUEUE_WAIT_MS = 60_000
 
-const held = new AsyncLocalStorage<ReadonlyMap<string, string>>()
-
 /**
- * Runs `run` alone among the coffer processes of a repository. Calls inside `run` go straight on.
+ * Runs `run` alone among the coffer processes of a repository.
  *
  * @param run - gets a token that no other holder of the lock ever has.
  * @param options.wait - false: not at all. Default: 10 s for an owner that makes no headway.
@@ -33,16 +30,11 @@ export async function withStoreLock<T>(
   options: { readonly wait?: boolean } = {},
 ): Promise<T> {
   const path = join(cofferFolder(repository.commonDir), "lock")
-  const outer = held.getStore()
-  const holding = outer?.get(path)
-  if (holding !== undefined) return run(holding)
   const owner = describeOwner()
   await acquire(path, owner, options.wait ?? true)
   try {
-    return await held.run(new Map([...(outer ?? []), [path, owner.token]]), async () => {
-      await repository.recover?.()
-      return run(owner.token)
-    })
+    await repository.recover?.()
+    return await run(owner.token)
   } finally {
     release(path, owner)
   }

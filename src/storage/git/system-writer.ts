@@ -1,7 +1,7 @@
 /** What the system back end writes: objects through one `git fast-import`, index, and refs in a transaction. */
 import { existsSync, rmSync } from "node:fs"
 import { join } from "node:path"
-import { Readable } from "node:stream"
+import { pipeline } from "node:stream"
 import { CofferError, hasCode } from "../../errors.js"
 import { cofferFolder } from "../coffer-folder.js"
 import { findPerson } from "./author.js"
@@ -15,6 +15,7 @@ import { refreshIndexFile } from "./index-refresh.js"
 import { noOid, type Person, printPerson, printTime } from "./object.js"
 import type { WriterContext } from "./system-context.js"
 import { head } from "./system-reader.js"
+import type { WrittenFiles } from "./work-files.js"
 
 type SystemWriter = Pick<
   Backend,
@@ -33,7 +34,7 @@ export function systemWriter(context: WriterContext): SystemWriter {
     },
     signs: () => signs(context),
     editIndex: (file, edits) => editIndex(context, file, edits),
-    refreshIndex: (file, paths) => refreshIndex(context, file, paths),
+    refreshIndex: (file, paths, written) => refreshIndex(context, file, paths, written),
     lockRef: update => lockRef(context, update),
   }
 }
@@ -76,14 +77,14 @@ function gitDate(at: Date): string {
  */
 const IMPORT_REF = "refs/coffer/write"
 
-function* commitStream(
+async function* commitStream(
   { base, files }: CommitChange,
   head: { author: string; committer: string; message: string; oidHex: OidHex },
-): Generator<Uint8Array | string> {
+): AsyncGenerator<Uint8Array | string> {
   yield `commit ${IMPORT_REF}\nmark :1\nauthor ${head.author}\ncommitter ${head.committer}\n`
   yield* data(Buffer.from(head.message))
   if (base !== null) yield `from ${base}\n`
-  for (const [path, bytes] of files) {
+  for await (const [path, bytes] of files.entries()) {
     if (bytes === null) yield `D ${quote(path)}\n`
     else {
       yield `M 100644 inline ${quote(path)}\n`
@@ -118,24 +119,37 @@ function quote(path: string): string {
 const KEEP_MEMORY = { MALLOC_TRIM_THRESHOLD_: "67108864", MALLOC_TOP_PAD_: "1048576" }
 
 /** Writes all objects in one process: below a hundred as loose files, else as one pack. */
-async function fastImport(context: WriterContext, stream: Iterable<Uint8Array | string>): Promise<string> {
+async function fastImport(context: WriterContext, stream: Stream): Promise<string> {
   rmSync(join(context.at.commonDir, `${IMPORT_REF}.lock`), { force: true })
   const child = context.git.start(["fast-import", "--quiet", "--done"], {
     ...durably(context),
     env: KEEP_MEMORY,
   })
-  Readable.from(toBuffers(stream)).pipe(child.stdin)
+  let failure: unknown
+  async function* feed() {
+    try {
+      yield* toBuffers(stream)
+    } catch (error) {
+      failure = error
+      throw error
+    }
+  }
+  // That git ends early is seen by its status.
+  pipeline(feed(), child.stdin, () => {})
   const { status, stdout, stderr } = await collect(child)
   if (status === 0) return stdout.toString().trim()
   rmSync(join(context.at.gitDir, `fast_import_crash_${child.pid}`), { force: true })
+  if (failure !== undefined) throw failure
   throw new CofferError("GIT_FAILED", `git fast-import: ${wordsOf(stderr)}`)
 }
 
+type Stream = Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>
+
 /** In chunks worth a system call. */
-function* toBuffers(stream: Iterable<Uint8Array | string>): Generator<Buffer> {
+async function* toBuffers(stream: Stream): AsyncGenerator<Buffer> {
   let parts: Uint8Array[] = []
   let length = 0
-  for (const part of stream) {
+  for await (const part of stream) {
     const bytes = typeof part === "string" ? Buffer.from(part) : part
     parts.push(bytes)
     length += bytes.length
@@ -204,10 +218,15 @@ async function editIndex(context: WriterContext, file: string, edits: readonly I
 }
 
 /** Not `git add --refresh`: that would put the files through whatever filters the repository's settings name. */
-async function refreshIndex(context: WriterContext, file: string, paths: readonly string[]): Promise<void> {
+async function refreshIndex(
+  context: WriterContext,
+  file: string,
+  paths: readonly string[],
+  written?: WrittenFiles,
+): Promise<void> {
   const { at, git, oidHex } = context
   try {
-    if (oidHex === 40) return refreshIndexFile(file, { ...at, oidHex }, paths)
+    if (oidHex === 40) return refreshIndexFile(file, { ...at, oidHex }, paths, written)
   } catch (error) {
     if (!hasCode(error, "GIT_UNSUPPORTED")) throw error
   }

@@ -1,6 +1,6 @@
 /** One commit in every shape of repository: our paths changed, everything of the user's as it was. */
 import { execFileSync } from "node:child_process"
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
@@ -273,6 +273,45 @@ for (const kind of KINDS) {
       git(folder, "ls-files", "secrets/many").split("\n").length - 1,
       names.filter(name => !name.includes("/3/")).length,
     )
+    assert.equal(leftovers(folder), [])
+    fsck(folder)
+  })
+
+  test(`${kind}: files are made as they are written; where one cannot be, nothing has changed`, async () => {
+    const folder = makeRepository()
+    const opened = await open(folder, kind)
+    const { commit: base } = await opened.head()
+    const paths = Array.from({ length: 300 }, (_, n) => `secrets/S${n}.yaml`)
+    const made: string[] = []
+    const change = (until: number) => ({
+      base,
+      message: "many",
+      at: AT,
+      verify: true,
+      files: {
+        keys: () => paths,
+        async *entries() {
+          for (const path of paths.slice(0, until)) {
+            await new Promise(later => setImmediate(later))
+            made.push(path)
+            // Together more than a pipe holds: git has been given some of it by then.
+            yield [path, Buffer.from(`${path}\n`.repeat(100))] as const
+          }
+          if (until < paths.length) throw new RangeError("cannot be made")
+        },
+      },
+    })
+    write(folder, "secrets/S7.yaml", "in the way\n")
+    assert.is(await codeOf(opened.commit(change(300))), "GIT_DIRTY")
+    assert.equal(made, [], "refused before any file is made")
+    unlinkSync(join(folder, "secrets/S7.yaml"))
+    assert.match(await codeOf(opened.commit(change(200))), "cannot be made")
+    assert.is(git(folder, "rev-parse", "HEAD").trim(), base)
+    assert.is(git(folder, "status", "--porcelain"), "")
+    assert.equal(leftovers(folder), [])
+    await opened.commit(change(300))
+    assert.is(git(folder, "show", "HEAD:secrets/S299.yaml"), "secrets/S299.yaml\n".repeat(100))
+    assert.is(git(folder, "status", "--porcelain"), "")
     assert.equal(leftovers(folder), [])
     fsck(folder)
   })

@@ -6,7 +6,6 @@ import { fileURLToPath } from "node:url"
 import { test } from "uvu"
 import * as assert from "uvu/assert"
 import { blobId } from "../../../src/storage/git/object.js"
-import { withStoreLock } from "../../../src/storage/git/store-lock.js"
 import type { Step } from "../../../src/storage/git/write.js"
 import {
   codeOf,
@@ -181,7 +180,7 @@ for (const kind of KINDS) {
       const found = inIndex(folder)
       assert.equal(found, found.A === NEW.A ? NEW : STAGED_BEFORE)
       assert.equal(inWorkTree(folder), found)
-      await withStoreLock(opened, async () => {})
+      await opened.exclusively(async () => {})
       assert.equal(inHead(folder), OLD)
       assert.equal(leftovers(folder), [])
     })

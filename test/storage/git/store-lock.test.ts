@@ -40,15 +40,12 @@ test("runs alone, also within one process, and leaves nothing", async () => {
   assert.not.ok(existsSync(lockOf(commonDir)))
 })
 
-test("goes straight on inside itself, and is released when its work fails", async () => {
+test("is released when its work fails", async () => {
   const commonDir = freshFolder()
-  const inner = withStoreLock({ commonDir }, outer =>
-    withStoreLock({ commonDir }, async token => {
-      assert.is(token, outer)
-      throw new RangeError("inner")
-    }),
-  )
-  assert.match(await codeOf(inner), "inner")
+  const failing = withStoreLock({ commonDir }, async () => {
+    throw new RangeError("inner")
+  })
+  assert.match(await codeOf(failing), "inner")
   assert.not.ok(existsSync(lockOf(commonDir)))
 })
 

@@ -1,5 +1,4 @@
 /** A process of its own that writes, for the tests that kill it or let several run at once. */
-import { withStoreLock } from "../../../src/storage/git/store-lock.js"
 import { commit, type Kind, open, toFiles } from "./repositories.js"
 
 const [, , job, folder, kind, ...rest] = process.argv as [string, string, string, string, Kind, ...string[]]
@@ -20,8 +19,8 @@ if (job === "loop") {
   const [name, rounds] = rest
   for (let round = 0; round < Number(rounds); round++) {
     const opened = await open(folder, kind)
-    await withStoreLock(opened, () =>
-      commit(opened, { [`secrets/${name}/${round}.yaml`]: `${name} ${round}\n` }, { scope: "secrets" }),
+    await opened.exclusively(locked =>
+      commit(locked, { [`secrets/${name}/${round}.yaml`]: `${name} ${round}\n` }, { scope: "secrets" }),
     )
   }
 }
@@ -31,9 +30,9 @@ if (job === "count") {
   const { readFileSync } = await import("node:fs")
   for (let round = 0; round < Number(rest[0]); round++) {
     const opened = await open(folder, kind)
-    await withStoreLock(opened, () => {
+    await opened.exclusively(locked => {
       const number = Number(readFileSync(`${folder}/secrets/N.yaml`, "utf8"))
-      return commit(opened, { "secrets/N.yaml": `${number + 1}\n` })
+      return commit(locked, { "secrets/N.yaml": `${number + 1}\n` })
     })
   }
 }
