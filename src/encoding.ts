@@ -106,10 +106,11 @@ export function pae(...parts: readonly (string | Uint8Array)[]): Uint8Array {
   const encoded = parts.map(part => (typeof part === "string" ? encodeUtf8(part) : part))
   const joined = new Uint8Array(encoded.reduce((sum, bytes) => sum + U64_BYTES + bytes.length, U64_BYTES))
   const numbers = viewOf(joined)
-  numbers.setBigUint64(0, BigInt(encoded.length))
+  numbers.setUint32(4, encoded.length)
   let end = U64_BYTES
   for (const bytes of encoded) {
-    numbers.setBigUint64(end, BigInt(bytes.length))
+    // The upper half stays zero: nothing is that long.
+    numbers.setUint32(end + 4, bytes.length)
     joined.set(bytes, end + U64_BYTES)
     end += U64_BYTES + bytes.length
   }

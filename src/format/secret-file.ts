@@ -1,6 +1,6 @@
 /** The file of one secret: what is signed, what is sealed, and the text form of both. */
 import { sha256Of } from "../encoding/sha256.js"
-import { encodeUtf8, equalBytes, isHex, isHex256 } from "../encoding.js"
+import { concat, encodeUtf8, equalBytes, isHex, isHex256 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printBlock, printMap, printPlain, printText, printTexts } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
@@ -178,8 +178,8 @@ function findPrevious(entry: string): { version: number; oid: string } | undefin
  * @see docs/format.md §4
  */
 export function printSecretFile(file: SecretFile): Uint8Array {
-  const body = printBody(file)
-  return encodeUtf8(body + printText("sum", sumOf(encodeUtf8(body))))
+  const body = encodeUtf8(printBody(file))
+  return concat([body, encodeUtf8(printText("sum", sumOf(body)))])
 }
 
 /** The bytes that a write is signed over: all above `signature`. */
