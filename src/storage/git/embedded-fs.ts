@@ -13,7 +13,9 @@ import { unsupported } from "./unsupported.js"
  * The calls below are synchronous: a promise for each of the many failing look-ups costs ten times the look-up.
  */
 export function objectFileSystem(objectFolders: readonly string[]): PromiseFsClient {
-  const places = (path: string) => {
+  const places = (path: string | undefined) => {
+    // For each object isomorphic-git tries first whether this file system gives promises.
+    if (path === undefined) return []
     const inside = relative(objectFolders[0]!, path)
     if (inside === ".." || inside.startsWith(`..${sep}`)) return [path]
     return objectFolders.map(folder => join(folder, inside))
