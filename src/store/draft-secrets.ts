@@ -198,7 +198,8 @@ async function putVersion(
   const isStaged =
     staged?.is === "verified" &&
     saysTheSame(staged.file, { file: await seal(), value: content.value }, access.sealKey)
-  draft.putSecret(name, isStaged ? async () => staged.file : seal, access)
+  if (isStaged) draft.putSecret(staged.file, access)
+  else draft.sealSecret(name, seal, access)
   return { name, version: succession.version, changed: !isStaged }
 }
 

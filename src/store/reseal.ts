@@ -7,7 +7,7 @@ import type { OpenKeyring } from "../keyring/open.js"
 import { canWrite, findMember, mayHaveSigned } from "../keyring/roles.js"
 import { inBatches, inOverlap } from "./batches.js"
 import { BATCH, type CheckedFile, type PathFile, parseFiles, verifyFiles } from "./reading.js"
-import { openFile, type SealKey, type SignedAnew, type Signer, sealSigned, signedPart } from "./seal.js"
+import { openFile, resealFile, type SealKey, type SignedAnew, type Signer } from "./seal.js"
 import { enterGroup } from "./succession.js"
 import type { Draft } from "./transaction.js"
 import { namesOf } from "./tree.js"
@@ -68,11 +68,11 @@ export async function resealOne(
   draft: Draft,
   { file, signingKey }: CheckedFile,
   to: Resealing,
-): Promise<SecretHeader> {
+): Promise<SecretFile> {
   const opened = openFile(file, (await to.keys.keyFor(file.key)).keys.seal)
-  const signed = signedPart(file, signAnew(file, signingKey, to))
-  draft.putSecret(file.name, async () => sealSigned(signed, opened, to.sealKey), to)
-  return signed
+  const sealed = resealFile(file, opened, to.sealKey, signAnew(file, signingKey, to))
+  draft.putSecret(sealed, to)
+  return sealed
 }
 
 /**

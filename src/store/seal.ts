@@ -53,7 +53,12 @@ export function resealFile(
   key: SealKey,
   change?: SignedAnew,
 ): SecretFile {
-  return sealSigned(signedPart(file, change), opened, key)
+  if (change === undefined) return sealSigned(file, opened, key)
+  const { name, signingKey } = change.signer
+  const group = change.group ?? file.group
+  const valueKeys = change.valueKeys ?? file.valueKeys
+  const signed = { ...file, group, valueKeys, signer: name }
+  return sealSigned({ ...signed, signature: signWrite(signingKey, writeContext(signed)) }, opened, key)
 }
 
 /**
@@ -78,21 +83,9 @@ export function openFile(file: SecretFile, seal: Uint8Array): OpenedValue {
   })
 }
 
-/** A file but for its sealed part. */
-export type Signed = Omit<SecretFile, "key" | "nonce" | "value">
+type Signed = Omit<SecretFile, "key" | "nonce" | "value">
 
-/** What stays of a file that is sealed again, signed anew where `change` says so. */
-export function signedPart({ key, nonce, value, ...signed }: SecretFile, change?: SignedAnew): Signed {
-  if (change === undefined) return signed
-  const group = change.group ?? signed.group
-  const valueKeys = change.valueKeys ?? signed.valueKeys
-  const { name, signingKey } = change.signer
-  const changed = { ...signed, group, valueKeys, signer: name }
-  return { ...changed, signature: signWrite(signingKey, writeContext(changed)) }
-}
-
-/** Seals the value of a signed file. */
-export function sealSigned(signed: Signed, opened: OpenedValue, key: SealKey): SecretFile {
+function sealSigned(signed: Signed, opened: OpenedValue, key: SealKey): SecretFile {
   const file = { ...signed, key: key.id }
   return { ...file, ...sealValue(key.seal, sealContext(file), opened.salt, opened.value) }
 }

@@ -12,7 +12,7 @@ import { type GroupAccess, groupOpener } from "./access.js"
 import { inOverlap } from "./batches.js"
 import { BATCH, type PathFile, parseFile, parseVerified, verifyFiles } from "./reading.js"
 import { judgeBranch } from "./rollback.js"
-import { openFile } from "./seal.js"
+import { openFile, type SealKey } from "./seal.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree } from "./tree.js"
@@ -76,12 +76,14 @@ export interface Draft {
   open(group: string): Promise<GroupAccess>
   /** The same where values are going to be signed. @throws CofferError `ROLE_MISSING` for readers and rotators */
   openForWriting(group: string): Promise<GroupAccess>
+  /** Puts a secret's file in place after proof that it opens. */
+  putSecret(file: SecretFile, access: Pick<GroupAccess, "sealKey">): void
   /**
-   * Puts a secret's file in place after proof that it opens.
+   * The same for one that is still to be sealed.
    *
    * @param seal - called when all else about the operation is sure: what can be refused is refused before.
    */
-  putSecret(name: SecretName, seal: () => Promise<SecretFile>, access: Pick<GroupAccess, "sealKey">): void
+  sealSecret(name: SecretName, seal: () => Promise<SecretFile>, access: Pick<GroupAccess, "sealKey">): void
   /** Leaves a secret's file as HEAD has it: without a commit, what is staged of it is taken back. */
   keepSecret(file: SecretFile): void
   /** Removes a secret's file. */
@@ -145,10 +147,9 @@ async function attemptChange<T>(
   const files: DraftFiles = { put: new Map(), kept: new Map() }
   const result = await plan(makeDraft({ store, git, view, base, options }, files))
   const after = await verifyResult(store, view, files.put, merging)
-  const put = filesIn(store.folder, files.put)
-  const touched = filesIn(store.folder, new Map([...files.kept, ...files.put]))
+  const touched = () => filesIn(store.folder, new Map([...files.kept, ...files.put]))
   if (options.dryRun) {
-    const paths = touched.keys()
+    const paths = touched().keys()
     if (options.commit !== false && paths.length > 0) {
       await git.requireCommit({ verify: options.verify ?? true })
       await git.requireClean(base, paths)
@@ -162,14 +163,14 @@ async function attemptChange<T>(
   if (takesBack) await refuseSecondRecord({ git, base, store }, files)
   if (options.commit === false) {
     const wanted = new Map<string, Uint8Array | null>()
-    for await (const file of touched.entries()) wanted.set(...file)
+    for await (const file of touched().entries()) wanted.set(...file)
     return { result, changed: wanted.size > 0 && (await git.stage({ files: wanted })), commit: null }
   }
   if (files.put.size === 0) return { result, changed: false, commit: null }
   const commit = await git.commit({
     base,
     scope: store.folder,
-    files: put,
+    files: filesIn(store.folder, files.put),
     message: options.message ?? describe(result),
     at: options.at,
     verify: options.verify ?? true,
@@ -179,12 +180,15 @@ async function attemptChange<T>(
 }
 
 /** Drafted files as git has them: those that are still to be made are, a batch ahead of who reads them. */
-function filesIn(folder: string, drafted: ReadonlyMap<string, Content>) {
+function filesIn(folder: string, drafted: Map<string, Content>) {
   const inRepository = (path: string) => `${folder}/${path}`
   const make = (batch: readonly (readonly [string, Content])[]) =>
     Promise.all(
       batch.map(async ([path, content]): Promise<readonly [string, Uint8Array | null]> => {
-        return [inRepository(path), typeof content === "function" ? await content() : content]
+        const bytes = typeof content === "function" ? await content() : content
+        // What it was made of need not stay in memory.
+        drafted.set(path, bytes)
+        return [inRepository(path), bytes]
       }),
     )
   return {
@@ -283,13 +287,12 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       requireWriter(access)
       return access
     },
-    putSecret(name, seal, { sealKey }) {
+    putSecret(file, { sealKey }) {
+      files.set(pathOf(parseSecretName(file.name)), proven(file, sealKey))
+    },
+    sealSecret(name, seal, { sealKey }) {
       // From JavaScript anything can come as a name.
-      files.set(pathOf(parseSecretName(name)), async () => {
-        const file = await seal()
-        openFile(file, sealKey.seal)
-        return printSecretFile(file)
-      })
+      files.set(pathOf(parseSecretName(name)), async () => proven(await seal(), sealKey))
     },
     keepSecret(file) {
       kept.set(pathOf(file.name), printSecretFile(file))
@@ -328,6 +331,12 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       for await (const _ of inOverlap(parse(), BATCH, batch => verifyFiles(view.keyring, batch)));
     },
   }
+}
+
+/** A file's bytes, when it has been opened. @throws CofferError `TAMPERED` */
+function proven(file: SecretFile, { seal }: SealKey): Uint8Array {
+  openFile(file, seal)
+  return printSecretFile(file)
 }
 
 /**
