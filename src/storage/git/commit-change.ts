@@ -22,7 +22,7 @@ export async function commitChange(writer: Writer, token: string, wanted: Commit
   reached("checked")
   // Nothing of git's is locked yet: signing may wait for a person to type a PIN.
   const made = new Map<string, Uint8Array | null>()
-  let commit = await backend.writeCommit({ ...change, files: keepIn(made, wanted.files) })
+  let commit = await backend.writeCommit({ ...change, files: recordIn(made, wanted.files) })
   change = { ...change, files: made }
   reached("objects")
   const files = journalFiles(backend, snapshot, made)
@@ -91,7 +91,7 @@ async function onTopOf(backend: Backend, change: CommitChange, head: Oid | null)
 }
 
 /** The files, which are put into `made` as well when they are made. */
-function keepIn(made: Map<string, Uint8Array | null>, files: CommitFiles): CommitFiles {
+function recordIn(made: Map<string, Uint8Array | null>, files: CommitFiles): CommitFiles {
   return {
     keys: () => files.keys(),
     async *entries() {
