@@ -194,6 +194,19 @@ const parts = {
     })
   },
 
+  // Git packs objects as differences from others, which is where reading without it can go wrong.
+  embedded() {
+    const store = newStore("embedded", 2000)
+    must(store, ["git", "gc", "-q"])
+    const [system, embedded] = measure(
+      store,
+      3,
+      ["system", "embedded"].map(git => ({ argv: [...coffer, "--git", git, "rotate"] })),
+    )
+    absolute("rotate of 2,000 secrets without git", embedded)
+    ratio("rotate of 2,000 without git: wall", embedded.wall, system.wall, "with it")
+  },
+
   hook() {
     const store = newStore("hook", 1000)
     for (let index = 0; index < 50; index++)
