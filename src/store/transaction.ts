@@ -10,9 +10,9 @@ import { systemError } from "../storage/files.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { type GroupAccess, groupOpener } from "./access.js"
 import { inOverlap } from "./batches.js"
+import { type Content, type DraftFiles, filesIn, proven } from "./draft-files.js"
 import { BATCH, type PathFile, parseFile, parseVerified, verifyFiles } from "./reading.js"
 import { judgeBranch } from "./rollback.js"
-import { openFile, type SealKey } from "./seal.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree } from "./tree.js"
@@ -179,24 +179,6 @@ async function attemptChange<T>(
   return { result, changed: true, commit }
 }
 
-/** Drafted files as git has them: those that are still to be made are, a batch ahead of who reads them. */
-function filesIn(folder: string, drafted: Map<string, Content>) {
-  const inRepository = (path: string) => `${folder}/${path}`
-  const make = (batch: readonly (readonly [string, Content])[]) =>
-    Promise.all(
-      batch.map(async ([path, content]): Promise<readonly [string, Uint8Array | null]> => {
-        const bytes = typeof content === "function" ? await content() : content
-        // What it was made of need not stay in memory.
-        drafted.set(path, bytes)
-        return [inRepository(path), bytes]
-      }),
-    )
-  return {
-    keys: () => [...drafted.keys()].map(inRepository),
-    entries: () => inOverlap(drafted, BATCH, make),
-  }
-}
-
 /** The commit is there: where this machine cannot note it down, the next command verifies more, and that is all. */
 async function rememberQuietly(store: Store, view: View, commit: Oid): Promise<void> {
   try {
@@ -234,15 +216,6 @@ function asRevival(error: unknown): never {
     hint: "rotate --finish takes in what it sealed; then remove its key records, or take its author back with a new key",
     cause: error,
   })
-}
-
-/** A file's bytes, or how to make them; null: it goes. */
-type Content = Uint8Array | null | (() => Promise<Uint8Array>)
-
-/** What an operation puts in place, by path in the store, and what it finds to be as wanted in HEAD. */
-interface DraftFiles {
-  readonly put: Map<string, Content>
-  readonly kept: Map<string, Uint8Array>
 }
 
 interface DraftContext {
@@ -331,12 +304,6 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       for await (const _ of inOverlap(parse(), BATCH, batch => verifyFiles(view.keyring, batch)));
     },
   }
-}
-
-/** A file's bytes, when it has been opened. @throws CofferError `TAMPERED` */
-function proven(file: SecretFile, { seal }: SealKey): Uint8Array {
-  openFile(file, seal)
-  return printSecretFile(file)
 }
 
 /**
