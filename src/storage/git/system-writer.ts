@@ -118,10 +118,13 @@ function quote(path: string): string {
  */
 const KEEP_MEMORY = { MALLOC_TRIM_THRESHOLD_: "67108864", MALLOC_TOP_PAD_: "1048576" }
 
-/** Writes all objects in one process: below a hundred as loose files, else as one pack. */
+/**
+ * Writes all objects in one process: below a hundred as loose files, else as one pack. None as a difference from the
+ * one before: that saves a fifth of a pack of sealed files, which `git gc` does not, and every reader pays for it.
+ */
 async function fastImport(context: WriterContext, stream: Stream): Promise<string> {
   rmSync(join(context.at.commonDir, `${IMPORT_REF}.lock`), { force: true })
-  const child = context.git.start(["fast-import", "--quiet", "--done"], {
+  const child = context.git.start(["fast-import", "--quiet", "--done", "--depth=0"], {
     ...durably(context),
     env: KEEP_MEMORY,
   })
