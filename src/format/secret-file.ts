@@ -1,6 +1,6 @@
 /** The file of one secret: what is signed, what is sealed, and the text form of both. */
 import { sha256Of } from "../encoding/sha256.js"
-import { concat, encodeUtf8, equalBytes, isHex, isHex256 } from "../encoding.js"
+import { asBuffer, concat, encodeUtf8, equalBytes, isHex, isHex256 } from "../encoding.js"
 import { CofferError } from "../errors.js"
 import { printBlock, printMap, printPlain, printText, printTexts } from "./canonical.js"
 import { CanonicalReader } from "./canonical-reader.js"
@@ -190,6 +190,11 @@ export function writeContext(header: SecretHeader): Uint8Array {
 /** The bytes that a value is sealed to: all above `nonce`. */
 export function sealContext(file: Omit<SecretFile, "nonce" | "value">): Uint8Array {
   return encodeUtf8(printSigned(file))
+}
+
+/** {@link sealContext} as it stands in a printed file. */
+export function sealContextIn(bytes: Uint8Array): Uint8Array {
+  return bytes.subarray(0, asBuffer(bytes).lastIndexOf("\nnonce:") + 1)
 }
 
 function printHeader(header: SecretHeader): string {

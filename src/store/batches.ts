@@ -26,8 +26,8 @@ export async function* inOverlap<T, R>(
     const now = work(batch)
     // What it fails with is thrown where it is awaited; what fails before that must not leave it unheard.
     now.catch(() => {})
-    yield* await before
+    for (const made of await before) yield made
     before = now
   }
-  yield* await before
+  for (const made of await before) yield made
 }

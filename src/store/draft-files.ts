@@ -1,5 +1,5 @@
 /** The files of one operation: bytes, or what makes them when git takes them in. */
-import { printSecretFile, type SecretFile } from "../format/secret-file.js"
+import { printSecretFile, type SecretFile, sealContextIn } from "../format/secret-file.js"
 import { inOverlap } from "./batches.js"
 import { BATCH } from "./reading.js"
 import { openFile, type SealKey } from "./seal.js"
@@ -31,8 +31,9 @@ export function filesIn(folder: string, drafted: Map<string, Content>) {
   }
 }
 
-/** A file's bytes, when it has been opened. @throws CofferError `TAMPERED` */
+/** A file's bytes, when the value has opened in just these. @throws CofferError `TAMPERED` */
 export function proven(file: SecretFile, { seal }: SealKey): Uint8Array {
-  openFile(file, seal)
-  return printSecretFile(file)
+  const bytes = printSecretFile(file)
+  openFile(file, seal, sealContextIn(bytes))
+  return bytes
 }

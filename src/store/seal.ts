@@ -64,12 +64,13 @@ export function resealFile(
 /**
  * Opens a file that has passed the checks that need no key.
  *
+ * @param context - what the value is sealed to.
  * @throws CofferError `TAMPERED` if the sealed part does not open or gives another value than was signed, and for a
  * tombstone that seals one.
  */
-export function openFile(file: SecretFile, seal: Uint8Array): OpenedValue {
+export function openFile(file: SecretFile, seal: Uint8Array, context = sealContext(file)): OpenedValue {
   try {
-    const opened = openValue(seal, sealContext(file), file)
+    const opened = openValue(seal, context, file)
     // A tombstone's value would be on nobody's exposure list.
     const isEmpty = opened.value.length === 0
     // One meaning per file: a rotator who seals another value cannot keep the signed digest.

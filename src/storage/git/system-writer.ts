@@ -80,32 +80,29 @@ const IMPORT_REF = "refs/coffer/write"
 async function* commitStream(
   { base, files }: CommitChange,
   head: { author: string; committer: string; message: string; oidHex: OidHex },
-): AsyncGenerator<Uint8Array | string> {
-  yield `commit ${IMPORT_REF}\nmark :1\nauthor ${head.author}\ncommitter ${head.committer}\n`
-  yield* data(Buffer.from(head.message))
-  if (base !== null) yield `from ${base}\n`
+): AsyncGenerator<Part[]> {
+  yield [
+    `commit ${IMPORT_REF}\nmark :1\nauthor ${head.author}\ncommitter ${head.committer}\n`,
+    ...data(Buffer.from(head.message)),
+  ]
+  if (base !== null) yield [`from ${base}\n`]
   for await (const [path, bytes] of files.entries()) {
-    if (bytes === null) yield `D ${quote(path)}\n`
-    else {
-      yield `M 100644 inline ${quote(path)}\n`
-      yield* data(bytes)
-    }
+    if (bytes === null) yield [`D ${quote(path)}\n`]
+    else yield [`M 100644 inline ${quote(path)}\n`, ...data(bytes)]
   }
-  yield `\nget-mark :1\nreset ${IMPORT_REF}\nfrom ${noOid(head.oidHex)}\n\ndone\n`
+  yield [`\nget-mark :1\nreset ${IMPORT_REF}\nfrom ${noOid(head.oidHex)}\n\ndone\n`]
 }
 
-function* blobStream(blobs: Iterable<Uint8Array>): Generator<Uint8Array | string> {
-  for (const bytes of blobs) {
-    yield "blob\n"
-    yield* data(bytes)
-  }
-  yield "done\n"
+function* blobStream(blobs: Iterable<Uint8Array>): Generator<Part[]> {
+  for (const bytes of blobs) yield ["blob\n", ...data(bytes)]
+  yield ["done\n"]
 }
 
-function* data(bytes: Uint8Array): Generator<Uint8Array | string> {
-  yield `data ${bytes.length}\n`
-  if (bytes.length > 0) yield bytes
-  yield "\n"
+/** A piece of what fast-import reads. Its streams give a list of them for each object. */
+type Part = Uint8Array | string
+
+function data(bytes: Uint8Array): Part[] {
+  return [`data ${bytes.length}\n`, bytes, "\n"]
 }
 
 function quote(path: string): string {
@@ -146,16 +143,18 @@ async function fastImport(context: WriterContext, stream: Stream): Promise<strin
   throw new CofferError("GIT_FAILED", `git fast-import: ${wordsOf(stderr)}`)
 }
 
-type Stream = Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>
+type Stream = Iterable<Part[]> | AsyncIterable<Part[]>
 
 /** In chunks worth a system call. */
 async function* toBuffers(stream: Stream): AsyncGenerator<Buffer> {
   let parts: Uint8Array[] = []
   let length = 0
-  for await (const part of stream) {
-    const bytes = typeof part === "string" ? Buffer.from(part) : part
-    parts.push(bytes)
-    length += bytes.length
+  for await (const object of stream) {
+    for (const part of object) {
+      const bytes = typeof part === "string" ? Buffer.from(part) : part
+      parts.push(bytes)
+      length += bytes.length
+    }
     if (length < 64 * 1024) continue
     yield Buffer.concat(parts)
     parts = []
