@@ -195,12 +195,15 @@ async function putVersion(
   }
   const seal = () => sealVersion(header, content.value, access.sealKey, access.signer)
   const staged = await draft.findStaged(name)
-  const isStaged =
-    staged?.is === "verified" &&
-    saysTheSame(staged.file, { file: await seal(), value: content.value }, access.sealKey)
-  if (isStaged) draft.putSecret(staged.file, access)
-  else draft.sealSecret(name, seal, access)
-  return { name, version: succession.version, changed: !isStaged }
+  const { version } = succession
+  if (staged?.is !== "verified") {
+    draft.sealSecret(name, seal, access)
+    return { name, version, changed: true }
+  }
+  const file = await seal()
+  const isStaged = saysTheSame(staged.file, { file, value: content.value }, access.sealKey)
+  draft.putSecret(isStaged ? staged.file : file, access)
+  return { name, version, changed: !isStaged }
 }
 
 /** Whether two files differ only in what each sealing draws anew, and in the time. */
