@@ -80,7 +80,7 @@ async function runEditor(session: Session, editor: readonly string[], path: stri
   try {
     end = await child.ended
   } catch (error) {
-    throw new CofferError("USAGE", "the editor could not be started", {
+    throw new CofferError("USAGE", `the editor "${file}" could not be started`, {
       hint: "set EDITOR to the editor you use, for example: export EDITOR=nano",
       cause: error,
     })

@@ -19,7 +19,7 @@ export const TRANSFER_OPTIONS = {
   cas: {
     type: "integer",
     placeholder: "n",
-    help: "only if the target's current version is n (0: only if new)",
+    help: "only if the target's current version is N (0: only if new)",
   },
   force: { type: "boolean", help: "also where the target holds a value" },
   ...WRITE_OPTIONS,

@@ -19,7 +19,7 @@ export const deleteCommand = defineCommand({
   positionals: { names: { label: "NAME", help: "the secrets; with -r, paths", repeats: true } },
   options: {
     recursive: { type: "boolean", alias: "r", help: "everything below each path too" },
-    cas: { type: "integer", placeholder: "n", help: "only if the current version is n" },
+    cas: { type: "integer", placeholder: "n", help: "only if the current version is N" },
     purge: {
       type: "boolean",
       help: "take away what a committed deletion has left: the numbering ends there",

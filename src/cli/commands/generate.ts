@@ -22,7 +22,7 @@ export const generate = defineCommand({
   options: {
     length: { type: "integer", placeholder: "n", help: "characters, 8 to 1024 (default 32)" },
     alphabet: { type: "string", placeholder: "chars", help: "the characters to draw from" },
-    words: { type: "integer", placeholder: "n", help: "n pronounceable words instead, 3 to 64" },
+    words: { type: "integer", placeholder: "n", help: "N pronounceable words instead, 3 to 64" },
     print: { type: "boolean", help: "print the value too" },
     force: { type: "boolean", help: "replace a value that is there" },
     ...WRITE_OPTIONS,

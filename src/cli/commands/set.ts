@@ -25,12 +25,12 @@ export const set = defineCommand({
   options: {
     file: { type: "string", placeholder: "path", help: "take the value from a file, byte for byte" },
     exact: { type: "boolean", help: "keep the final line ending of a single line" },
-    cas: { type: "integer", placeholder: "n", help: "only if the current version is n (0: only if new)" },
+    cas: { type: "integer", placeholder: "n", help: "only if the current version is N (0: only if new)" },
     meta: {
       type: "string",
       repeats: true,
       placeholder: "k=v",
-      help: "a public remark: description, owner, env, rotateAfter, expires, tags; may repeat, k= removes one",
+      help: "a public remark: description, owner, env, rotateAfter, expires, tags; may repeat, K= removes one",
     },
     batch: {
       type: "boolean",
