@@ -77,6 +77,16 @@ export function inProgress({ gitDir }: { readonly gitDir: string }): GitState {
 }
 
 /**
+ * Whether git's index may hold conflicts: something is in progress, or git merged outside of a merge, as `git stash pop`,
+ * `git merge --squash` and `git checkout -m` do. These leave what they merged in `AUTO_MERGE` until the next commit (not with the
+ * strategy `recursive`, where a stash leaves nothing to know it by).
+ */
+export function mayBeInConflict(repository: { readonly gitDir: string }): boolean {
+  if (inProgress(repository) !== "clean") return true
+  return ["AUTO_MERGE", "SQUASH_MSG"].some(name => existsSync(join(repository.gitDir, name)))
+}
+
+/**
  * Whether this work tree may leave out files: it has patterns of a sparse checkout, in force or not, or an index with
  * entries that somebody has marked by hand, for which git needs version 3. (Version 4 does not tell, and is not looked
  * into: with many files that would cost more than what is asked for.)

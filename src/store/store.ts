@@ -17,7 +17,13 @@ import { gitPreference } from "../storage/git-preference.js"
 import { type LoadedIdentities, loadIdentities } from "../storage/identities.js"
 import type { LocalState, StateChange, StateLocation } from "../storage/local-state.js"
 import { once } from "../storage/once.js"
-import { inProgress, JOURNAL_PATH, mayBeSparse, type Repository } from "../storage/repository.js"
+import {
+  inProgress,
+  JOURNAL_PATH,
+  mayBeInConflict,
+  mayBeSparse,
+  type Repository,
+} from "../storage/repository.js"
 import { findSurroundings, locateStore } from "./locate.js"
 import { openRemembered } from "./remembered.js"
 import { gitTree, type Tree, type TreeFile, workTree } from "./tree.js"
@@ -257,14 +263,14 @@ function removedByHand(path: string): CofferError {
   })
 }
 
-/** Store paths in conflict. Git is asked only in the middle of a merge, rebase and the like. */
+/** Store paths in conflict. Git is asked only where it has left a trace of merging. */
 async function findConflicts(
   repository: Repository | undefined,
   git: () => Promise<Git>,
   folder: string,
 ): Promise<ReadonlySet<string>> {
   const paths = new Set<string>()
-  if (repository === undefined || inProgress(repository) === "clean") return paths
+  if (repository === undefined || !mayBeInConflict(repository)) return paths
   for (const { path, stage } of await (await git()).entries("index", folder)) {
     if (stage !== 0) paths.add(path.slice(folder.length + 1))
   }
