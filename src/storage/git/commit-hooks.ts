@@ -31,8 +31,10 @@ export async function runMessageHooks(context: WriterContext, message: string): 
     for (const [name, more] of present) await runHook(context, name, [file, ...more])
     const written = readPlainFile(file, MAX_MESSAGE_BYTES) ?? new Uint8Array()
     const completed = tidyMessage(decodeMessage(written))
-    if (completed !== "") return completed
-    throw new CofferError("GIT_REFUSED", "a hook has emptied the commit message", {
+    // With a NUL byte git makes no commit: its readers end there.
+    if (completed !== "" && !completed.includes("\0")) return completed
+    const what = completed === "" ? "emptied the commit message" : "put a NUL byte into the commit message"
+    throw new CofferError("GIT_REFUSED", `a hook has ${what}`, {
       hint: `--no-verify skips the hooks; they are in "${context.hooks}"`,
     })
   } finally {

@@ -130,8 +130,11 @@ function startSession(git: GitProgram, at: Repository): Session {
 
 /** Whether Node waits for the process: only while a question is open. */
 function keepAlive(child: ChildProcessWithoutNullStreams, isWanted: boolean): void {
-  // A child's streams are sockets, whatever their types say.
-  for (const part of [child, ...([child.stdin, child.stdout, child.stderr] as unknown as Socket[])]) {
+  // A child's streams are sockets, whatever their types say. One that is closed would wait to be connected again.
+  const sockets = ([child.stdin, child.stdout, child.stderr] as unknown as Socket[]).filter(
+    socket => !socket.destroyed,
+  )
+  for (const part of [child, ...sockets]) {
     if (isWanted) part.ref()
     else part.unref()
   }

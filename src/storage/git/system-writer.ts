@@ -54,6 +54,8 @@ async function writeCommit(context: WriterContext, change: CommitChange): Promis
   const message = change.verify ? await runMessageHooks(context, change.message) : change.message
   const { oidHex } = context
   const commit = await fastImport(context, commitStream(change, { author, committer, message, oidHex }))
+  // Nothing is what a branch is deleted with.
+  if (commit.length !== oidHex) throw new CofferError("GIT_FAILED", "git fast-import named no commit")
   return isSigned ? signedCommit(context, change, commit, message) : commit
 }
 
@@ -126,21 +128,31 @@ async function fastImport(context: WriterContext, stream: Stream): Promise<strin
     env: KEEP_MEMORY,
   })
   let failure: unknown
-  async function* feed() {
+  let isWhole = false
+  async function* watched() {
     try {
-      yield* toBuffers(stream)
+      yield* stream
+      isWhole = true
     } catch (error) {
       failure = error
       throw error
     }
   }
-  // That git ends early is seen by its status.
-  pipeline(feed(), child.stdin, () => {})
+  // That git ends early is seen below.
+  pipeline(toBuffers(watched()), child.stdin, () => {})
   const { status, stdout, stderr } = await collect(child)
-  if (status === 0) return stdout.toString().trim()
-  rmSync(join(context.at.gitDir, `fast_import_crash_${child.pid}`), { force: true })
+  if (status === 0 && isWhole) return stdout.toString().trim()
+  const words = dropCrashReport(context, stderr)
   if (failure !== undefined) throw failure
-  throw new CofferError("GIT_FAILED", `git fast-import: ${wordsOf(stderr)}`)
+  throw new CofferError("GIT_FAILED", `git fast-import: ${wordsOf(words) || `status ${status}`}`)
+}
+
+/** Removes the report of its state that git leaves, and the line that tells of it: git may be a script, with git as its child. */
+function dropCrashReport({ at }: WriterContext, words: string): string {
+  return words.replace(/^fast-import: dumping crash report to .*(fast_import_crash_\d+)\n/gm, (_, name) => {
+    rmSync(join(at.gitDir, name), { force: true })
+    return ""
+  })
 }
 
 type Stream = Iterable<Part[]> | AsyncIterable<Part[]>

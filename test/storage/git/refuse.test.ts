@@ -358,11 +358,11 @@ for (const kind of KINDS) {
     assert.is(await codeOf((await open(folder, kind)).requireCommit({ verify: false })), "GIT_UNSUPPORTED")
   })
 
-  test(`${kind}: a message hook that takes the message away, or leaves a process behind`, async () => {
+  test(`${kind}: a message hook that takes the message away, makes none of git's, or leaves a process behind`, async () => {
     if (kind !== "system") return
     const folder = makeRepository()
     const opened = await open(folder, kind)
-    for (const script of ['rm "$1"', ': > "$1"', 'printf " \\n" > "$1"']) {
+    for (const script of ['rm "$1"', ': > "$1"', 'printf " \\n" > "$1"', 'printf "a\\000b\\n" >> "$1"']) {
       hook(folder, "commit-msg", script)
       assert.is(await codeOf(commit(opened, { "secrets/A.yaml": "x\n" })), "GIT_REFUSED", script)
     }
