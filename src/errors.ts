@@ -101,9 +101,25 @@ export type ErrorCode = keyof typeof EXIT_CODES
  */
 const BRAND = Symbol.for("coffer.error")
 
-/** What to do where whoever noticed has nothing better to say: faults of git and of the disk can come up anywhere. */
-const USUAL_HINTS: Partial<Record<ErrorCode, string>> = {
-  GIT_FAILED: "run it again; if it stays: git fsck, git status",
+/** What to do where whoever noticed has nothing better to say, by exit status: no error is without a hint. */
+const USUAL_HINTS: Readonly<Record<(typeof EXIT_CODES)[ErrorCode], string>> = {
+  1: "run it again with --debug and send what it prints, after a look at it",
+  2: "coffer --help lists the commands, and --help after one what it takes",
+  3: "coffer check lists what is wrong",
+  4: "run it again in a clone with the whole history",
+  10: "coffer list shows what there is",
+  11: "coffer status shows who may read and write",
+  12: "coffer check lists what is wrong; git log -p -- FILE shows who changed it",
+  13: "run it again; coffer status shows what is in the way",
+  14: "run it again; if it stays: git fsck, git status",
+  15: "coffer list shows what there is; take another name",
+  130: "run it again",
+}
+
+/** The same where the exit status says too little. */
+const HINTS_OF_CODES: Partial<Record<ErrorCode, string>> = {
+  IDENTITY_INVALID: "coffer identity new makes one, coffer identity import takes one in",
+  LIMIT_EXCEEDED: "make it smaller, or take away what is no longer needed",
   IO_FAILED: "run it again once files can be read and written there",
 }
 
@@ -116,7 +132,7 @@ export class CofferError extends Error {
   readonly [BRAND] = true
   readonly code: ErrorCode
   /** What to type or do next. */
-  readonly hint: string | undefined
+  readonly hint: string
 
   /**
    * @param message - lower case, no full stop, the offending name quoted; never a value or a key.
@@ -129,7 +145,7 @@ export class CofferError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = "CofferError"
     this.code = code
-    this.hint = options.hint ?? USUAL_HINTS[code]
+    this.hint = options.hint ?? HINTS_OF_CODES[code] ?? USUAL_HINTS[EXIT_CODES[code]]
   }
 
   /** The exit status of the command that ends with this error. */

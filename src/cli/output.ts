@@ -79,7 +79,7 @@ export function reportError(
     const { notes = [] } = options
     const said = notes.length === 0 ? {} : { notes }
     const line = JSON.stringify({
-      error: { code, message, ...(hint === undefined ? {} : { hint }), exit, ...said },
+      error: { code, message, hint, exit, ...said },
     })
     host.stderr.write(`${printableJson(line)}\n`)
   } else {
@@ -92,15 +92,13 @@ export function reportError(
 function printError(host: Host, { message, hint }: CofferError): void {
   const paint = painter(host)
   host.stderr.write(`${paint(RED, "coffer: error:")} ${indented(message)}\n`)
-  if (hint !== undefined) host.stderr.write(`${paint(CYAN, "coffer: hint:")} ${indented(hint)}\n`)
+  host.stderr.write(`${paint(CYAN, "coffer: hint:")} ${indented(hint)}\n`)
 }
 
 // The message of an unknown error may hold anything, a value too: it is shown only when asked for.
 function bug(error: unknown): CofferError {
   const name = error instanceof Error ? error.name : typeof error
-  return new CofferError("BUG", `this is a bug in coffer (${name}), please report it`, {
-    hint: "run it again with --debug and send what it prints, after a look at it",
-  })
+  return new CofferError("BUG", `this is a bug in coffer (${name}), please report it`)
 }
 
 /** Names, places and error numbers. Only our own messages: those of others may quote what they choked on. */

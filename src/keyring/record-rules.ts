@@ -55,7 +55,7 @@ function parseNode(
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
     const { code, hint } = error
-    refuse({ code, path, message: error.message, ...(hint === undefined ? {} : { hint }) })
+    refuse({ code, path, message: error.message, hint })
     return undefined
   }
 }

@@ -107,7 +107,7 @@ export async function openAndCheck(options: OpenOptions, request: CheckRequest):
 export function refusalOf(error: unknown): Finding {
   if (!(error instanceof CofferError) || error.exit !== EXIT_CODES.DAMAGED) throw error
   const { code, message, hint } = error
-  return { code, level: "error", message, ...(hint === undefined ? {} : { hint }) }
+  return { code, level: "error", message, hint }
 }
 
 /** Looks at everything. @param request.values - whether values are opened too. */

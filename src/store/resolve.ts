@@ -115,9 +115,10 @@ export async function resolveSecret(
 
 async function inMerge<T>(store: Store, at: Date, work: (merge: Merge) => Promise<T>): Promise<T> {
   return (await store.git()).exclusively(async git => {
-    // Both sides' keyrings may be there, diverged, so this is no other write; but what is not pinned is not sealed to.
+    // Both sides' keyrings may be there, diverged or undecided, so this is no other write; but what is not pinned is not
+    // sealed to.
     choosePin(store, "write")
-    const view = await verifyTree(store, gitTree(git, "index", store.folder), { use: "open" })
+    const view = await verifyTree(store, gitTree(git, "index", store.folder), { use: "open", merging: true })
     const { identities } = await store.identities()
     const stages = await readStages(store, git, view)
     const open = groupOpener(store, view)

@@ -160,7 +160,7 @@ async function attemptChange<T>(
   const takesBack = options.commit === false && (await git.state()) === "clean"
   if (files.kept.size > 0 && !takesBack)
     await git.requireClean(base, filesIn(store.folder, files.kept).keys())
-  if (takesBack) await refuseSecondRecord({ git, base, store }, files)
+  if (takesBack) await refuseBesideStaged({ git, base, store }, files)
   if (options.commit === false) {
     const wanted = new Map<string, Uint8Array | null>()
     for await (const file of touched().entries()) wanted.set(...file)
@@ -308,19 +308,23 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
 
 /**
  * A key record made without a commit stays staged: a second one from the same HEAD would diverge from it, and taking
- * the first one back could leave secrets under a key that is nowhere.
+ * the first one back could leave secrets under a key that is nowhere. And what is sealed again with it is HEAD's: a
+ * staged change of the same secret would be lost.
  */
-async function refuseSecondRecord(
-  context: Pick<DraftContext, "git" | "base" | "store">,
+async function refuseBesideStaged(
+  { git, base, store }: Pick<DraftContext, "git" | "base" | "store">,
   { put }: DraftFiles,
 ): Promise<void> {
   const isRecord = (path: string) => path.startsWith(`${KEYS_FOLDER}/`)
   if (![...put.keys()].some(isRecord)) return
-  const staged = [...(await readStaged(context)).keys()].find(path => isRecord(path) && !put.has(path))
-  if (staged === undefined) return
-  throw new CofferError("GIT_DIRTY", `a change of the keyring is staged already: "${staged}"`, {
-    hint: "git commit takes it in; git restore --staged --worktree and git clean drop it, with what is sealed under it",
-  })
+  const staged = await readStaged({ git, base, store })
+  const record = [...staged.keys()].find(path => isRecord(path) && !put.has(path))
+  if (record !== undefined)
+    throw new CofferError("GIT_DIRTY", `a change of the keyring is staged already: "${record}"`, {
+      hint: "git commit takes it in; git restore --staged --worktree and git clean drop it, with what is sealed under it",
+    })
+  const replaced = new Map([...put].filter(([path]) => staged.has(path)))
+  if (replaced.size > 0) await git.requireClean(base, filesIn(store.folder, replaced).keys())
 }
 
 /** What differs between HEAD and the index, by path in the store. */

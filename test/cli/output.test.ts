@@ -122,7 +122,7 @@ test("with --json notes are kept: an error has them, a result is followed by the
     complaints: () => [],
   })
   const fails = noting(() => {
-    throw new CofferError("NOT_FOUND", "there is no secret")
+    throw new CofferError("NOT_FOUND", "there is no secret", { hint: "coffer list" })
   })
   const failed = await run(fails, {}, { json: true })
   assert.is(failed.stdout, "")
@@ -130,6 +130,7 @@ test("with --json notes are kept: an error has them, a result is followed by the
     error: {
       code: "NOT_FOUND",
       message: "there is no secret",
+      hint: "coffer list",
       exit: 10,
       notes: ["warning: a\u001b[31m", "note: from the store"],
     },

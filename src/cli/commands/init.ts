@@ -153,7 +153,7 @@ async function hook({ host, env, warn }: Session, store: Store): Promise<Initial
     return (await installHooks(await store.git(), request)).live ? "live" : "not live"
   } catch (error) {
     if (!(error instanceof CofferError)) throw error
-    warn(error.hint === undefined ? error.message : `${error.message}; ${error.hint}`)
+    warn(`${error.message}; ${error.hint}`)
     return "not live"
   }
 }
