@@ -109,7 +109,7 @@ const USUAL_HINTS: Readonly<Record<(typeof EXIT_CODES)[ErrorCode], string>> = {
   4: "run it again in a clone with the whole history",
   10: "coffer list shows what there is",
   11: "coffer status shows who may read and write",
-  12: "coffer check lists what is wrong; git log -p -- FILE shows who changed it",
+  12: "git log -p -- FILE shows who changed it; git checkout COMMIT -- FILE takes that back",
   13: "run it again; coffer status shows what is in the way",
   14: "run it again; if it stays: git fsck, git status",
   15: "coffer list shows what there is; take another name",
