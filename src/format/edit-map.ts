@@ -1,6 +1,6 @@
 /** The YAML map that `edit -p` shows: one line or block per secret, and what the person made of it. */
 import { CofferError } from "../errors.js"
-import { parseUserYaml } from "./user-yaml.js"
+import { parseUserYaml, TWICE } from "./user-yaml.js"
 
 /**
  * Prints names and values as a YAML map that reads back to the same text; binary secrets are comments.
@@ -60,6 +60,8 @@ export async function parseEditMap(
     } catch (error) {
       throw error instanceof CofferError ? inLine(line, error) : error
     }
+    // To YAML the number 1 and the text "1" are two keys.
+    if (entries.has(name)) throw invalid(line, TWICE)
     entries.set(name, typed)
   }
   return entries

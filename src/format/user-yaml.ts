@@ -14,6 +14,9 @@ export type UserYaml =
 /** For text that somebody else can have written: the parser itself runs out of memory on deep nesting. */
 export const MAX_DEPTH = 32
 
+/** What is wrong where a name has two values. */
+export const TWICE = "the same name stands there twice"
+
 /**
  * Reads one document. Nothing of the text is repeated in what is said about it: it may be a secret.
  *
@@ -42,7 +45,7 @@ export async function parseUserYaml(text: string, maxDepth = Number.POSITIVE_INF
     return {
       fault: {
         line: lineOf(error.pos[0]),
-        what: isTwice ? "the same name stands there twice" : "it is not valid YAML",
+        what: isTwice ? TWICE : "it is not valid YAML",
       },
     }
   }

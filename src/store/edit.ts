@@ -15,16 +15,17 @@ import {
   SECRET,
   TEXT,
 } from "../format/given.js"
-import { groupOf, parseSecretName, pathOf, type SecretName } from "../format/names.js"
+import { groupOf, nameOfPath, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { canWrite } from "../keyring/roles.js"
 import { openGroup } from "./access.js"
 import { checkCall } from "./call.js"
 import type { SetRequest } from "./draft-secrets.js"
-import { readSecret, type Secret } from "./reading.js"
+import { parseFile, readSecret, type Secret } from "./reading.js"
 import type { Deletion } from "./secret-requests.js"
 import { getSecret, listFiles, openSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
 import { requireWriter, type WriteOptions } from "./transaction.js"
+import { gitTree } from "./tree.js"
 import { type View, viewStore } from "./view.js"
 
 /** How what is edited is going to be committed: what stands against that is refused at once. */
@@ -38,7 +39,7 @@ export interface EditSession {
   readonly shown: ReadonlyMap<string, Shown>
   /** Relative names that are only shown as comments. */
   readonly binary: readonly string[]
-  /** Present version of every name, deleted ones too. */
+  /** Present version of every name, deleted ones too; HEAD's where something is staged over it. */
   readonly versions: ReadonlyMap<SecretName, number>
 }
 
@@ -46,6 +47,7 @@ export interface EditSession {
 export interface Shown {
   readonly name: SecretName
   readonly value: string
+  /** What a change is to be written on, as `cas`. */
   readonly version: number
 }
 
@@ -80,14 +82,17 @@ export async function startEdit(
   const live = files.filter(file => file.state === "current")
   await requireWriterIn(store, view, new Set(live.map(file => file.group)))
   const names = live.map(file => file.name)
+  const versions = new Map([
+    ...files.map(({ name, version }) => [name, version] as const),
+    ...(await readStagedOver(store)),
+  ])
   for (const { file, value } of await openSecrets(store, view, names)) {
     const relative = prefix === "" ? file.name : file.name.slice(prefix.length + 1)
     const text = file.type === "text" ? decodeUtf8(value) : undefined
     if (text === undefined) binary.push(relative)
-    else shown.set(relative, { name: file.name, value: text, version: file.version })
+    else shown.set(relative, { name: file.name, value: text, version: versions.get(file.name)! })
   }
   const values = new Map([...shown].map(([relative, { value }]) => [relative, value]))
-  const versions = new Map(files.map(file => [file.name, file.version]))
   return { text: await printEditMap(values, binary), prefix, shown, binary, versions }
 }
 
@@ -95,7 +100,7 @@ export async function startEdit(
 export interface EditedSecret {
   /** Undefined where there is none, or a tombstone. */
   readonly secret: Secret | undefined
-  /** What it is to be written on, as `cas`: a tombstone's version, 0 for none. */
+  /** What it is to be written on, as `cas`: HEAD's where something is staged over it, a tombstone's, 0 for none. */
   readonly version: number
 }
 
@@ -115,9 +120,28 @@ export async function startEditOne(
   await requireWriterIn(store, view, new Set([groupOf(name, view.keyring.listed.keys())]))
   await refuseUncommittable(store, [name], request)
   const { file } = (await readSecret(view, name)) ?? {}
-  if (file?.state !== "current") return { secret: undefined, version: file?.version ?? 0 }
-  const secret = await getSecret(store, { name })
-  return { secret, version: secret.file.version }
+  const version = (await readStagedOver(store)).get(name) ?? file?.version ?? 0
+  if (file?.state !== "current") return { secret: undefined, version }
+  return { secret: await getSecret(store, { name }), version }
+}
+
+/**
+ * The versions that HEAD has of what is staged, 0 for none: every write goes on from HEAD. In a merge it is the other
+ * side's that is staged, and nothing goes on from there.
+ */
+async function readStagedOver(store: Store): Promise<ReadonlyMap<SecretName, number>> {
+  const versions = new Map<SecretName, number>()
+  const git = await store.git()
+  const { commit } = await git.head()
+  if (commit === null || (await git.state()) !== "clean") return versions
+  const tree = gitTree(git, commit, store.folder)
+  for (const { path } of await git.changes(commit, "index", store.folder)) {
+    const name = nameOfPath(path.slice(store.folder.length + 1))
+    if (name === undefined) continue
+    const found = await tree.find(pathOf(name))
+    versions.set(name, found === undefined ? 0 : parseFile(found).file.version)
+  }
+  return versions
 }
 
 /** What would refuse every commit now refuses before anybody has edited anything: it would be lost. */
@@ -127,9 +151,9 @@ async function refuseUncommittable(
   { commit = true, verify = true }: EditOptions,
 ): Promise<void> {
   const git = await store.git()
+  const { commit: head } = await git.head()
   if (!commit) return
   await git.requireCommit({ verify })
-  const { commit: head } = await git.head()
   await git.requireClean(
     head,
     names.map(name => `${store.folder}/${pathOf(name)}`),
