@@ -24,7 +24,7 @@ import { parseFile, readSecret, type Secret } from "./reading.js"
 import type { Deletion } from "./secret-requests.js"
 import { getSecret, listFiles, openSecrets } from "./secrets.js"
 import type { Store } from "./store.js"
-import { requireWriter, type WriteOptions } from "./transaction.js"
+import { refuseStagedRecord, requireWriter, type WriteOptions } from "./transaction.js"
 import { gitTree } from "./tree.js"
 import { type View, viewStore } from "./view.js"
 
@@ -152,6 +152,7 @@ async function refuseUncommittable(
 ): Promise<void> {
   const git = await store.git()
   const { commit: head } = await git.head()
+  await refuseStagedRecord(store, git, head)
   if (!commit) return
   await git.requireCommit({ verify })
   await git.requireClean(

@@ -141,7 +141,11 @@ async function attemptChange<T>(
   const { commit: base } = await git.head()
   const tree = base === null ? emptyTree() : gitTree(git, base, store.folder)
   const { merging } = options
-  const verified = await verifyTree(store, tree, { use: "write", merging })
+  const [verified, stagedRecord] = await Promise.all([
+    verifyTree(store, tree, { use: "write", merging }),
+    findStagedRecord(store, git, base),
+  ])
+  if (stagedRecord !== undefined) throw keyringIsStaged(stagedRecord)
   const view = { ...verified, branch: await judgeBranch(store, verified.keyring, { use: "write" }) }
   requireWritable(view.keyring, { merging })
   const files: DraftFiles = { put: new Map(), kept: new Map() }
@@ -274,7 +278,7 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       files.set(pathOf(name), null)
     },
     put(path, bytes) {
-      if (bytes !== null && path.startsWith(`${KEYS_FOLDER}/`) && !files.has(path)) records++
+      if (bytes !== null && isRecord(path) && !files.has(path)) records++
       if (records > LIMITS.keyRecords) throw tooMany("key records", LIMITS.keyRecords)
       files.set(path, bytes)
     },
@@ -307,24 +311,42 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
 }
 
 /**
- * A key record made without a commit stays staged: a second one from the same HEAD would diverge from it, and taking
- * the first one back could leave secrets under a key that is nowhere. And what is sealed again with it is HEAD's: a
- * staged change of the same secret would be lost.
+ * Refuses every write beside a key record that is staged: what HEAD's data key seals can be what nobody opens once that is
+ * committed, a second record from the same HEAD would diverge from it, and taking it back could leave secrets under a key
+ * that is nowhere. What a merge has staged is the other side's.
+ *
+ * @throws CofferError `GIT_DIRTY`
  */
+export async function refuseStagedRecord(store: Store, git: Git, base: Oid | null): Promise<void> {
+  const staged = await findStagedRecord(store, git, base)
+  if (staged !== undefined) throw keyringIsStaged(staged)
+}
+
+async function findStagedRecord(store: Store, git: Git, base: Oid | null): Promise<string | undefined> {
+  if ((await git.state()) !== "clean") return undefined
+  const [found] = await git.changes(base, "index", `${store.folder}/${KEYS_FOLDER}`)
+  return found?.path.slice(store.folder.length + 1)
+}
+
+function keyringIsStaged(record: string): CofferError {
+  return new CofferError("GIT_DIRTY", `a change of the keyring is staged: "${record}"`, {
+    hint: "git commit takes it in; git restore --staged --worktree and git clean drop it, with what is sealed under it",
+  })
+}
+
+/** What is sealed again with a change of the keyring is HEAD's: a staged change of the same secret would be lost. */
 async function refuseBesideStaged(
   { git, base, store }: Pick<DraftContext, "git" | "base" | "store">,
   { put }: DraftFiles,
 ): Promise<void> {
-  const isRecord = (path: string) => path.startsWith(`${KEYS_FOLDER}/`)
   if (![...put.keys()].some(isRecord)) return
   const staged = await readStaged({ git, base, store })
-  const record = [...staged.keys()].find(path => isRecord(path) && !put.has(path))
-  if (record !== undefined)
-    throw new CofferError("GIT_DIRTY", `a change of the keyring is staged already: "${record}"`, {
-      hint: "git commit takes it in; git restore --staged --worktree and git clean drop it, with what is sealed under it",
-    })
   const replaced = new Map([...put].filter(([path]) => staged.has(path)))
   if (replaced.size > 0) await git.requireClean(base, filesIn(store.folder, replaced).keys())
+}
+
+function isRecord(path: string): boolean {
+  return path.startsWith(`${KEYS_FOLDER}/`)
 }
 
 /** What differs between HEAD and the index, by path in the store. */
