@@ -60,7 +60,7 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   const live = found?.file.state === "current" ? found.file : undefined
   const before = live === undefined ? undefined : (await openSecret(access, live)).value
   const value = request.value ?? before
-  if (value === undefined) throw notLive(name, found?.file)
+  if (value === undefined) throw notLive(name, (found ?? (await getFile(draft, name))).file)
   checkValueSize(name, value)
   const meta = mergeMeta(found?.file.meta, request.meta)
   const same = live !== undefined && before !== undefined && equalBytes(before, value)
@@ -223,11 +223,16 @@ function saysTheSame(
   }
 }
 
-/** The file that HEAD has of a secret. @throws CofferError `NOT_FOUND` */
+/** The file that HEAD has of a secret. @throws CofferError `GIT_DIRTY` where one is only staged, `NOT_FOUND` */
 export async function getFile(draft: Draft, name: SecretName): Promise<Predecessor> {
-  const found = await draft.find(name)
-  if (found === undefined) throw notFound(name)
-  return found
+  return (await draft.find(name)) ?? refuseMissing(draft, name)
+}
+
+/** What HEAD does not have can be staged, and is listed then. @throws CofferError `GIT_DIRTY`, `NOT_FOUND` */
+async function refuseMissing(draft: Draft, name: SecretName): Promise<never> {
+  const { commit } = await draft.git.head()
+  await draft.git.requireClean(commit, [`${draft.folder}/${pathOf(name)}`])
+  throw notFound(name)
 }
 
 export function notFound(name: string, why = ""): CofferError {

@@ -8,6 +8,7 @@ import { checkCall, WRITE } from "./call.js"
 import {
   checkCas,
   deleteSecretIn,
+  getFile,
   holds,
   keepIn,
   nothingBelow,
@@ -167,7 +168,7 @@ async function transferIn(draft: Draft, kind: TransferKind, request: TransferReq
   checkCas(to, target, request.cas)
   const targets = target === undefined ? [] : [target]
   if (kind === "copy") {
-    const content = await readSource(draft, found, request)
+    const content = await readSource(draft, request)
     if (target !== undefined && (await holds(draft, target.file, content))) return keepIn(draft, target.file)
     refuseToReplace(target, request)
     return placeIn(draft, to, content, targets)
@@ -176,7 +177,8 @@ async function transferIn(draft: Draft, kind: TransferKind, request: TransferReq
     const { changed } = await keepIn(draft, found.file)
     return { name: to, version: target!.file.version, changed }
   }
-  const source = { file: requireLive(from, found).file, oid: found!.oid }
+  const source = found ?? (await getFile(draft, from))
+  requireLive(from, source)
   refuseToReplace(target, request)
   const placed = await placeIn(draft, to, await openWith(draft, source.file), [source, ...targets])
   const left = await deleteSecretIn(draft, { name: from, movedTo: to })
@@ -198,11 +200,10 @@ function refuseToReplace(
 
 async function readSource(
   draft: Draft,
-  found: Predecessor | undefined,
   { from, version }: { from: SecretName; version?: number | undefined },
 ): Promise<Secret> {
   if (version !== undefined) return readVersion(draft, from, { version })
-  return openWith(draft, requireLive(from, found).file)
+  return openWith(draft, requireLive(from, await getFile(draft, from)).file)
 }
 
 function verbOf(kind: TransferKind): string {
