@@ -31,7 +31,9 @@ interface Parts {
  */
 export async function lockRefs(parts: Parts, update: RefUpdate): Promise<RefLock> {
   const names = update.ref === null ? ["HEAD"] : ["HEAD", update.ref]
-  if (update.from === null) makeRoom(parts, names.at(-1)!)
+  const path = refPath(parts.repository, names.at(-1)!)
+  if (update.from === null) refuseTaken(parts, names.at(-1)!)
+  removeEmptyFolders(path)
   const locked: string[] = []
   const release = () => {
     for (const path of locked.splice(0)) unlinkSync(path)
@@ -45,7 +47,6 @@ export async function lockRefs(parts: Parts, update: RefUpdate): Promise<RefLock
     release()
     throw error
   }
-  const path = refPath(parts.repository, names.at(-1)!)
   return {
     async commit() {
       for (const name of names) appendReflog(parts, name, update)
@@ -86,16 +87,15 @@ function checkUnmoved(refs: Refs, { ref, from }: RefUpdate): void {
 }
 
 /** A new branch "a/b" needs that there is no branch "a", and that "a/b" is no folder with branches in it. */
-function makeRoom({ repository, refs }: Parts, name: string): void {
+function refuseTaken({ refs }: Parts, name: string): void {
   for (let at = name.indexOf("/", 5); at > 0; at = name.indexOf("/", at + 1)) {
     if (refs.find(name.slice(0, at)) !== undefined) throw nameTaken(name, name.slice(0, at))
   }
   const [below] = refs.list(name).keys()
   if (below !== undefined) throw nameTaken(name, below)
-  removeEmptyFolders(refPath(repository, name))
 }
 
-/** Git leaves the folder of a deleted branch behind, and the next one may want its name. */
+/** Git leaves the folder of a deleted branch behind, and the next one may want its name; a packed one has no file there. */
 function removeEmptyFolders(path: string): void {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
   for (const name of readdirSync(path)) removeEmptyFolders(join(path, name))

@@ -108,6 +108,15 @@ test("a new branch takes the folder of a deleted one, and no other branch's name
   assert.equal(leftovers(folder), [])
 })
 
+test("a packed branch takes the place of a folder that is empty", async () => {
+  const folder = makeRepository()
+  git(folder, "pack-refs", "--all", "--prune")
+  mkdirSync(join(folder, ".git/refs/heads/main/empty"), { recursive: true })
+  const id = await commit(await open(folder, "embedded"), { "secrets/A.yaml": "second\n" })
+  assert.is(git(folder, "rev-parse", "main").trim(), id)
+  assert.equal(leftovers(folder), [])
+})
+
 test("shares what it writes with whom git would", async () => {
   const umask = process.umask()
   for (const mask of [0o022, 0o077]) {
