@@ -15,17 +15,17 @@ import {
   SECRET,
   TEXT,
 } from "../format/given.js"
-import { groupOf, nameOfPath, parseSecretName, pathOf, type SecretName } from "../format/names.js"
+import { groupOf, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { canWrite } from "../keyring/roles.js"
 import { openGroup } from "./access.js"
 import { checkCall } from "./call.js"
 import type { SetRequest } from "./draft-secrets.js"
-import { parseFile, readSecret, type Secret } from "./reading.js"
+import { readSecret, type Secret } from "./reading.js"
 import type { Deletion } from "./secret-requests.js"
 import { getSecret, listFiles, openSecrets } from "./secrets.js"
+import { findStagedRecord, keyringIsStaged, readVersionsBelow, type WritePlace } from "./staged.js"
 import type { Store } from "./store.js"
-import { refuseStagedRecord, requireWriter, type WriteOptions } from "./transaction.js"
-import { gitTree } from "./tree.js"
+import { requireWriter, type WriteOptions } from "./transaction.js"
 import { type View, viewStore } from "./view.js"
 
 /** How what is edited is going to be committed: what stands against that is refused at once. */
@@ -74,7 +74,8 @@ export async function startEdit(
   checkCall(store, request, EDIT)
   const prefix = request.prefix === "." ? "" : request.prefix
   const view = await viewStore(store, { use: "open" })
-  await refuseUncommittable(store, [], request)
+  const place = await placeOf(store)
+  await refuseUncommittable(place, [], request)
   const shown = new Map<string, Shown>()
   const binary: string[] = []
   const files = await listFiles(store, view, { prefix, deleted: true })
@@ -84,7 +85,7 @@ export async function startEdit(
   const names = live.map(file => file.name)
   const versions = new Map([
     ...files.map(({ name, version }) => [name, version] as const),
-    ...(await readStagedOver(store)),
+    ...(await readVersionsBelow(place)),
   ])
   for (const { file, value } of await openSecrets(store, view, names)) {
     const relative = prefix === "" ? file.name : file.name.slice(prefix.length + 1)
@@ -118,45 +119,32 @@ export async function startEditOne(
   const { name } = request
   const view = await viewStore(store, { use: "open", names: [name] })
   await requireWriterIn(store, view, new Set([groupOf(name, view.keyring.listed.keys())]))
-  await refuseUncommittable(store, [name], request)
+  const place = await placeOf(store)
+  await refuseUncommittable(place, [name], request)
   const { file } = (await readSecret(view, name)) ?? {}
-  const version = (await readStagedOver(store)).get(name) ?? file?.version ?? 0
+  const version = (await readVersionsBelow(place)).get(name) ?? file?.version ?? 0
   if (file?.state !== "current") return { secret: undefined, version }
   return { secret: await getSecret(store, { name }), version }
 }
 
-/**
- * The versions that HEAD has of what is staged, 0 for none: every write goes on from HEAD. In a merge it is the other
- * side's that is staged, and nothing goes on from there.
- */
-async function readStagedOver(store: Store): Promise<ReadonlyMap<SecretName, number>> {
-  const versions = new Map<SecretName, number>()
+async function placeOf(store: Store): Promise<WritePlace> {
   const git = await store.git()
-  const { commit } = await git.head()
-  if (commit === null || (await git.state()) !== "clean") return versions
-  const tree = gitTree(git, commit, store.folder)
-  for (const { path } of await git.changes(commit, "index", store.folder)) {
-    const name = nameOfPath(path.slice(store.folder.length + 1))
-    if (name === undefined) continue
-    const found = await tree.find(pathOf(name))
-    versions.set(name, found === undefined ? 0 : parseFile(found).file.version)
-  }
-  return versions
+  return { store, git, base: (await git.head()).commit }
 }
 
 /** What would refuse every commit now refuses before anybody has edited anything: it would be lost. */
 async function refuseUncommittable(
-  store: Store,
+  place: WritePlace,
   names: readonly SecretName[],
   { commit = true, verify = true }: EditOptions,
 ): Promise<void> {
-  const git = await store.git()
-  const { commit: head } = await git.head()
-  await refuseStagedRecord(store, git, head)
+  const staged = await findStagedRecord(place)
+  if (staged !== undefined) throw keyringIsStaged(staged)
   if (!commit) return
+  const { store, git, base } = place
   await git.requireCommit({ verify })
   await git.requireClean(
-    head,
+    base,
     names.map(name => `${store.folder}/${pathOf(name)}`),
   )
 }

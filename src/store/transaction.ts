@@ -4,7 +4,6 @@ import { LIMITS } from "../format/limits.js"
 import { groupOf, NameIndex, nameClash, parseSecretName, pathOf, type SecretName } from "../format/names.js"
 import { printSecretFile, type SecretFile } from "../format/secret-file.js"
 import { canWrite } from "../keyring/roles.js"
-import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Keyring } from "../keyring/verify.js"
 import { systemError } from "../storage/files.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
@@ -13,6 +12,16 @@ import { inOverlap } from "./batches.js"
 import { type Content, type DraftFiles, filesIn, proven } from "./draft-files.js"
 import { BATCH, type PathFile, parseFile, parseVerified, verifyFiles } from "./reading.js"
 import { judgeBranch } from "./rollback.js"
+import {
+  findStagedRecord,
+  isRecord,
+  keyringIsStaged,
+  readStaged,
+  readStagedSecret,
+  refuseToReplaceStaged,
+  type StagedSecret,
+  type WritePlace,
+} from "./staged.js"
 import type { Store } from "./store.js"
 import type { Predecessor } from "./succession.js"
 import { emptyTree, gitTree, isBadFile, namesOf, overlayTree, type Tree } from "./tree.js"
@@ -47,11 +56,6 @@ export interface Written<T> {
   readonly changed: boolean
   readonly commit: Oid | null
 }
-
-/** What is staged of a secret where that is not what HEAD has. */
-type StagedSecret =
-  | { readonly is: "conflicted" | "removed" | "refused" }
-  | { readonly is: "verified"; readonly file: SecretFile }
 
 /** The files of one operation while it is being put together. */
 export interface Draft {
@@ -141,15 +145,16 @@ async function attemptChange<T>(
   const { commit: base } = await git.head()
   const tree = base === null ? emptyTree() : gitTree(git, base, store.folder)
   const { merging } = options
+  const place = { store, git, base }
   const [verified, stagedRecord] = await Promise.all([
     verifyTree(store, tree, { use: "write", merging }),
-    findStagedRecord(store, git, base),
+    findStagedRecord(place),
   ])
   if (stagedRecord !== undefined) throw keyringIsStaged(stagedRecord)
   const view = { ...verified, branch: await judgeBranch(store, verified.keyring, { use: "write" }) }
   requireWritable(view.keyring, { merging })
   const files: DraftFiles = { put: new Map(), kept: new Map() }
-  const result = await plan(makeDraft({ store, git, view, base, options }, files))
+  const result = await plan(makeDraft({ ...place, view, options }, files))
   const after = await verifyResult(store, view, files.put, merging)
   const touched = () => filesIn(store.folder, new Map([...files.kept, ...files.put]))
   if (options.dryRun) {
@@ -164,7 +169,7 @@ async function attemptChange<T>(
   const takesBack = options.commit === false && (await git.state()) === "clean"
   if (files.kept.size > 0 && !takesBack)
     await git.requireClean(base, filesIn(store.folder, files.kept).keys())
-  if (takesBack) await refuseBesideStaged({ git, base, store }, files)
+  if (takesBack) await refuseToReplaceStaged(place, files)
   if (options.commit === false) {
     const wanted = new Map<string, Uint8Array | null>()
     for await (const file of touched().entries()) wanted.set(...file)
@@ -222,11 +227,8 @@ function asRevival(error: unknown): never {
   })
 }
 
-interface DraftContext {
-  readonly store: Store
-  readonly git: Git
+interface DraftContext extends WritePlace {
   readonly view: View
-  readonly base: Oid | null
   readonly options: WriteOptions
 }
 
@@ -255,7 +257,7 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       if (options.commit !== false) return undefined
       staged ??= readStaged(context)
       const found = (await staged).get(pathOf(name))
-      return found && readStagedSecret(context, pathOf(name), found)
+      return found && readStagedSecret(git, view, { path: pathOf(name), change: found })
     },
     groupOf: name => groupOf(name, view.keyring.listed.keys()),
     open,
@@ -308,73 +310,6 @@ function makeDraft(context: DraftContext, { put: files, kept }: DraftFiles): Dra
       for await (const _ of inOverlap(parse(), BATCH, batch => verifyFiles(view.keyring, batch)));
     },
   }
-}
-
-/**
- * Refuses every write beside a key record that is staged: what HEAD's data key seals can be what nobody opens once that is
- * committed, a second record from the same HEAD would diverge from it, and taking it back could leave secrets under a key
- * that is nowhere. What a merge has staged is the other side's.
- *
- * @throws CofferError `GIT_DIRTY`
- */
-export async function refuseStagedRecord(store: Store, git: Git, base: Oid | null): Promise<void> {
-  const staged = await findStagedRecord(store, git, base)
-  if (staged !== undefined) throw keyringIsStaged(staged)
-}
-
-async function findStagedRecord(store: Store, git: Git, base: Oid | null): Promise<string | undefined> {
-  if ((await git.state()) !== "clean") return undefined
-  const [found] = await git.changes(base, "index", `${store.folder}/${KEYS_FOLDER}`)
-  return found?.path.slice(store.folder.length + 1)
-}
-
-function keyringIsStaged(record: string): CofferError {
-  return new CofferError("GIT_DIRTY", `a change of the keyring is staged: "${record}"`, {
-    hint: "git commit takes it in; git restore --staged --worktree and git clean drop it, with what is sealed under it",
-  })
-}
-
-/** What is sealed again with a change of the keyring is HEAD's: a staged change of the same secret would be lost. */
-async function refuseBesideStaged(
-  { git, base, store }: Pick<DraftContext, "git" | "base" | "store">,
-  { put }: DraftFiles,
-): Promise<void> {
-  if (![...put.keys()].some(isRecord)) return
-  const staged = await readStaged({ git, base, store })
-  const replaced = new Map([...put].filter(([path]) => staged.has(path)))
-  if (replaced.size > 0) await git.requireClean(base, filesIn(store.folder, replaced).keys())
-}
-
-function isRecord(path: string): boolean {
-  return path.startsWith(`${KEYS_FOLDER}/`)
-}
-
-/** What differs between HEAD and the index, by path in the store. */
-async function readStaged({
-  git,
-  base,
-  store,
-}: Pick<DraftContext, "git" | "base" | "store">): Promise<ReadonlyMap<string, Change>> {
-  const staged = new Map<string, Change>()
-  for (const found of await git.changes(base, "index", store.folder))
-    staged.set(found.path.slice(store.folder.length + 1), found)
-  return staged
-}
-
-async function readStagedSecret(
-  { git, view }: DraftContext,
-  path: string,
-  { to, conflicted }: Change,
-): Promise<StagedSecret> {
-  if (conflicted) return { is: "conflicted" }
-  if (to === undefined) return { is: "removed" }
-  try {
-    for await (const { bytes } of git.blobs([to.oid]))
-      if (bytes !== undefined) return { is: "verified", file: parseVerified(view, { path, bytes }) }
-  } catch (error) {
-    if (!(error instanceof CofferError)) throw error
-  }
-  return { is: "refused" }
 }
 
 /** Refused before it is written: readers would refuse the whole store. */
