@@ -127,23 +127,13 @@ async function fastImport(context: WriterContext, stream: Stream): Promise<strin
     ...durably(context),
     env: KEEP_MEMORY,
   })
-  let failure: unknown
-  let isWhole = false
-  async function* watched() {
-    try {
-      yield* stream
-      isWhole = true
-    } catch (error) {
-      failure = error
-      throw error
-    }
-  }
+  const feeding: Feeding = { isWhole: false }
   // That git ends early is seen below.
-  pipeline(toBuffers(watched()), child.stdin, () => {})
+  pipeline(toBuffers(stream, feeding), child.stdin, () => {})
   const { status, stdout, stderr } = await collect(child)
-  if (status === 0 && isWhole) return stdout.toString().trim()
+  if (status === 0 && feeding.isWhole) return stdout.toString().trim()
   const words = dropCrashReport(context, stderr)
-  if (failure !== undefined) throw failure
+  if (feeding.failure !== undefined) throw feeding.failure
   throw new CofferError("GIT_FAILED", `git fast-import: ${wordsOf(words) || `status ${status}`}`)
 }
 
@@ -157,20 +147,32 @@ function dropCrashReport({ at }: WriterContext, words: string): string {
 
 type Stream = Iterable<Part[]> | AsyncIterable<Part[]>
 
+/** How far a stream has come. */
+interface Feeding {
+  isWhole: boolean
+  failure?: unknown
+}
+
 /** In chunks worth a system call. */
-async function* toBuffers(stream: Stream): AsyncGenerator<Buffer> {
+async function* toBuffers(stream: Stream, feeding: Feeding): AsyncGenerator<Buffer> {
   let parts: Uint8Array[] = []
   let length = 0
-  for await (const object of stream) {
-    for (const part of object) {
-      const bytes = typeof part === "string" ? Buffer.from(part) : part
-      parts.push(bytes)
-      length += bytes.length
+  try {
+    for await (const object of stream) {
+      for (const part of object) {
+        const bytes = typeof part === "string" ? Buffer.from(part) : part
+        parts.push(bytes)
+        length += bytes.length
+      }
+      if (length < 64 * 1024) continue
+      yield Buffer.concat(parts)
+      parts = []
+      length = 0
     }
-    if (length < 64 * 1024) continue
-    yield Buffer.concat(parts)
-    parts = []
-    length = 0
+    feeding.isWhole = true
+  } catch (error) {
+    feeding.failure = error
+    throw error
   }
   yield Buffer.concat(parts)
 }
