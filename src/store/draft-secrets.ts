@@ -60,7 +60,7 @@ export async function setSecretIn(draft: Draft, request: SetRequest): Promise<St
   const live = found?.file.state === "current" ? found.file : undefined
   const before = live === undefined ? undefined : (await openSecret(access, live)).value
   const value = request.value ?? before
-  if (value === undefined) throw notLive(name, (found ?? (await getFile(draft, name))).file)
+  if (value === undefined) throw notLive(name, (found ?? (await refuseMissing(draft, name))).file)
   checkValueSize(name, value)
   const meta = mergeMeta(found?.file.meta, request.meta)
   const same = live !== undefined && before !== undefined && equalBytes(before, value)
@@ -229,7 +229,7 @@ export async function getFile(draft: Draft, name: SecretName): Promise<Predecess
 }
 
 /** What HEAD does not have can be staged, and is listed then. @throws CofferError `GIT_DIRTY`, `NOT_FOUND` */
-async function refuseMissing(draft: Draft, name: SecretName): Promise<never> {
+export async function refuseMissing(draft: Draft, name: SecretName): Promise<never> {
   const { commit } = await draft.git.head()
   await draft.git.requireClean(commit, [`${draft.folder}/${pathOf(name)}`])
   throw notFound(name)

@@ -85,7 +85,7 @@ export async function startEdit(
   const names = live.map(file => file.name)
   const versions = new Map([
     ...files.map(({ name, version }) => [name, version] as const),
-    ...(await readVersionsBelow(place)),
+    ...(await readVersionsBelow(place, prefix)),
   ])
   for (const { file, value } of await openSecrets(store, view, names)) {
     const relative = prefix === "" ? file.name : file.name.slice(prefix.length + 1)
@@ -122,7 +122,7 @@ export async function startEditOne(
   const place = await placeOf(store)
   await refuseUncommittable(place, [name], request)
   const { file } = (await readSecret(view, name)) ?? {}
-  const version = (await readVersionsBelow(place)).get(name) ?? file?.version ?? 0
+  const version = (await readVersionsBelow(place, pathOf(name))).get(name) ?? file?.version ?? 0
   if (file?.state !== "current") return { secret: undefined, version }
   return { secret: await getSecret(store, { name }), version }
 }

@@ -1,13 +1,13 @@
 /** What the index holds of a store beyond HEAD, which every write goes on from. */
 import { CofferError } from "../errors.js"
-import { nameOfPath, pathOf, type SecretName } from "../format/names.js"
+import { nameOfPath, type SecretName } from "../format/names.js"
 import type { SecretFile } from "../format/secret-file.js"
 import { KEYS_FOLDER } from "../keyring/trust.js"
 import type { Change, Git, Oid } from "../storage/git/git.js"
 import { type DraftFiles, filesIn } from "./draft-files.js"
 import { parseFile, parseVerified } from "./reading.js"
 import type { Store } from "./store.js"
-import { gitTree } from "./tree.js"
+import { gitTree, isBadFile, namesOf } from "./tree.js"
 import type { View } from "./view.js"
 
 /** Where a write goes: `base` is HEAD's commit, null before the first. */
@@ -22,10 +22,13 @@ export type StagedSecret =
   | { readonly is: "conflicted" | "removed" | "refused" }
   | { readonly is: "verified"; readonly file: SecretFile }
 
-/** What differs between HEAD and the index, by path in the store. */
-export async function readStaged({ store, git, base }: WritePlace): Promise<ReadonlyMap<string, Change>> {
-  const changes = await git.changes(base, "index", store.folder)
-  return new Map(changes.map(found => [inStore(store, found), found]))
+/** What differs between HEAD and the index at or below a path in the store, by path in the store. */
+export async function readStaged(
+  { store, git, base }: WritePlace,
+  path = "",
+): Promise<ReadonlyMap<string, Change>> {
+  const changes = await git.changes(base, "index", path === "" ? store.folder : `${store.folder}/${path}`)
+  return new Map(changes.map(found => [found.path.slice(store.folder.length + 1), found]))
 }
 
 /** @param staged - what {@link readStaged} has of the secret. */
@@ -46,22 +49,23 @@ export async function readStagedSecret(
 }
 
 /**
- * The versions that HEAD has of what is staged, 0 for none. In a merge it is the other side's that is staged, and
- * nothing goes on from there.
+ * The versions that HEAD has of what is staged at or below a path in the store, 0 for none. In a merge it is the other
+ * side's that is staged, and nothing goes on from there.
  */
-export async function readVersionsBelow({
-  store,
-  git,
-  base,
-}: WritePlace): Promise<ReadonlyMap<SecretName, number>> {
-  const versions = new Map<SecretName, number>()
-  if (base === null || (await git.state()) !== "clean") return versions
-  const tree = gitTree(git, base, store.folder)
-  for (const path of (await readStaged({ store, git, base })).keys()) {
-    const name = nameOfPath(path)
+export async function readVersionsBelow(
+  place: WritePlace,
+  path: string,
+): Promise<ReadonlyMap<SecretName, number>> {
+  const { store, git, base } = place
+  if (base === null || (await git.state()) !== "clean") return new Map()
+  const staged = await readStaged(place, path)
+  const versions = new Map(namesOf(staged.keys()).map(name => [name, 0]))
+  if (versions.size === 0) return versions
+  for await (const found of gitTree(git, base, store.folder, new Set(staged.keys())).files(path)) {
+    const name = nameOfPath(found.path)
     if (name === undefined) continue
-    const found = await tree.find(pathOf(name))
-    versions.set(name, found === undefined ? 0 : parseFile(found).file.version)
+    if (isBadFile(found)) throw found.error
+    versions.set(name, parseFile(found).file.version)
   }
   return versions
 }
@@ -71,10 +75,10 @@ export async function readVersionsBelow({
  * committed, a second record from the same HEAD would diverge from it, and taking it back could leave secrets under a key
  * that is nowhere. What a merge has staged is the other side's.
  */
-export async function findStagedRecord({ store, git, base }: WritePlace): Promise<string | undefined> {
-  if ((await git.state()) !== "clean") return undefined
-  const [found] = await git.changes(base, "index", `${store.folder}/${KEYS_FOLDER}`)
-  return found && inStore(store, found)
+export async function findStagedRecord(place: WritePlace): Promise<string | undefined> {
+  if ((await place.git.state()) !== "clean") return undefined
+  const [path] = (await readStaged(place, KEYS_FOLDER)).keys()
+  return path
 }
 
 export function keyringIsStaged(record: string): CofferError {
@@ -99,8 +103,4 @@ export async function refuseToReplaceStaged(place: WritePlace, { put }: DraftFil
 /** Whether a path in the store is a key record's. */
 export function isRecord(path: string): boolean {
   return path.startsWith(`${KEYS_FOLDER}/`)
-}
-
-function inStore(store: Store, { path }: Change): string {
-  return path.slice(store.folder.length + 1)
 }

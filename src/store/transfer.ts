@@ -8,11 +8,11 @@ import { checkCall, WRITE } from "./call.js"
 import {
   checkCas,
   deleteSecretIn,
-  getFile,
   holds,
   keepIn,
   nothingBelow,
   placeIn,
+  refuseMissing,
   type StepResult,
 } from "./draft-secrets.js"
 import { readVersion } from "./history.js"
@@ -168,7 +168,7 @@ async function transferIn(draft: Draft, kind: TransferKind, request: TransferReq
   checkCas(to, target, request.cas)
   const targets = target === undefined ? [] : [target]
   if (kind === "copy") {
-    const content = await readSource(draft, request)
+    const content = await readSource(draft, found, request)
     if (target !== undefined && (await holds(draft, target.file, content))) return keepIn(draft, target.file)
     refuseToReplace(target, request)
     return placeIn(draft, to, content, targets)
@@ -177,7 +177,7 @@ async function transferIn(draft: Draft, kind: TransferKind, request: TransferReq
     const { changed } = await keepIn(draft, found.file)
     return { name: to, version: target!.file.version, changed }
   }
-  const source = found ?? (await getFile(draft, from))
+  const source = found ?? (await refuseMissing(draft, from))
   requireLive(from, source)
   refuseToReplace(target, request)
   const placed = await placeIn(draft, to, await openWith(draft, source.file), [source, ...targets])
@@ -200,10 +200,11 @@ function refuseToReplace(
 
 async function readSource(
   draft: Draft,
+  found: Predecessor | undefined,
   { from, version }: { from: SecretName; version?: number | undefined },
 ): Promise<Secret> {
   if (version !== undefined) return readVersion(draft, from, { version })
-  return openWith(draft, requireLive(from, await getFile(draft, from)).file)
+  return openWith(draft, requireLive(from, found ?? (await refuseMissing(draft, from))).file)
 }
 
 function verbOf(kind: TransferKind): string {
